@@ -1,0 +1,1 @@
+//! Measures hairpin and its peers: CPU per packet, matching, memory.

@@ -1,0 +1,1 @@
+//! Connections, pairs and wire messages of the signaling relay, without I/O.

@@ -1,0 +1,1 @@
+//! Virtual network, clock, NATs and scripted peers for hairpin's tests.

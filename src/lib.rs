@@ -1,0 +1,1 @@
+//! hairpin: two people into a WebRTC call from any network.

@@ -1,0 +1,1 @@
+//! The TURN server as a state machine without I/O.
