@@ -1,1 +1,57 @@
 //! STUN and TURN message codec: views over bytes and builders into the caller's buffer.
+//!
+//! A [`Message`] is a checked view of a received datagram; a [`Writer`] builds one into a buffer of
+//! the caller's. Nothing is allocated and nothing is copied but what is written. The two messages
+//! that carry media have shorter paths: [`ChannelData`] is a four-byte header, and
+//! [`write_data_indication`] puts a Data indication around a payload that stays where it is.
+//!
+//! No input makes this crate panic: bytes from strangers give an error or `None`.
+//!
+//! ```
+//! use hairpin_stun::{AttributeType, Class, Message, Method, TransactionId, Writer, decode};
+//!
+//! let id = TransactionId(*b"abcdefghijkl");
+//! let mut buf = [0; 128];
+//! let len = Writer::new(&mut buf, Class::Success, Method::BINDING, id)
+//!     .xor_address(AttributeType::XOR_MAPPED_ADDRESS, "192.0.2.1:32853".parse().unwrap())
+//!     .fingerprint()
+//!     .finish()?;
+//!
+//! let message = Message::parse(&buf[..len])?;
+//! assert_eq!(message.class(), Class::Success);
+//! let mapped = message.get(AttributeType::XOR_MAPPED_ADDRESS).unwrap();
+//! let mapped = decode::xor_address(mapped, message.transaction_id());
+//! assert_eq!(mapped, Some("192.0.2.1:32853".parse().unwrap()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Sources: RFC 8489 (STUN), RFC 8656 (TURN), RFC 7983 (first bytes),
+//! draft-uberti-behave-turn-rest (REST credentials).
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod address;
+mod attribute;
+mod channel;
+pub mod decode;
+mod demux;
+mod error;
+mod frame;
+mod indication;
+mod integrity;
+mod key;
+mod message;
+mod writer;
+
+pub use attribute::{Attribute, AttributeType, Attributes};
+pub use channel::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber, write_channel_data_header};
+pub use demux::FirstByte;
+pub use error::{BufferTooSmall, IntegrityError, ParseError};
+pub use frame::{Frame, MAX_FRAME_LEN, next_frame};
+pub use indication::{data_indication_header_len, write_data_indication};
+pub use key::{Key, rest_password, sha256_key, userhash};
+pub use message::{Class, HEADER_LEN, MAGIC_COOKIE, Message, Method, TransactionId};
+pub use writer::Writer;
