@@ -1,0 +1,58 @@
+//! What goes in and what comes out.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+/// A ticket's name, chosen by the caller and never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TicketId(pub u64);
+
+/// A wish to meet somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Its name.
+    pub id: TicketId,
+    /// Whose wish it is. A user never meets itself.
+    pub user: Arc<str>,
+    /// Where it waits: only tickets of the same pool meet.
+    pub pool: Arc<str>,
+}
+
+/// What became of an inserted ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inserted {
+    /// Matched, or waiting.
+    pub outcome: Outcome,
+    /// The same user's earlier ticket, in whichever pool, which the new one has taken the place of.
+    pub replaced: Option<TicketId>,
+}
+
+/// Whether an inserted ticket found a partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did; both tickets are gone from the matcher.
+    Matched(Match),
+    /// It waits.
+    Waiting {
+        /// Its place in its pool; 1 is the next to be matched.
+        position: usize,
+    },
+}
+
+/// Two tickets that meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// The older ticket.
+    pub first: Waited,
+    /// The one whose insertion made the match.
+    pub second: Waited,
+}
+
+/// One side of a [`Match`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waited {
+    /// The ticket.
+    pub id: TicketId,
+    /// How long it was in the matcher.
+    pub waited: Duration,
+}

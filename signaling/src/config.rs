@@ -1,0 +1,66 @@
+//! What the hub is told once.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Rate;
+
+/// The longest `userId`, in bytes.
+pub const MAX_USER_LEN: usize = 128;
+
+/// The longest `matchMode`, in bytes.
+pub const MAX_POOL_LEN: usize = 64;
+
+/// The pool of those who name no `matchMode`.
+pub const DEFAULT_POOL: &str = "default";
+
+/// Times and limits of a [`Hub`](crate::Hub).
+#[derive(Clone)]
+pub struct Config {
+    /// The secret that session ids are made with. The default is a constant, fit for tests alone:
+    /// a server sets 128 random bits.
+    pub seed: [u64; 2],
+    /// How long a user waits for a match before `queue_timeout`.
+    pub queue_timeout: Duration,
+    /// How long a session lasts at most.
+    pub session_lifetime: Duration,
+    /// The time between two pings of a connection; less than a second counts as a second.
+    pub heartbeat: Duration,
+    /// How long a connection may be silent before it counts as dead; longer than `heartbeat`.
+    pub heartbeat_timeout: Duration,
+    /// The longest message, in bytes.
+    pub max_message: usize,
+    /// How many messages a connection may send.
+    pub messages: Rate,
+    /// How many bytes a connection may send.
+    pub bytes: Rate,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: [0; 2],
+            queue_timeout: Duration::from_secs(120),
+            session_lifetime: Duration::from_secs(7200),
+            heartbeat: Duration::from_secs(25),
+            heartbeat_timeout: Duration::from_secs(60),
+            max_message: 64 * 1024,
+            messages: Rate::new(50, 250),
+            bytes: Rate::new(64 * 1024, 512 * 1024),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("queue_timeout", &self.queue_timeout)
+            .field("session_lifetime", &self.session_lifetime)
+            .field("heartbeat", &self.heartbeat)
+            .field("heartbeat_timeout", &self.heartbeat_timeout)
+            .field("max_message", &self.max_message)
+            .field("messages", &self.messages)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! What a client is told when it cannot have what it asked for.
+
+use std::borrow::Cow;
+
+/// `code` in `error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// Not JSON text of the form `{"type","data"}`.
+    BadMessage,
+    /// A `type` that does not exist.
+    UnknownType,
+    /// A field is missing, of the wrong type, empty or too long; the message names it.
+    InvalidField,
+    /// Not the session this connection is in.
+    NoSession,
+    /// Another `userId` while waiting or in a session.
+    UserChange,
+    /// The same user came by another connection.
+    Replaced,
+    /// More messages or bytes than allowed.
+    Flood,
+    /// The server is stopping.
+    ShuttingDown,
+}
+
+impl ErrorCode {
+    /// Every one of them.
+    pub const ALL: [Self; 8] = [
+        Self::BadMessage,
+        Self::UnknownType,
+        Self::InvalidField,
+        Self::NoSession,
+        Self::UserChange,
+        Self::Replaced,
+        Self::Flood,
+        Self::ShuttingDown,
+    ];
+
+    /// The code on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadMessage => "bad_message",
+            Self::UnknownType => "unknown_type",
+            Self::InvalidField => "invalid_field",
+            Self::NoSession => "no_session",
+            Self::UserChange => "user_change",
+            Self::Replaced => "replaced",
+            Self::Flood => "flood",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn temporary(self) -> bool {
+        match self {
+            Self::ShuttingDown => true,
+            Self::BadMessage
+            | Self::UnknownType
+            | Self::InvalidField
+            | Self::NoSession
+            | Self::UserChange
+            | Self::Replaced
+            | Self::Flood => false,
+        }
+    }
+}
+
+/// An error on its way to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: ErrorCode,
+    pub(crate) message: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(crate) fn no_session() -> Self {
+        Self::new(ErrorCode::NoSession, "this is not the session you are in")
+    }
+}

@@ -1,0 +1,79 @@
+//! docs/signaling.md, held to the code.
+
+use hairpin_signaling::{
+    CloseCode, Config, EndReason, ErrorCode, MAX_POOL_LEN, MAX_USER_LEN, Rate,
+};
+
+const PAGE: &str = include_str!("../../docs/signaling.md");
+
+fn has_row(cells: &[&str]) -> bool {
+    let row = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    PAGE.lines().filter(|line| line.starts_with('|')).map(row).any(|row| {
+        row.first().map(String::as_str) == cells.first().copied()
+            && cells.iter().all(|cell| row.iter().any(|found| found == cell))
+    })
+}
+
+#[test]
+fn every_error_is_in_its_table() {
+    for code in ErrorCode::ALL {
+        let name = format!("`{}`", code.as_str());
+        assert!(has_row(&[&name, &code.temporary().to_string()]), "{code:?}");
+    }
+}
+
+#[test]
+fn every_close_code_is_in_its_table() {
+    for code in CloseCode::ALL {
+        let again = if code.reconnect() { "yes" } else { "no" };
+        assert!(has_row(&[&code.code().to_string(), again]), "{code:?}");
+    }
+}
+
+#[test]
+fn every_reason_a_partner_can_hear_is_in_its_table() {
+    for reason in [
+        EndReason::Skipped,
+        EndReason::Ended,
+        EndReason::Disconnected,
+        EndReason::Replaced,
+        EndReason::Expired,
+    ] {
+        assert!(has_row(&[&format!("`{}`", reason.as_str())]), "{reason:?}");
+    }
+}
+
+#[test]
+fn the_limits_are_the_defaults() {
+    let Config {
+        queue_timeout,
+        session_lifetime,
+        heartbeat,
+        heartbeat_timeout,
+        max_message,
+        messages,
+        bytes,
+        ..
+    } = Config::default();
+    assert_eq!(max_message, 65_536);
+    assert_eq!((messages, bytes), (Rate::new(50, 250), Rate::new(64 << 10, 512 << 10)));
+    let (minutes, hours) = (queue_timeout.as_secs() / 60, session_lifetime.as_secs() / 3600);
+    let (every, after) = (heartbeat.as_secs(), heartbeat_timeout.as_secs());
+    for (what, limit) in [
+        ("a message", "65,536 bytes; more closes with 1009".to_owned()),
+        ("messages of a connection", "50 a second, 250 at once; more closes with 4501".to_owned()),
+        (
+            "bytes of a connection",
+            "64 KiB a second, 512 KiB at once; more closes with 4501".to_owned(),
+        ),
+        ("waiting for a partner", format!("{minutes} minutes")),
+        ("a session", format!("{hours} hours")),
+    ] {
+        assert!(has_row(&[what, &limit]), "{what}: {limit}");
+    }
+    assert!(PAGE.contains(&format!("pings every {every} seconds and gives up after {after}")));
+    assert!(PAGE.contains(&format!("string of 1 to {MAX_USER_LEN} bytes")));
+    assert!(PAGE.contains(&format!("string of at most {MAX_POOL_LEN} bytes")));
+}

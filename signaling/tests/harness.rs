@@ -1,0 +1,202 @@
+//! A hub with a clock that stands still until told, and the simplest matcher there is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hairpin_signaling::{
+    CloseCode, Config, ConnectionId, Event, Hub, IceGrant, IceServer, IceServers, Output, Seek,
+    TicketId,
+};
+use serde_json::{Value, json};
+
+/// Issues credentials that say whose they are.
+#[derive(Default)]
+pub(crate) struct Ice {
+    pub(crate) issued: Vec<(ConnectionId, String)>,
+}
+
+impl IceServers for Ice {
+    fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant {
+        self.issued.push((connection, user.to_owned()));
+        let server = IceServer {
+            urls: vec!["turn:relay.example:3478".into()],
+            username: Some(format!("600:{user}")),
+            credential: Some("secret".into()),
+        };
+        IceGrant { servers: vec![server], ttl: Duration::from_secs(600) }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) hub: Hub,
+    pub(crate) now: Duration,
+    pub(crate) ice: Ice,
+    /// Tickets that wait, the oldest first.
+    pub(crate) seeking: Vec<Seek>,
+    /// Whether tickets are matched as they come; otherwise they pile up in `seeking`.
+    pub(crate) matching: bool,
+    pub(crate) inbox: BTreeMap<ConnectionId, Vec<Value>>,
+    pub(crate) pings: Vec<ConnectionId>,
+    pub(crate) closed: BTreeMap<ConnectionId, CloseCode>,
+    pub(crate) events: Vec<Event>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        Self {
+            hub: Hub::new(config),
+            now: Duration::from_secs(1000),
+            ice: Ice::default(),
+            seeking: Vec::new(),
+            matching: true,
+            inbox: BTreeMap::new(),
+            pings: Vec::new(),
+            closed: BTreeMap::new(),
+            events: Vec::new(),
+        }
+    }
+
+    pub(crate) fn connect(&mut self, id: u64) {
+        self.hub.connect(self.now, ConnectionId(id));
+        self.settle();
+    }
+
+    pub(crate) fn disconnect(&mut self, id: u64) {
+        self.hub.disconnect(self.now, ConnectionId(id));
+        self.settle();
+    }
+
+    pub(crate) fn say(&mut self, id: u64, kind: &str, data: Value) {
+        self.say_text(id, &json!({ "type": kind, "data": data }).to_string());
+    }
+
+    pub(crate) fn say_text(&mut self, id: u64, text: &str) {
+        self.hub.handle_message(self.now, ConnectionId(id), text);
+        self.settle();
+    }
+
+    pub(crate) fn join(&mut self, id: u64, user: &str) {
+        self.say(id, "join_queue", json!({ "userId": user, "matchMode": null }));
+    }
+
+    /// Connects users `a` and `b` as 1 and 2, lets them meet, and empties their inboxes.
+    pub(crate) fn meet(&mut self) -> String {
+        for (id, user) in [(1, "a"), (2, "b")] {
+            self.connect(id);
+            self.join(id, user);
+        }
+        let session = self.session(1);
+        assert_eq!(session, self.session(2));
+        self.take(1);
+        self.take(2);
+        session
+    }
+
+    /// The session of the last `match_found`.
+    pub(crate) fn session(&self, id: u64) -> String {
+        let found = self.inbox[&ConnectionId(id)].iter().rev().find(|m| m["type"] == "match_found");
+        found.expect("a match_found")["payload"]["sessionId"].as_str().expect("a string").to_owned()
+    }
+
+    /// What a client got since the last call.
+    pub(crate) fn take(&mut self, id: u64) -> Vec<Value> {
+        self.inbox.remove(&ConnectionId(id)).unwrap_or_default()
+    }
+
+    /// The types of what a client got since the last call; an error is named by its code.
+    pub(crate) fn heard(&mut self, id: u64) -> Vec<String> {
+        let name = |message: Value| {
+            let key = if message["type"] == "error" {
+                &message["payload"]["code"]
+            } else {
+                &message["type"]
+            };
+            key.as_str().expect("a string").to_owned()
+        };
+        self.take(id).into_iter().map(name).collect()
+    }
+
+    /// Lets time pass, firing every timer at its own time.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.hub.poll_timeout().filter(|at| *at <= end) {
+            self.now = at.max(self.now);
+            self.hub.handle_timeout(self.now);
+            assert!(
+                self.hub.poll_timeout().is_none_or(|next| next > self.now),
+                "all that is due is done"
+            );
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass as it does for clients that answer every ping.
+    pub(crate) fn pass_alive(&mut self, time: Duration, clients: &[u64]) {
+        let end = self.now + time;
+        while self.now < end {
+            self.pass(Duration::from_secs(10).min(end - self.now));
+            for id in clients {
+                self.hub.handle_pong(self.now, ConnectionId(*id));
+            }
+        }
+    }
+
+    pub(crate) fn code(&self, id: u64) -> Option<CloseCode> {
+        self.closed.get(&ConnectionId(id)).copied()
+    }
+
+    /// Carries out everything the hub asks for.
+    pub(crate) fn settle(&mut self) {
+        while let Some(output) = self.hub.poll_output() {
+            match output {
+                Output::Send { to, text } => {
+                    assert!(!self.closed.contains_key(&to), "nothing follows a close");
+                    let message = serde_json::from_str(&text).expect("the hub sends JSON");
+                    self.inbox.entry(to).or_default().push(message);
+                }
+                Output::Ping { to } => self.pings.push(to),
+                Output::Close { to, code } => {
+                    assert_eq!(self.closed.insert(to, code), None, "closed once");
+                }
+                Output::Seek(seek) if self.matching => self.insert(seek),
+                Output::Seek(seek) => self.seeking.push(seek),
+                Output::Unseek(ticket) => self.seeking.retain(|seek| seek.ticket != ticket),
+                Output::Event(event) => self.events.push(event),
+            }
+        }
+    }
+
+    /// What a matcher that answers late does: puts any two waiting tickets of a pool together.
+    pub(crate) fn match_late(&mut self, index: usize) {
+        let Some(first) = self.seeking.get(index).cloned() else { return };
+        let fits = |s: &Seek| s.pool == first.pool && s.user != first.user;
+        let Some(second) = self.seeking.iter().find(|s| fits(s)).map(|s| s.ticket) else { return };
+        self.seeking.retain(|s| s.ticket != first.ticket && s.ticket != second);
+        self.hub.matched(self.now, first.ticket, second, &mut self.ice);
+        self.settle();
+    }
+
+    fn insert(&mut self, seek: Seek) {
+        let partner = self.seeking.iter().position(|s| s.pool == seek.pool && s.user != seek.user);
+        match partner {
+            Some(index) => {
+                let first = self.seeking.remove(index).ticket;
+                self.hub.matched(self.now, first, seek.ticket, &mut self.ice);
+            }
+            None => {
+                let position = 1 + self.seeking.iter().filter(|s| s.pool == seek.pool).count();
+                self.hub.queued(seek.ticket, position);
+                self.seeking.push(seek);
+            }
+        }
+    }
+
+    pub(crate) fn tickets(&self) -> Vec<TicketId> {
+        self.seeking.iter().map(|seek| seek.ticket).collect()
+    }
+}

@@ -1,0 +1,225 @@
+//! Anything, in any order, watched by clients who believe what they are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hairpin_signaling::ConnectionId;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::harness::World;
+
+const CLIENTS: u64 = 6;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Connect(u64),
+    Disconnect(u64),
+    Join { client: u64, user: u8, pool: u8 },
+    Leave(u64),
+    Skip(u64),
+    End(u64),
+    Signal(u64),
+    Stranger { client: u64, session_of: u64 },
+    Pass(u64),
+    MatchLate(usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let client = || 0..CLIENTS;
+    prop_oneof![
+        3 => client().prop_map(Op::Connect),
+        1 => client().prop_map(Op::Disconnect),
+        6 => (client(), 0..5u8, 0..2u8).prop_map(|(client, user, pool)| Op::Join { client, user, pool }),
+        1 => client().prop_map(Op::Leave),
+        3 => client().prop_map(Op::Skip),
+        1 => client().prop_map(Op::End),
+        3 => client().prop_map(Op::Signal),
+        1 => (client(), client()).prop_map(|(client, session_of)| Op::Stranger { client, session_of }),
+        1 => (0..200u64).prop_map(Op::Pass),
+        3 => (0..CLIENTS as usize).prop_map(Op::MatchLate),
+    ]
+}
+
+/// What the clients together know.
+struct Watch {
+    world: World,
+    /// Each slot's present connection.
+    slots: BTreeMap<u64, u64>,
+    connections: u64,
+    /// The session each connection is in, from what it was told and did.
+    live: BTreeMap<u64, String>,
+    /// The session each connection was told of last.
+    last: BTreeMap<u64, String>,
+}
+
+impl Watch {
+    fn new(matching: bool) -> Self {
+        let mut world = World::new();
+        world.matching = matching;
+        let [live, last] = [BTreeMap::new(), BTreeMap::new()];
+        Self { world, slots: BTreeMap::new(), connections: 0, live, last }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match *op {
+            Op::Connect(slot) if !self.slots.contains_key(&slot) => {
+                self.connections += 1;
+                self.slots.insert(slot, self.connections);
+                self.world.connect(self.connections);
+            }
+            Op::Disconnect(slot) => {
+                if let Some(id) = self.slots.remove(&slot) {
+                    self.live.remove(&id);
+                    self.world.disconnect(id);
+                }
+            }
+            Op::Pass(seconds) => self.world.pass(Duration::from_secs(seconds)),
+            Op::MatchLate(index) => self.world.match_late(index),
+            Op::Connect(_) => {}
+            Op::Join { client, .. }
+            | Op::Leave(client)
+            | Op::Skip(client)
+            | Op::End(client)
+            | Op::Signal(client)
+            | Op::Stranger { client, .. } => {
+                if let Some(&id) = self.slots.get(&client) {
+                    self.speak(id, op);
+                }
+            }
+        }
+        self.listen();
+        self.check();
+    }
+
+    fn speak(&mut self, id: u64, op: &Op) {
+        let last = self.last.get(&id).cloned().unwrap_or_default();
+        match op {
+            Op::Join { user, pool, .. } => {
+                let data = json!({ "userId": format!("u{user}"), "matchMode": format!("p{pool}") });
+                self.world.say(id, "join_queue", data);
+                let refused = self.world.inbox.get(&ConnectionId(id)).is_some_and(|inbox| {
+                    inbox.iter().any(|message| message["payload"]["code"] == "user_change")
+                });
+                if !refused {
+                    self.forget_old_session(id, &last);
+                }
+            }
+            Op::Leave(_) => self.world.say(id, "leave_queue", json!({})),
+            Op::Skip(_) => {
+                self.world.say(id, "skip", json!({ "sessionId": last }));
+                self.forget_old_session(id, &last);
+            }
+            Op::End(_) => {
+                self.world.say(id, "end_session", json!({ "sessionId": last }));
+                self.forget_old_session(id, &last);
+            }
+            Op::Signal(_) => {
+                let data = json!({ "sessionId": last, "targetUserId": "u0", "signal": id });
+                self.world.say(id, "signal", data);
+            }
+            Op::Stranger { session_of, .. } => {
+                let session = self.slots.get(session_of).and_then(|id| self.live.get(id)).cloned();
+                let foreign = session.filter(|session| self.live.get(&id) != Some(session));
+                let data =
+                    json!({ "sessionId": foreign.unwrap_or_default(), "signal": "mischief" });
+                self.world.say(id, "signal", data);
+            }
+            _ => unreachable!("not something a client says"),
+        }
+    }
+
+    fn forget_old_session(&mut self, id: u64, old: &str) {
+        if self.live.get(&id).is_some_and(|live| live == old) {
+            self.live.remove(&id);
+        }
+    }
+
+    /// Reads everybody's messages. A match is two of them, so both are read before any is judged.
+    fn listen(&mut self) {
+        let inboxes = std::mem::take(&mut self.world.inbox);
+        for (id, message) in inboxes.iter().flat_map(|(id, inbox)| inbox.iter().map(|m| (id.0, m)))
+        {
+            self.hear(id, message);
+        }
+        let closed: Vec<_> = self.world.closed.keys().map(|id| id.0).collect();
+        self.live.retain(|id, _| !closed.contains(id));
+        self.slots.retain(|_, id| !closed.contains(id));
+    }
+
+    fn hear(&mut self, id: u64, message: &Value) {
+        let payload = &message["payload"];
+        let session = || payload["sessionId"].as_str().expect("a session id").to_owned();
+        match message["type"].as_str().expect("a type") {
+            "match_found" => {
+                assert_eq!(self.live.insert(id, session()), None, "one session at a time");
+                self.last.insert(id, session());
+            }
+            "partner_left" => assert_eq!(self.live.remove(&id), Some(session())),
+            "signal" => {
+                let sender = payload["signal"].as_u64().expect("nobody hears a stranger");
+                assert_ne!(sender, id);
+                assert_eq!(self.live.get(&sender), Some(&session()));
+                assert_eq!(self.live.get(&id), Some(&session()), "only the partner hears");
+            }
+            _ => {}
+        }
+    }
+
+    fn check(&self) {
+        let hub = &self.world.hub;
+        assert_eq!(hub.connections(), self.slots.len());
+        assert_eq!(
+            hub.queue_len(),
+            self.world.seeking.len(),
+            "every ticket is matched or taken back"
+        );
+        assert_eq!(2 * hub.sessions(), self.live.len());
+        let sessions: BTreeSet<_> = self.live.values().collect();
+        assert_eq!(2 * sessions.len(), self.live.len(), "a pair is mutual");
+        let issued = &self.world.ice.issued;
+        let user =
+            |id: &u64| &issued.iter().rev().find(|(of, _)| of.0 == *id).expect("was matched").1;
+        let mut busy: Vec<&str> = self.live.keys().map(|id| user(id).as_str()).collect();
+        busy.extend(self.world.seeking.iter().map(|seek| &*seek.user));
+        let users: BTreeSet<_> = busy.iter().collect();
+        assert_eq!(users.len(), busy.len(), "one queue entry or session per user");
+    }
+
+    fn everybody_leaves(mut self) {
+        for slot in 0..CLIENTS {
+            self.apply(&Op::Disconnect(slot));
+        }
+        let hub = &self.world.hub;
+        let rest = (hub.connections(), hub.sessions(), hub.queue_len(), hub.poll_timeout());
+        assert_eq!(rest, (0, 0, 0, None), "nothing is left behind");
+    }
+}
+
+proptest! {
+    #[test]
+    fn nobody_is_ever_told_anything_untrue(
+        matching in any::<bool>(),
+        ops in prop::collection::vec(op(), 1..200),
+    ) {
+        let mut watch = Watch::new(matching);
+        for op in &ops {
+            watch.apply(op);
+        }
+        watch.everybody_leaves();
+    }
+
+    #[test]
+    fn no_text_panics(texts in prop::collection::vec(".{0,40}", 1..20)) {
+        let mut world = World::new();
+        world.meet();
+        for text in texts {
+            world.say_text(1, &text);
+            world.say_text(1, &format!(r#"{{"type":"signal","data":{text}}}"#));
+            world.say_text(1, &format!(r#"{{"type":"join_queue","data":{{"userId":{text:?}}}}}"#));
+        }
+        world.disconnect(1);
+        world.disconnect(2);
+        prop_assert_eq!(world.hub.poll_timeout(), None);
+    }
+}
