@@ -1,1 +1,32 @@
 //! Flags, environment and a TOML file resolved into configurations that cannot be invalid.
+//!
+//! Nothing here reads anything: the caller hands in arguments, variables and the file's text.
+//!
+//! 1. [`Command::parse`] the command line, or start from [`Layers::default`] in a program of your own.
+//! 2. Add to its [`Layers`] with [`Layers::environment`] and [`Layers::set`].
+//! 3. Read the file [`Layers::config_file`] asks for, if any, and hand it to [`Layers::file`].
+//! 4. [`Layers::resolve`]: a [`Resolved`] configuration, or everything that is wrong at once.
+//!
+//! Secrets are in [`Config`] alone, and its `Debug` does not show them.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod error;
+mod file;
+mod layers;
+mod parse;
+mod reader;
+mod report;
+mod resolve;
+mod setting;
+mod table;
+mod types;
+
+pub use cli::{Command, Exit};
+pub use error::{ConfigError, ConfigErrors, Source};
+pub use layers::Layers;
+pub use report::Insecurity;
+pub use resolve::Resolved;
+pub use setting::{Arity, Group, Preset, Setting, markdown_table, settings};
+pub use table::GROUPS;
+pub use types::*;

@@ -1,0 +1,128 @@
+//! What is wrong with a configuration, and how to put it right.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::setting::{Setting, nearest};
+
+/// Where a value came from; a later variant goes before an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody set it.
+    Default,
+    /// The TOML file.
+    File {
+        /// The file's name.
+        name: Arc<str>,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// This environment variable.
+    Environment(String),
+    /// This flag, with its dashes.
+    Flag(String),
+    /// The program hairpin is embedded in.
+    Program,
+}
+
+impl Source {
+    /// The greater rank prevails.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File { .. } => 1,
+            Self::Environment(_) => 2,
+            Self::Flag(_) => 3,
+            Self::Program => 4,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { name, line } => write!(f, "file {name}:{line}"),
+            Self::Environment(variable) => write!(f, "environment {variable}"),
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Program => f.write_str("program"),
+        }
+    }
+}
+
+/// One thing wrong: the field, the value unless that is a secret, where it came from, and the fix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The setting's name; for an unknown one, what was written.
+    pub field: String,
+    /// The value, or `(redacted)`; `None` where there is none to speak of.
+    pub value: Option<String>,
+    /// Where it came from.
+    pub source: Source,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(field: &str, value: Option<String>, source: Source, bad: Bad) -> Self {
+        let Bad { problem, fix } = bad;
+        Self { field: field.to_owned(), value, source, problem, fix }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.field)?;
+        if let Some(value) = &self.value {
+            write!(f, " = {value}")?;
+        }
+        write!(f, " ({}): {}; {}", self.source, self.problem, self.fix)
+    }
+}
+
+/// Everything wrong with a configuration; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Why something will not do, and what would; without the value, which may be a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Bad {
+    pub(crate) problem: String,
+    pub(crate) fix: String,
+}
+
+impl Bad {
+    pub(crate) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { problem: problem.into(), fix: fix.into() }
+    }
+
+    /// There is no setting called `name`; where settings are spelt like `spelling`.
+    pub(crate) fn unknown(name: &str, spelling: fn(&Setting) -> String) -> Self {
+        let plain = name.to_ascii_lowercase().replace('_', "-");
+        let plain = plain.trim_start_matches("--").trim_start_matches("hairpin-");
+        let fix = match nearest(plain) {
+            Some(setting) => format!("did you mean {}?", spelling(setting)),
+            None => "remove it; `hairpin --help` lists every setting".to_owned(),
+        };
+        Self::new("there is no such setting", fix)
+    }
+}
+
+/// A value understood, or why not.
+pub(crate) type Parsed<T> = Result<T, Bad>;

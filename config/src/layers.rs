@@ -1,0 +1,111 @@
+//! What was set, by whom, before anybody asks what it means.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::error::{Bad, ConfigError, ConfigErrors, Source};
+use crate::resolve::{Resolved, resolve};
+use crate::setting::{Arity, Setting};
+use crate::table::CONFIG_FILE;
+
+/// What a program, flags, the environment and a file set. They may be added in any order: a program
+/// goes before flags, flags before the environment, the environment before the file. Whoever sets a
+/// setting of several values replaces all the values of those behind.
+///
+/// ```
+/// use hairpin_config::Layers;
+///
+/// let mut layers = Layers::default();
+/// layers.environment([("HAIRPIN_LISTENING_PORT".to_owned(), "0".to_owned())]);
+/// layers.set("realm", "example.org");
+/// layers.file("hairpin.toml", "realm = 'ignored.example'\nalt-listening-port = 'none'");
+/// let resolved = layers.resolve()?;
+/// assert_eq!(resolved.config.turn.realm, "example.org");
+/// assert!(resolved.config.listeners.iter().all(|listener| listener.port == 0));
+/// # Ok::<(), hairpin_config::ConfigErrors>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    pub(crate) given: Vec<Given>,
+    pub(crate) errors: Vec<ConfigError>,
+}
+
+/// A value somebody gave.
+#[derive(Clone)]
+pub(crate) struct Given {
+    pub(crate) setting: &'static Setting,
+    pub(crate) value: String,
+    pub(crate) source: Source,
+}
+
+impl Given {
+    /// The value in a form fit to be shown.
+    pub(crate) fn shown(&self) -> String {
+        if self.setting.secret { "(redacted)".to_owned() } else { format!("{:?}", self.value) }
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {} ({})", self.setting.name, self.shown(), self.source)
+    }
+}
+
+impl Layers {
+    /// Sets a setting from the embedding program, by its flag's name without the dashes. A setting of
+    /// several values is set once for each; a switch to `"true"` or `"false"`.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        match Setting::find(name) {
+            Some(setting) => self.give(setting, value.into(), Source::Program),
+            None => self.unknown(name, Source::Program, |setting| format!("{:?}", setting.name)),
+        }
+    }
+
+    /// Takes what concerns hairpin from the environment: every variable that begins with `HAIRPIN_`.
+    pub fn environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        for (variable, value) in variables {
+            let Some(name) = variable.strip_prefix("HAIRPIN_") else { continue };
+            if set_by_kubernetes(name) {
+                continue;
+            }
+            let setting = crate::settings().find(|setting| setting.variable() == variable);
+            let source = Source::Environment(variable.clone());
+            match setting {
+                None => self.unknown(&variable, source, Setting::variable),
+                Some(setting) if setting.arity == Arity::Many => {
+                    for item in value.split(',') {
+                        self.give(setting, item.trim().to_owned(), source.clone());
+                    }
+                }
+                Some(setting) => self.give(setting, value, source),
+            }
+        }
+    }
+
+    /// The TOML file the settings so far ask for. It is the caller's to read and hand to [`Layers::file`].
+    pub fn config_file(&self) -> Option<PathBuf> {
+        let asked = self.given.iter().filter(|given| given.setting.name == CONFIG_FILE);
+        asked.max_by_key(|given| given.source.rank()).map(|given| PathBuf::from(&given.value))
+    }
+
+    /// Checks everything, and reports everything that is wrong at once.
+    pub fn resolve(self) -> Result<Resolved, ConfigErrors> {
+        resolve(self)
+    }
+
+    /// A name that is no setting. The value is left out: it may be a secret under a misspelt name.
+    fn unknown(&mut self, name: &str, source: Source, spelling: fn(&Setting) -> String) {
+        self.errors.push(ConfigError::new(name, None, source, Bad::unknown(name, spelling)));
+    }
+
+    pub(crate) fn give(&mut self, setting: &'static Setting, value: String, source: Source) {
+        self.given.push(Given { setting, value, source });
+    }
+}
+
+/// Kubernetes gives every container `<SERVICE>_SERVICE_HOST`, `<SERVICE>_PORT` and their like for each
+/// service of its namespace, so one called "hairpin" would look like misspelt settings of ours.
+/// No setting begins with these words.
+fn set_by_kubernetes(name: &str) -> bool {
+    name.starts_with("SERVICE_") || name == "PORT" || name.starts_with("PORT_")
+}

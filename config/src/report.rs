@@ -1,0 +1,117 @@
+//! What a person is told about a configuration: what is in force, and what is not safe about it.
+
+use crate::error::Source;
+use crate::reader::Reader;
+use crate::resolve::Resolved;
+use crate::table::GROUPS;
+use crate::types::{AllowedOrigins, BindHost, RelayAddress};
+
+/// A setting in force, fit to be shown.
+#[derive(Clone, Debug)]
+pub(crate) struct InForce {
+    name: &'static str,
+    value: String,
+    source: Source,
+}
+
+impl InForce {
+    pub(crate) fn all(reader: &Reader) -> Vec<Self> {
+        let in_force = |name| {
+            let (value, source) = reader.in_force(name);
+            Self { name, value, source }
+        };
+        crate::settings().map(|setting| in_force(setting.name)).collect()
+    }
+}
+
+/// Something a production server should not leave as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Insecurity {
+    /// What is not safe, a sentence without a full stop.
+    pub what: &'static str,
+    /// The flag that mends it, with its value.
+    pub fix: &'static str,
+}
+
+impl Resolved {
+    /// Every setting in force with its source, secrets redacted, then the warnings: what
+    /// `hairpin config check` prints.
+    pub fn describe(&self) -> String {
+        let name_width = self.in_force.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+        let value_width = self
+            .in_force
+            .iter()
+            .map(|entry| entry.value.chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(40);
+        let mut text = String::new();
+        let mut entries = self.in_force.iter();
+        for group in GROUPS {
+            text += &format!("# {}\n", group.title);
+            for InForce { name, value, source } in entries.by_ref().take(group.settings.len()) {
+                text += &format!("{name:name_width$} = {value:value_width$}  {source}\n");
+            }
+            text.push('\n');
+        }
+        for warning in &self.warnings {
+            text += &format!("warning: {warning}\n");
+        }
+        text
+    }
+
+    /// What is not safe about this configuration, with the flag that mends it.
+    pub fn insecure_defaults(&self) -> Vec<Insecurity> {
+        let config = &self.config;
+        let quotas = config.relay.user_quota.is_some() && config.relay.total_quota.is_some();
+        let public_http = config.http.listen.iter().any(|addr| !addr.ip().is_loopback());
+        let public_admin = config.admin_listen.is_some_and(|addr| !addr.ip().is_loopback());
+        let known = |address: &RelayAddress| {
+            address.advertised.is_some()
+                || matches!(address.bind, BindHost::Ip(ip) if !ip.is_unspecified())
+        };
+        let detected =
+            config.relay.addresses.is_empty() || !config.relay.addresses.iter().all(known);
+        [
+            (config.turn.credentials.secrets.is_empty(), GENERATED_SECRET),
+            (true, NO_ACCESS_CONTROL),
+            (config.http.cors == AllowedOrigins::Any, ANY_ORIGIN),
+            (public_http, NO_TLS),
+            (!quotas, NO_QUOTAS),
+            (detected, DETECTED_ADDRESS),
+            (public_admin, PUBLIC_ADMIN),
+        ]
+        .into_iter()
+        .filter_map(|(applies, insecurity)| applies.then_some(insecurity))
+        .collect()
+    }
+}
+
+const GENERATED_SECRET: Insecurity = Insecurity {
+    what: "the secret is made anew at each start: credentials end with the run and fit no other server",
+    fix: "--static-auth-secret SECRET",
+};
+const NO_ACCESS_CONTROL: Insecurity = Insecurity {
+    what: "everyone who reaches /ws and /v1/ice is matched and given relay credentials",
+    fix: "--http-listen 127.0.0.1:8080 --no-tcp, behind a proxy that knows your users",
+};
+const ANY_ORIGIN: Insecurity = Insecurity {
+    what: "pages of every origin may use this server",
+    fix: "--allowed-origin https://your.site",
+};
+const NO_TLS: Insecurity = Insecurity {
+    what: "HTTP is without TLS: browsers give such pages no camera, and others can read along",
+    fix: "--http-listen 127.0.0.1:8080, behind a proxy that ends TLS",
+};
+const NO_QUOTAS: Insecurity = Insecurity {
+    what: "allocations are not limited by both quotas",
+    fix: "--user-quota 20 --total-quota 5000",
+};
+const DETECTED_ADDRESS: Insecurity = Insecurity {
+    what: "the address peers are told is detected, which is wrong behind NAT",
+    fix: "--external-ip PUBLIC",
+};
+const PUBLIC_ADMIN: Insecurity = Insecurity {
+    what: "metrics are served beyond this machine",
+    fix: "--admin-listen 127.0.0.1:9090",
+};

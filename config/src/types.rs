@@ -1,0 +1,187 @@
+//! What a configuration means, once resolved: the values the program runs on.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use hairpin_turn::{Credentials, PeerPolicy};
+
+/// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
+///
+/// Values come out of [`Layers::resolve`](crate::Layers::resolve) only in combinations that make sense.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The TURN/STUN sockets, UDP and TCP; without duplicates.
+    pub listeners: Vec<Listener>,
+    /// Where allocations live and how many there may be.
+    pub relay: RelaySettings,
+    /// The TURN server's own rules.
+    pub turn: TurnSettings,
+    /// HTTP and WebSockets.
+    pub http: HttpSettings,
+    /// What clients are told about how to reach the relay.
+    pub ice: IceSettings,
+    /// Queue, sessions and messages.
+    pub signaling: SignalingSettings,
+    /// Where metrics and health are served; `None` switches that off.
+    pub admin_listen: Option<SocketAddr>,
+    /// How long a stop may take before connections are cut; at most 300 s.
+    pub shutdown_timeout: Duration,
+    /// Relay worker threads; `None` is one per core.
+    pub workers: Option<NonZeroUsize>,
+    /// How much is logged.
+    pub log_level: LogLevel,
+}
+
+/// Where a socket is bound: an address, or a name the caller resolves when it binds
+/// (Fly.io wants UDP bound to the name `fly-global-services`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum BindHost {
+    /// An address; unspecified means every address of its family.
+    Ip(IpAddr),
+    /// A host name, syntactically valid.
+    Name(String),
+}
+
+impl BindHost {
+    /// Every IPv4 address.
+    pub const ANY_V4: Self = Self::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    /// Every IPv6 address, and none of IPv4: listeners and relay sockets are bound with IPV6_V6ONLY.
+    pub const ANY_V6: Self = Self::Ip(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+}
+
+/// The transport of a listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Datagrams.
+    Udp,
+    /// Streams; HTTP and WebSockets are served there too, told apart by the first bytes.
+    Tcp,
+}
+
+/// A TURN/STUN socket to open.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Listener {
+    /// UDP or TCP.
+    pub protocol: Protocol,
+    /// The address or name to bind.
+    pub host: BindHost,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+    /// Whether failing to bind it ends the start. `false` for what nobody asked for by name: port 443,
+    /// which may need a privilege or be taken, and IPv6, which the kernel may lack.
+    pub required: bool,
+}
+
+/// Where allocations live and how many there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelaySettings {
+    /// Where relay sockets are bound and what peers are told; at least one entry per family to be
+    /// served. Empty: to be detected.
+    pub addresses: Vec<RelayAddress>,
+    /// The ports relayed addresses are drawn from; never empty, from 1024 up.
+    pub ports: RangeInclusive<u16>,
+    /// Allocations one user may hold at a time; `None` is no limit.
+    pub user_quota: Option<NonZeroU32>,
+    /// Allocations all users together may hold at a time; `None` is no limit but ports and memory.
+    pub total_quota: Option<NonZeroU32>,
+}
+
+/// One address of the relay: what is bound and what is advertised are separate values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayAddress {
+    /// Where relay sockets are bound.
+    pub bind: BindHost,
+    /// What XOR-RELAYED-ADDRESS says and peers see; `None` is the bound address itself, to be
+    /// detected where that is unspecified. Of the same family as `bind`.
+    pub advertised: Option<IpAddr>,
+}
+
+/// The TURN server's own rules.
+#[derive(Clone, Debug)]
+pub struct TurnSettings {
+    /// REALM, prepared with OpaqueString (RFC 8265), 1 to 127 characters.
+    pub realm: String,
+    /// Whether answers to authenticated requests carry SOFTWARE.
+    pub software: bool,
+    /// Who may allocate. No secrets: one is to be made for this run.
+    pub credentials: Credentials,
+    /// How long a nonce is good for: 60 s to an hour (RFC 8489 s9.2).
+    pub nonce_lifetime: Duration,
+    /// The longest lifetime granted: 600 s to a day (RFC 8656 s7.2).
+    pub max_lifetime: Duration,
+    /// Which peers may be reached.
+    pub policy: PeerPolicy,
+    /// Permissions one allocation may hold.
+    pub max_permissions: usize,
+    /// Channels one allocation may hold; at most the 4096 there are (RFC 8656 s12).
+    pub max_channels: usize,
+}
+
+/// HTTP and WebSockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Where HTTP alone is served, beside every TCP listener; `[::]` takes IPv4 too. May be empty.
+    pub listen: Vec<SocketAddr>,
+    /// Which other pages may use this server.
+    pub cors: AllowedOrigins,
+    /// The header a trusted proxy puts the client's address in; `None` is the TCP connection's.
+    pub client_ip_header: Option<String>,
+    /// Requests of `/v1/ice` one client address may make per minute before 429.
+    pub ice_requests_per_minute: NonZeroU32,
+    /// Whether the demo page is served at `/`.
+    pub page: bool,
+    /// WebSocket connections at a time; more are refused.
+    pub max_connections: usize,
+}
+
+/// The origins (RFC 6454) that may read our answers and open WebSockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedOrigins {
+    /// Every one.
+    Any,
+    /// These alone, in the form `scheme://host[:port]` and lower case, beside the server's own.
+    List(Vec<String>),
+}
+
+/// What clients are told about how to reach the relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IceSettings {
+    /// The host in derived URLs; `None` is the host the browser used. IPv6 addresses without brackets.
+    pub host: Option<String>,
+    /// How long issued credentials are good for: 60 s to a day.
+    pub ttl: Duration,
+    /// The URLs to hand out as they are, at most four; empty: to be derived from the listeners.
+    pub urls: Vec<String>,
+}
+
+/// Queue, sessions and messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalingSettings {
+    /// How long one may wait for a partner: a second to a day.
+    pub queue_timeout: Duration,
+    /// How long a session may last: a second to a week.
+    pub session_lifetime: Duration,
+    /// The time between pings: 1 to 300 s.
+    pub heartbeat_interval: Duration,
+    /// The longest message taken from a client, in bytes: 1 KiB to 1 MiB.
+    pub max_message_bytes: usize,
+}
+
+/// How much is logged: the level named and everything more urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What needs an operator.
+    Error,
+    /// What may need one.
+    Warn,
+    /// Starts, stops and what is in force.
+    Info,
+    /// Every allocation, connection and session.
+    Debug,
+    /// Everything there is.
+    Trace,
+}

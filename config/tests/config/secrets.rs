@@ -1,0 +1,71 @@
+//! A secret is shown nowhere, however it was put in and whatever is wrong around it.
+
+use std::fmt::Write;
+
+use hairpin_config::{Command, Layers};
+use proptest::prelude::*;
+
+/// Everything a caller could print about these layers.
+fn everything(layers: Layers, text: &mut String) {
+    write!(text, "{layers:?}").unwrap();
+    match layers.resolve() {
+        Ok(resolved) => {
+            write!(text, "{resolved:?}{}{:?}", resolved.describe(), resolved.insecure_defaults())
+                .unwrap();
+        }
+        Err(errors) => write!(text, "{errors}{errors:?}").unwrap(),
+    }
+}
+
+fn from_flags(args: &[String], text: &mut String) {
+    let args = std::iter::once("hairpin".into()).chain(args.iter().map(Into::into));
+    match Command::parse(args) {
+        Ok(Command::Run(layers) | Command::ConfigCheck(layers) | Command::Healthcheck(layers)) => {
+            everything(layers, text);
+        }
+        Err(exit) => text.push_str(&exit.text),
+    }
+}
+
+fn from_environment(variable: &str, value: &str, text: &mut String) {
+    let mut layers = Layers::default();
+    layers.environment([(variable.to_owned(), value.to_owned())]);
+    everything(layers, text);
+}
+
+fn from_file(toml: &str, text: &mut String) {
+    let mut layers = Layers::default();
+    layers.file("f.toml", toml);
+    everything(layers, text);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_secret_is_never_shown(secret in "[a-zA-Z0-9+/_!-]{6,40}") {
+        // What our own words hold cannot be told from a leak, nor can a long flag's name.
+        prop_assume!(!secret.starts_with("--"));
+        let mut shown = String::new();
+        for name in ["static-auth-secret", "static-auth-secrt", "user"] {
+            for value in [secret.clone(), format!("alice:{secret}"), format!("alice:0x{secret}"), format!("{secret}\u{1}")] {
+                from_flags(&[format!("--{name}"), value.clone()], &mut shown);
+                from_flags(&[format!("--{name}={value}")], &mut shown);
+                from_flags(&[format!("--{name}"), value.clone(), "--realm=r".into(), "--min-port=1".into()], &mut shown);
+                from_flags(&[format!("--{name}"), "half".into(), value.clone()], &mut shown);
+                let variable = format!("HAIRPIN_{}", name.to_uppercase().replace('-', "_"));
+                from_environment(&variable, &value, &mut shown);
+                from_environment(&variable, &format!("{value},{value}"), &mut shown);
+                from_file(&format!("{name} = '{value}'"), &mut shown);
+                from_file(&format!("{name} = ['{value}', 1]\nrealm = 'r'"), &mut shown);
+                from_file(&format!("{name} = {value}"), &mut shown);
+                from_file(&format!("{name} = ['{value}"), &mut shown);
+                from_file(&format!("{name} = '{value}\nmin-port = 1"), &mut shown);
+                let mut layers = Layers::default();
+                layers.set(name, value);
+                everything(layers, &mut shown);
+            }
+        }
+        prop_assert!(!shown.contains(&secret), "{secret} is shown");
+    }
+}
