@@ -1,1 +1,46 @@
-//! The TURN server as a state machine without I/O.
+//! The TURN server (RFC 8656) as a state machine without I/O.
+//!
+//! [`Server`] is one shard: the caller feeds it datagrams and time, and carries out what it asks
+//! for. It holds no socket, no clock, no entropy and no lock, so a 300-second timer is tested in
+//! microseconds and a worker thread owns its shard outright.
+//!
+//! 1. Receive a datagram into a buffer with [`HEADROOM`] bytes before it and [`TAILROOM`] after it.
+//! 2. Call [`Server::handle_client`] (from a client) or [`Server::handle_peer`] (on a relay socket).
+//! 3. Carry out the [`Forward`] it returns, if any: the bytes to send are already in the buffer.
+//! 4. Drain [`Server::poll_output`] until it returns `None`.
+//! 5. Answer each [`Output::BindRelay`] with [`Server::handle_relay_bound`], then drain again.
+//! 6. At [`Server::poll_timeout`], call [`Server::handle_timeout`], then drain again.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod allocation;
+mod allocations;
+mod auth;
+mod channels;
+mod config;
+mod credentials;
+mod ip_range;
+mod methods;
+mod nonce;
+mod own;
+mod permissions;
+mod policy;
+mod quota;
+mod refusal;
+mod relay;
+mod reply;
+mod request;
+mod server;
+mod slab;
+mod types;
+
+pub use config::*;
+pub use credentials::{RestCredentials, rest_credentials};
+pub use ip_range::{IpRange, IpRangeError};
+pub use nonce::Features;
+pub use policy::PeerPolicy;
+pub use quota::{QuotaLedger, Quotas};
+pub use server::Server;
+pub use types::*;

@@ -1,0 +1,207 @@
+//! Nonces that need no memory (RFC 8489 s9.2).
+//!
+//! A nonce says when it was issued and proves, with a MAC, that one of us issued it to this
+//! client's IP address. Nothing is remembered between issuing and checking it, so a flood of
+//! requests leaves no state, and every node with the same secret takes it, before and after a
+//! restart. That matters: libwebrtc takes a 438 on Allocate as final.
+//!
+//! It is bound to the client's IP address and not to its port: after a 437 libwebrtc repeats its
+//! Allocate from a new port with the nonce it has.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use base64ct::{Base64, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+/// What a nonce of RFC 8489 starts with (s9.2).
+const COOKIE: &[u8; 9] = b"obMatJos2";
+/// Cookie and feature bits.
+const PREFIX_LEN: usize = COOKIE.len() + 4;
+/// Seconds since 1970 in 48 bits.
+const TIME_LEN: usize = 6;
+/// 96 bits: a forger's chance within a nonce's lifetime is nil, and `TIME_LEN` plus this needs no
+/// padding in base64.
+const MAC_LEN: usize = 12;
+const BODY_LEN: usize = (TIME_LEN + MAC_LEN) / 3 * 4;
+/// Bytes in every nonce of ours, all of them ASCII.
+pub(crate) const NONCE_LEN: usize = PREFIX_LEN + BODY_LEN;
+
+/// "It is RECOMMENDED that servers ... expire" a nonce "at least once every hour" (RFC 8489 s9.2).
+const MAX_LIFETIME: Duration = Duration::from_secs(3600);
+/// How far another node's clock may be ahead of ours.
+const CLOCK_SKEW: u64 = 60;
+
+/// The STUN security features a nonce announces (RFC 8489 s18.1): 24 bits in base64.
+///
+/// The nonce carries them so that nobody in the middle can strike them out of a challenge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// Bit 0: the challenge offers PASSWORD-ALGORITHMS.
+    pub password_algorithms: bool,
+    /// Bit 1: USERHASH is accepted in place of USERNAME.
+    pub username_anonymity: bool,
+}
+
+impl Features {
+    /// Four characters of base64.
+    pub fn encode(self) -> [u8; 4] {
+        let bits = u8::from(self.password_algorithms) | u8::from(self.username_anonymity) << 1;
+        let mut text = [0; 4];
+        Base64::encode(&[0, 0, bits], &mut text).expect("3 bytes are 4 characters of base64");
+        text
+    }
+}
+
+/// Issues and recognises nonces.
+pub(crate) struct Nonces {
+    /// The first makes them, any recognises them. Never empty.
+    keys: Vec<Hmac<Sha256>>,
+    prefix: [u8; PREFIX_LEN],
+    lifetime: u64,
+}
+
+impl Nonces {
+    /// `fallback` stands in when there is no secret at all; its nonces are good on this shard only.
+    pub(crate) fn new(
+        secrets: &[Box<[u8]>],
+        fallback: u64,
+        features: Features,
+        lifetime: Duration,
+    ) -> Self {
+        let mut keys: Vec<_> = secrets.iter().map(|secret| derive_key(secret)).collect();
+        if keys.is_empty() {
+            keys.push(derive_key(&fallback.to_be_bytes()));
+        }
+        let mut prefix = [0; PREFIX_LEN];
+        prefix[..COOKIE.len()].copy_from_slice(COOKIE);
+        prefix[COOKIE.len()..].copy_from_slice(&features.encode());
+        Self { keys, prefix, lifetime: lifetime.min(MAX_LIFETIME).as_secs() }
+    }
+
+    /// A nonce for a client, as of `unix`.
+    pub(crate) fn issue(&self, unix: u64, client: IpAddr) -> [u8; NONCE_LEN] {
+        let mut time = [0; TIME_LEN];
+        time.copy_from_slice(&unix.to_be_bytes()[8 - TIME_LEN..]);
+        self.write(&self.keys[0], time, client)
+    }
+
+    /// Whether one of us issued `nonce` to this client, not too long ago.
+    pub(crate) fn accepts(&self, nonce: &[u8], unix: u64, client: IpAddr) -> bool {
+        let Some(time) = self.issue_time(nonce) else { return false };
+        let mut bytes = [0; 8];
+        bytes[8 - TIME_LEN..].copy_from_slice(&time);
+        let issued = u64::from_be_bytes(bytes);
+        let fresh = issued <= unix.saturating_add(CLOCK_SKEW)
+            && unix.saturating_sub(issued) <= self.lifetime;
+        fresh && self.keys.iter().any(|key| self.write(key, time, client).ct_eq(nonce).into())
+    }
+
+    /// What the nonce says of its age, not yet proven.
+    fn issue_time(&self, nonce: &[u8]) -> Option<[u8; TIME_LEN]> {
+        let mut body = [0; TIME_LEN + MAC_LEN];
+        let text = nonce.get(PREFIX_LEN..).filter(|text| text.len() == BODY_LEN)?;
+        Base64::decode(text, &mut body).ok()?;
+        body.first_chunk().copied()
+    }
+
+    /// The whole nonce, so that checking one is comparing it with what we would have written.
+    fn write(&self, key: &Hmac<Sha256>, time: [u8; TIME_LEN], client: IpAddr) -> [u8; NONCE_LEN] {
+        let client = match client {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        let mut mac = key.clone();
+        mac.update(&self.prefix);
+        mac.update(&time);
+        mac.update(&client.octets());
+        let mac: [u8; 32] = mac.finalize().into_bytes().into();
+
+        let mut body = [0; TIME_LEN + MAC_LEN];
+        body[..TIME_LEN].copy_from_slice(&time);
+        body[TIME_LEN..].copy_from_slice(&mac[..MAC_LEN]);
+        let mut nonce = [0; NONCE_LEN];
+        nonce[..PREFIX_LEN].copy_from_slice(&self.prefix);
+        Base64::encode(&body, &mut nonce[PREFIX_LEN..]).expect("BODY_LEN is this body's length");
+        nonce
+    }
+}
+
+/// A key of its own, so that no nonce says anything about the secret's other uses.
+fn derive_key(secret: &[u8]) -> Hmac<Sha256> {
+    let mut mac = keyed(secret);
+    mac.update(b"hairpin STUN nonce 1");
+    keyed(&mac.finalize().into_bytes())
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: u64 = 600;
+    const NOW: u64 = 1_800_000_000;
+
+    fn nonces(secrets: &[&str]) -> Nonces {
+        let secrets: Vec<Box<[u8]>> = secrets.iter().map(|s| s.as_bytes().into()).collect();
+        Nonces::new(&secrets, 7, Features::default(), Duration::from_secs(LIFETIME))
+    }
+
+    fn client() -> IpAddr {
+        "192.0.2.1".parse().unwrap()
+    }
+
+    #[test]
+    fn it_is_good_for_its_lifetime() {
+        let nonces = nonces(&["north"]);
+        let nonce = nonces.issue(NOW, client());
+        for (unix, good) in [
+            (NOW - CLOCK_SKEW - 1, false),
+            (NOW - CLOCK_SKEW, true),
+            (NOW, true),
+            (NOW + LIFETIME, true),
+            (NOW + LIFETIME + 1, false),
+            (u64::MAX, false),
+            (0, false),
+        ] {
+            assert_eq!(nonces.accepts(&nonce, unix, client()), good, "{unix}");
+        }
+    }
+
+    #[test]
+    fn no_lifetime_exceeds_an_hour() {
+        let nonces = Nonces::new(&[], 7, Features::default(), Duration::from_secs(86_400));
+        let nonce = nonces.issue(NOW, client());
+        assert!(nonces.accepts(&nonce, NOW + 3600, client()));
+        assert!(!nonces.accepts(&nonce, NOW + 3601, client()));
+    }
+
+    #[test]
+    fn any_secret_of_a_rotation_will_do_and_no_other() {
+        let nonce = nonces(&["old"]).issue(NOW, client());
+        assert!(nonces(&["new", "old"]).accepts(&nonce, NOW, client()));
+        assert!(!nonces(&["new"]).accepts(&nonce, NOW, client()));
+    }
+
+    #[test]
+    fn every_character_counts() {
+        let nonces = nonces(&["north"]);
+        let nonce = nonces.issue(NOW, client());
+        for at in 0..nonce.len() {
+            for bit in 0..8 {
+                let mut forged = nonce;
+                forged[at] ^= 1 << bit;
+                assert!(!nonces.accepts(&forged, NOW, client()), "byte {at} bit {bit}");
+            }
+        }
+        assert!(!nonces.accepts(&nonce[..nonce.len() - 1], NOW, client()));
+        assert!(!nonces.accepts(b"", NOW, client()));
+    }
+}
