@@ -1,2 +1,159 @@
-//! The `hairpin` command.
-fn main() {}
+//! The `hairpin` command: flags, environment and file in, a server out, until a signal ends it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hairpin_config::{Command, Config, Layers, LogLevel, Resolved};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What went wrong, in words for a person.
+type Failure = String;
+
+/// A configuration that cannot be used: sysexits' EX_CONFIG is not known well enough; coturn and most others say 2.
+const BAD_CONFIGURATION: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = match Command::parse(std::env::args_os()) {
+        Ok(command) => command,
+        Err(exit) if exit.code == 0 => {
+            print(&exit.text);
+            return ExitCode::SUCCESS;
+        }
+        Err(exit) => return fail(&exit.text, exit.code),
+    };
+    let (Command::Run(layers) | Command::ConfigCheck(layers) | Command::Healthcheck(layers)) =
+        command.clone();
+    let layers = match merge(layers) {
+        Ok(layers) => layers,
+        Err(failure) => return fail(&failure, BAD_CONFIGURATION),
+    };
+    let resolved = match layers.clone().resolve() {
+        Ok(resolved) => resolved,
+        Err(errors) => return fail(&errors.to_string(), BAD_CONFIGURATION),
+    };
+    let done = match command {
+        Command::ConfigCheck(_) => {
+            print(&resolved.describe());
+            Ok(())
+        }
+        Command::Healthcheck(_) => healthcheck(&resolved.config),
+        Command::Run(_) => run(layers, &resolved),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure, 1),
+    }
+}
+
+/// Adds the environment, and the file that flags or environment name.
+fn merge(mut layers: Layers) -> Result<Layers, Failure> {
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("HAIRPIN_")) else { continue };
+        // The value is not shown: it may be a secret.
+        let value = value.into_string().map_err(|_| {
+            format!("{name} (environment {name}): the value is not UTF-8; set it to plain text")
+        })?;
+        layers.environment([(name.to_owned(), value)]);
+    }
+    if let Some(path) = layers.config_file() {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            format!("config = {name:?}: cannot be read ({error}); give the path of a TOML file")
+        })?;
+        layers.file(&name, &text);
+    }
+    Ok(layers)
+}
+
+fn run(layers: Layers, resolved: &Resolved) -> Result<(), Failure> {
+    start_log(resolved.config.log_level);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start a runtime: {error}"))?;
+    runtime.block_on(serve(layers))
+}
+
+async fn serve(layers: Layers) -> Result<(), Failure> {
+    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let server = hairpin::Builder::from(layers).start().await.map_err(|e| e.to_string())?;
+    print(&server.summary());
+    tokio::select! {
+        () = either(&mut interrupt, &mut terminate) => {}
+        () = server.failed() => return Err("a relay worker ended; see the log".into()),
+    }
+    tracing::info!("stopping; a second signal stops at once");
+    tokio::select! {
+        () = server.shutdown() => {}
+        () = either(&mut interrupt, &mut terminate) => tracing::info!("stopped at once"),
+    }
+    Ok(())
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Logs go to standard error, so that standard output holds the summary alone.
+fn start_log(level: LogLevel) {
+    let level = match level {
+        LogLevel::Off => tracing_subscriber::filter::LevelFilter::OFF,
+        LogLevel::Error => tracing_subscriber::filter::LevelFilter::ERROR,
+        LogLevel::Warn => tracing_subscriber::filter::LevelFilter::WARN,
+        LogLevel::Info => tracing_subscriber::filter::LevelFilter::INFO,
+        LogLevel::Debug => tracing_subscriber::filter::LevelFilter::DEBUG,
+        LogLevel::Trace => tracing_subscriber::filter::LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_target(false)
+        .init();
+}
+
+/// Asks the admin listener of the server that runs under the same settings.
+fn healthcheck(config: &Config) -> Result<(), Failure> {
+    let Some(mut address) = config.admin_listen else {
+        return Err("admin-listen is none, so there is nothing to ask".into());
+    };
+    if address.ip().is_unspecified() {
+        let loopback: std::net::IpAddr = match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        address.set_ip(loopback);
+    }
+    let ask = || -> std::io::Result<String> {
+        let patience = Duration::from_secs(3);
+        let mut stream = TcpStream::connect_timeout(&address, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(4096).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    match ask() {
+        Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => Ok(()),
+        Ok(answer) => Err(format!("{address} says {:?}", answer.lines().next().unwrap_or(""))),
+        Err(error) => Err(format!("{address} does not answer: {error}")),
+    }
+}
+
+/// Prints to standard output; a reader who has gone away is no failure.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn fail(text: &str, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    ExitCode::from(code)
+}

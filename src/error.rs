@@ -1,0 +1,72 @@
+//! Why a server could not start.
+
+use std::io;
+
+use hairpin_config::ConfigErrors;
+
+/// Why [`Builder::start`](crate::Builder::start) failed. The message says what to change.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration is wrong; every mistake is listed.
+    Config(ConfigErrors),
+    /// A name to bind could not be resolved.
+    Resolve {
+        /// The name.
+        name: String,
+        /// The setting it came from.
+        setting: &'static str,
+        /// What the resolver says.
+        source: io::Error,
+    },
+    /// An address could not be bound.
+    Bind {
+        /// The address and its protocol, as in `udp 0.0.0.0:3478`.
+        what: String,
+        /// The setting it came from.
+        setting: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Threads, descriptors or memory ran out.
+    System(io::Error),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Config(errors) => errors.fmt(f),
+            Self::Resolve { name, setting, source } => {
+                write!(f, "{setting} = {name:?}: the name cannot be resolved ({source}); ")?;
+                f.write_str("give an address, or a name that this machine knows")
+            }
+            Self::Bind { what, setting, source } => {
+                write!(f, "cannot bind {what} ({setting}): {source}; {}", remedy(source))
+            }
+            Self::System(source) => write!(f, "cannot start: {source}"),
+        }
+    }
+}
+
+/// What an operator can do about a bind that failed.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "stop the program that holds the port, or choose another port",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE; or choose another port"
+        }
+        io::ErrorKind::AddrNotAvailable => "give an address that this machine has",
+        _ => "choose another address or port",
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(errors) => Some(errors),
+            Self::Resolve { source, .. } | Self::Bind { source, .. } | Self::System(source) => {
+                Some(source)
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One request and its answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderName, HeaderValue,
+    ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use hairpin_config::HttpSettings;
+
+use super::access::{Access, Admitted};
+use super::host::Host;
+use super::ice::IceIssuer;
+use super::limit::AddressLimit;
+use super::page::File;
+use super::upgrade::{self, Handshake};
+use super::{Refusal, Response, json, response};
+use crate::clock::Clock;
+use crate::signaling::{HubHandle, Limits, socket};
+
+/// What every connection shares.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) access: Access,
+    pub(super) ice: Arc<IceIssuer>,
+    pub(super) ice_limit: AddressLimit,
+    pub(super) client_ip_header: Option<HeaderName>,
+    pub(super) page: bool,
+    pub(super) hub: HubHandle,
+    pub(super) limits: Limits,
+    /// A permit for every WebSocket there may be.
+    pub(super) sockets: Arc<Semaphore>,
+    /// Everything spawned for a connection.
+    pub(super) tasks: TaskTracker,
+    /// Cancelled: no new work.
+    pub(super) stop: CancellationToken,
+    /// Cancelled: no work at all.
+    pub(super) cut: CancellationToken,
+    pub(super) clock: Clock,
+}
+
+impl App {
+    pub(super) fn new(
+        settings: &HttpSettings,
+        limits: Limits,
+        ice: Arc<IceIssuer>,
+        hub: HubHandle,
+        clock: Clock,
+    ) -> Self {
+        let header = settings.client_ip_header.as_deref();
+        Self {
+            access: Access::new(settings.cors.clone()),
+            ice,
+            ice_limit: AddressLimit::new(settings.ice_requests_per_minute),
+            client_ip_header: header.and_then(|name| name.parse().ok()),
+            page: settings.page,
+            hub,
+            limits,
+            sockets: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            clock,
+        }
+    }
+
+    /// Starts something for one connection.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let cut = self.cut.clone();
+        self.tasks.spawn(async move {
+            cut.run_until_cancelled(work).await;
+        });
+    }
+
+    /// Answers a request that came from `peer`.
+    pub(super) fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+        let mut response = self.route(request, peer).unwrap_or_else(Response::from);
+        let nosniff = HeaderValue::from_static("nosniff");
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+        response
+    }
+
+    fn route(&self, request: Request<Incoming>, peer: SocketAddr) -> Result<Response, Refusal> {
+        match request.uri().path() {
+            "/ws" => self.websocket(request),
+            // Clients that were told nothing but a host.
+            "/" if upgrade::wanted(request.headers()) => self.websocket(request),
+            "/v1/ice" => Ok(self.ice_with_cors(&request.into_parts().0, peer)),
+            path if self.page => {
+                let file = File::at(path).ok_or(Refusal::NotFound)?;
+                only_get(request.method())?;
+                Ok(file.serve(request.headers()))
+            }
+            _ => Err(Refusal::NotFound),
+        }
+    }
+
+    fn websocket(&self, mut request: Request<Incoming>) -> Result<Response, Refusal> {
+        if request.method() != Method::GET {
+            return Err(Refusal::Method("GET"));
+        }
+        let handshake = Handshake::read(&mut request)?;
+        let request = request.into_parts().0;
+        let admitted = self.access.check(&request)?;
+        let host = self.host(&request)?;
+        if self.stop.is_cancelled() {
+            return Err(Refusal::Stopping);
+        }
+        let permit = self.sockets.clone().try_acquire_owned().map_err(|_| Refusal::Full)?;
+        let (response, upgrade) = handshake.accept();
+        self.open(admitted, upgrade, host, permit);
+        Ok(response)
+    }
+
+    /// Serves a WebSocket as soon as the handshake's answer is out.
+    fn open(
+        &self,
+        _: Admitted,
+        upgrade: OnUpgrade,
+        host: Option<Host>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let (hub, limits) = (self.hub.clone(), self.limits);
+        self.spawn(async move {
+            let Ok(upgraded) = upgrade.await else { return };
+            let parts = upgraded
+                .downcast::<TokioIo<TcpStream>>()
+                .expect("connections are served on nothing but TcpStreams");
+            socket::serve(parts.io.into_inner(), parts.read_buf.into(), host, &hub, limits).await;
+            drop(permit);
+        });
+    }
+
+    /// Other origins' pages need to be told that they may read the answer, whatever it is.
+    fn ice_with_cors(&self, request: &Parts, peer: SocketAddr) -> Response {
+        let mut response = match request.method {
+            Method::OPTIONS => preflight(),
+            _ => self.ice(request, peer).unwrap_or_else(Response::from),
+        };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.access.varies() {
+            headers.insert(VARY, HeaderValue::from(ORIGIN));
+        }
+        if let Some(origin) = self.access.allow_origin(&request.headers) {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            let readable = HeaderValue::from_static("retry-after");
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, readable);
+        }
+        response
+    }
+
+    fn ice(&self, request: &Parts, peer: SocketAddr) -> Result<Response, Refusal> {
+        only_get(&request.method)?;
+        let admitted = self.access.check(request)?;
+        let client = self.client(&request.headers, peer);
+        self.ice_limit
+            .take(self.clock.monotonic(), client)
+            .map_err(|retry_after| Refusal::TooOften { retry_after })?;
+        self.ice_servers(admitted, request)
+    }
+
+    fn ice_servers(&self, _: Admitted, request: &Parts) -> Result<Response, Refusal> {
+        let grant = self.ice.issue(self.host(request)?.as_ref());
+        let body = json!({ "iceServers": grant.servers, "ttl": grant.ttl.as_secs() });
+        Ok(json(StatusCode::OK, &body))
+    }
+
+    /// The host that ICE URLs are made from, if they are.
+    fn host(&self, request: &Parts) -> Result<Option<Host>, Refusal> {
+        if self.ice.needs_host() { Host::of(request).map(Some) } else { Ok(None) }
+    }
+
+    /// The client's address: what the configured proxy says, which is the last entry of its header,
+    /// because everything before that is the client's own invention.
+    fn client(&self, headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
+        let header = self.client_ip_header.as_ref();
+        header
+            .and_then(|name| headers.get_all(name).iter().next_back())
+            .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
+            .unwrap_or(peer.ip())
+    }
+}
+
+fn only_get(method: &Method) -> Result<(), Refusal> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(Refusal::Method("GET, HEAD")),
+    }
+}
+
+/// What a browser asks before it asks (Fetch s3.2.2).
+fn preflight() -> Response {
+    let mut response = response(StatusCode::NO_CONTENT, "");
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET"));
+    let allowed = HeaderValue::from_static("authorization, content-type");
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}

@@ -1,0 +1,101 @@
+//! What a client is told when it cannot have what it asked for.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+
+use super::{Response, json};
+
+/// A request that is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The Host header is missing, or neither a DNS name nor an address.
+    BadHost,
+    /// Not a WebSocket handshake (RFC 6455 s4.2.1); says what is wrong with it.
+    BadHandshake(&'static str),
+    /// The page that asks comes from an origin that is not on the list.
+    Origin,
+    /// No such path.
+    NotFound,
+    /// The path exists, and knows these methods alone.
+    Method(&'static str),
+    /// The path speaks WebSocket only, and version 13 of it.
+    UpgradeRequired,
+    /// The client asked too often.
+    TooOften {
+        /// When it may ask again.
+        retry_after: Duration,
+    },
+    /// As many WebSockets are open as there may be.
+    Full,
+    /// The server is stopping.
+    Stopping,
+}
+
+impl Refusal {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::BadHost | Self::BadHandshake(_) => StatusCode::BAD_REQUEST,
+            Self::Origin => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+            Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Full | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::BadHost => "bad_host",
+            Self::BadHandshake(_) => "bad_handshake",
+            Self::Origin => "origin_not_allowed",
+            Self::NotFound => "not_found",
+            Self::Method(_) => "method_not_allowed",
+            Self::UpgradeRequired => "upgrade_required",
+            Self::TooOften { .. } => "too_many_requests",
+            Self::Full => "too_many_connections",
+            Self::Stopping => "shutting_down",
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::BadHost => "the Host header must be a DNS name or an IP address",
+            Self::BadHandshake(what) => what,
+            Self::Origin => "pages of this origin may not use this server",
+            Self::NotFound => "there is nothing at this path",
+            Self::Method(_) => "this path does not take this method",
+            Self::UpgradeRequired => "this path speaks WebSocket, version 13",
+            Self::TooOften { .. } => "too many requests from this address",
+            Self::Full => "as many WebSockets are open as there may be",
+            Self::Stopping => "the server is stopping",
+        }
+    }
+
+    fn headers(self) -> Vec<(HeaderName, HeaderValue)> {
+        let seconds = |s: u64| vec![(RETRY_AFTER, HeaderValue::from(s.max(1)))];
+        match self {
+            Self::Method(allow) => vec![(ALLOW, HeaderValue::from_static(allow))],
+            Self::UpgradeRequired => vec![
+                (UPGRADE, HeaderValue::from_static("websocket")),
+                (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            ],
+            Self::TooOften { retry_after } => seconds(retry_after.as_secs_f64().ceil() as u64),
+            Self::Full | Self::Stopping => seconds(5),
+            Self::BadHost | Self::BadHandshake(_) | Self::Origin | Self::NotFound => vec![],
+        }
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        let error = serde_json::json!({
+            "error": { "code": refusal.code(), "message": refusal.message() }
+        });
+        let mut response = json(refusal.status(), &error);
+        response.headers_mut().extend(refusal.headers());
+        response
+    }
+}

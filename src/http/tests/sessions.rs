@@ -1,0 +1,102 @@
+//! Two clients and what stands between them.
+
+use hairpin_signaling::CloseCode;
+use serde_json::{Value, json};
+
+use super::{Client, Site, patiently};
+
+/// Two clients in a session, and its id.
+async fn pair(site: &Site) -> (Client, Client, Value) {
+    let (mut ada, mut bob) = (site.client("/ws").await, site.client("/").await);
+    ada.join("ada").await;
+    ada.expect("queued").await;
+    bob.join("bob").await;
+    let found = bob.expect("match_found").await;
+    ada.expect("match_found").await;
+    let session = found["sessionId"].clone();
+    (ada, bob, session)
+}
+
+#[tokio::test]
+async fn two_clients_are_paired_and_hear_each_other() {
+    let site = Site::start(|_| ()).await;
+    let (mut ada, mut bob) = (site.client("/ws").await, site.client("/").await);
+    ada.join("ada").await;
+    assert_eq!(ada.expect("queued").await["position"], 1);
+    bob.join("bob").await;
+    let (for_bob, for_ada) = (bob.expect("match_found").await, ada.expect("match_found").await);
+    assert_eq!(for_ada["sessionId"], for_bob["sessionId"]);
+    assert_eq!((&for_ada["partnerId"], &for_bob["partnerId"]), (&json!("bob"), &json!("ada")));
+    assert_ne!(for_ada["isInitiator"], for_bob["isInitiator"]);
+    assert_eq!(for_ada["iceTtl"], 600);
+    let username = |found: &Value| found["iceServers"][1]["username"].as_str().map(str::to_owned);
+    assert!(username(&for_ada).expect("a username").ends_with(":ada"));
+    assert!(username(&for_bob).expect("a username").ends_with(":bob"));
+    let stun = format!("stun:{}:3478", site.address.ip());
+    assert_eq!(for_ada["iceServers"][0]["urls"][0], stun);
+
+    let offer = json!({ "sdp": "v=0", "nested": [1, null, "ü"] });
+    let session = &for_ada["sessionId"];
+    let signal = json!({ "sessionId": session, "targetUserId": "somebody else", "signal": offer });
+    ada.send("signal", signal).await;
+    assert_eq!(bob.expect("signal").await, json!({ "sessionId": session, "signal": offer }));
+
+    assert_eq!(site.metric("matchmaking_latency_ms_count"), Some(2.0));
+    patiently(ada.0.close(None)).await.expect("closed");
+    let left = bob.expect("partner_left").await;
+    assert_eq!(left, json!({ "sessionId": session, "reason": "disconnected" }));
+}
+
+#[tokio::test]
+async fn the_gauges_follow_connections_queue_and_sessions() {
+    let site = Site::start(|_| ()).await;
+    let (mut ada, mut bob, session) = pair(&site).await;
+    let mut eve = site.client("/ws").await;
+    eve.join("eve").await;
+    eve.expect("queued").await;
+    bob.send("end_session", json!({ "sessionId": session })).await;
+    ada.expect("partner_left").await;
+    // The gauges follow the answers; when what was asked after an answer is answered, they are there.
+    eve.join("eve").await;
+    eve.expect("queued").await;
+    assert_eq!(site.metric("websocket_connections"), Some(3.0));
+    assert_eq!(site.metric("matchmaking_queue_length"), Some(1.0));
+    assert_eq!(site.metric("active_sessions_count"), Some(0.0));
+    assert_eq!(site.metric("hairpin_sessions_ended_total{reason=\"ended\"}"), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_closed_and_its_partner_told() {
+    let site = Site::start(|_| ()).await;
+    let slow = tokio::net::TcpSocket::new_v4().expect("a socket");
+    slow.set_recv_buffer_size(4096).expect("a small receive buffer");
+    let slow = slow.connect(site.address).await.expect("connected");
+    let mut slow = site.client_on(slow, "/ws").await;
+    let mut fast = site.client("/ws").await;
+    slow.join("slow").await;
+    slow.expect("queued").await;
+    fast.join("fast").await;
+    let session = fast.expect("match_found").await["sessionId"].clone();
+
+    // Under the flood limits, over what socket buffers and the queue hold.
+    let signal = json!({ "sessionId": session, "signal": "x".repeat(1500) });
+    for _ in 0..240 {
+        fast.send("signal", signal.clone()).await;
+    }
+    assert_eq!(fast.expect("partner_left").await["reason"], "disconnected");
+    slow.closed_as(CloseCode::SlowReader).await;
+}
+
+#[tokio::test]
+async fn stopping_tells_every_client_and_waits_for_them() {
+    let site = Site::start(|_| ()).await;
+    let mut ada = site.client("/ws").await;
+    ada.join("ada").await;
+    ada.expect("queued").await;
+    site.stop.cancel();
+    let error = ada.expect("error").await;
+    assert_eq!((&error["code"], &error["temporary"]), (&json!("shutting_down"), &json!(true)));
+    ada.closed_as(CloseCode::GoingAway).await;
+    drop(ada);
+    patiently(site.web).await.expect("no panic");
+}

@@ -1,0 +1,116 @@
+//! WebSocket handshakes, and clients that misbehave.
+
+use hairpin_config::AllowedOrigins;
+use hairpin_signaling::CloseCode;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{Answer, Client, Site};
+
+const HANDSHAKE: [&str; 4] = [
+    "Connection: keep-alive, Upgrade",
+    "Upgrade: WebSocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
+impl Site {
+    /// A handshake with one header line replaced.
+    async fn handshake(&self, path: &str, header: &str) -> Answer {
+        let name = header.split(':').next().expect("a name");
+        let mut headers: Vec<&str> =
+            HANDSHAKE.into_iter().filter(|line| !line.starts_with(name)).collect();
+        headers.push(header);
+        self.request(&format!("GET {path}"), &headers).await
+    }
+}
+
+#[tokio::test]
+async fn handshakes_with_a_fault_are_told_which() {
+    let site = Site::start(|_| ()).await;
+    let plain = site.get("/ws").await;
+    assert_eq!((plain.status(), plain.header("upgrade")), (426, Some("websocket")));
+    let old = site.handshake("/ws", "Sec-WebSocket-Version: 8").await;
+    assert_eq!((old.status(), old.header("sec-websocket-version")), (426, Some("13")));
+    let keyless = site.handshake("/", "Sec-WebSocket-Key: short").await;
+    assert_eq!((keyless.status(), keyless.error_code().as_str()), (400, "bad_handshake"));
+    let hostless = site.handshake("/ws", "Host: a,b").await;
+    assert_eq!((hostless.status(), hostless.error_code().as_str()), (400, "bad_host"));
+    assert_eq!(site.handshake("/nothing", "X: y").await.status(), 404);
+}
+
+#[tokio::test]
+async fn with_a_list_only_its_pages_may_connect() {
+    let list = AllowedOrigins::List(vec!["https://app.example".into()]);
+    let site = Site::start(|config| config.http.cors = list).await;
+    let evil = site.handshake("/ws", "Origin: https://evil.example").await;
+    assert_eq!((evil.status(), evil.error_code().as_str()), (403, "origin_not_allowed"));
+    site.client("/ws").await;
+}
+
+#[tokio::test]
+async fn more_than_the_most_websockets_are_asked_to_come_back() {
+    let site = Site::start(|config| config.http.max_connections = 1).await;
+    let _only = site.client("/ws").await;
+    let refused = site.handshake("/ws", "X: y").await;
+    assert_eq!((refused.status(), refused.error_code().as_str()), (503, "too_many_connections"));
+    assert!(refused.header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_answered_with_an_error() {
+    let site = Site::start(|_| ()).await;
+    let mut client = site.client("/ws").await;
+    for (message, code) in [
+        (Message::text("{\"type\":"), "bad_message"),
+        (Message::text("[]"), "bad_message"),
+        (Message::binary([0x16, 0x03, 0x01].as_slice()), "bad_message"),
+        (Message::text("{\"type\":\"dance\",\"data\":{}}"), "unknown_type"),
+        (Message::text("{\"type\":\"join_queue\",\"data\":{}}"), "invalid_field"),
+    ] {
+        client.send_raw(message).await;
+        assert_eq!(client.expect("error").await["code"], code);
+    }
+    client.join("ada").await;
+    client.expect("queued").await;
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_closed_with_1009() {
+    let site = Site::start(|_| ()).await;
+    let mut client = site.client("/ws").await;
+    client.send_raw(Message::text("x".repeat(64 * 1024))).await;
+    assert_eq!(client.expect("error").await["code"], "bad_message");
+    client.send_raw(Message::text("x".repeat(64 * 1024 + 1))).await;
+    client.closed_as(CloseCode::MessageTooBig).await;
+}
+
+#[tokio::test]
+async fn a_flood_is_closed() {
+    let site = Site::start(|_| ()).await;
+    let mut client = site.client("/ws").await;
+    client.join("ada").await;
+    client.expect("queued").await;
+    // Some of these may find the connection closed already.
+    for _ in 0..1000 {
+        let leave = json!({ "type": "leave_queue", "data": {} }).to_string();
+        if futures_util::SinkExt::send(&mut client.0, Message::text(leave)).await.is_err() {
+            break;
+        }
+    }
+    client.closed_as(CloseCode::Flood).await;
+}
+
+#[tokio::test]
+async fn broken_frames_are_closed_with_the_code_that_says_so() {
+    let site = Site::start(|_| ()).await;
+    // Text, masked with zeros: not UTF-8. And a frame that is not masked at all.
+    let frames: [(&[u8], u16); 2] =
+        [(&[0x81, 0x82, 0, 0, 0, 0, 0xFF, 0xFE], 1007), (&[0x81, 0x01, b'x'], 1002)];
+    for (frame, code) in frames {
+        let mut client: Client = site.client("/ws").await;
+        client.0.get_mut().write_all(frame).await.expect("sent");
+        assert_eq!(client.closed().await, code);
+    }
+}

@@ -1,0 +1,133 @@
+//! From a configuration to open sockets.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use hairpin_config::{BindHost, Config, Protocol, RelaySettings};
+use hairpin_turn::Family;
+
+use crate::error::{StartError, remedy};
+use crate::net::{detect_relay_ip, resolve};
+use crate::relay::{ListenerSockets, RelayIp, TcpSockets, UdpSockets};
+
+/// Every socket a server listens on.
+pub(crate) struct Opened {
+    /// All of them, for the relay's workers: every TCP port speaks all our protocols.
+    pub(crate) sockets: ListenerSockets,
+    /// How many of `sockets.tcp` are TURN listeners; the HTTP ones follow.
+    pub(crate) turn_tcp: usize,
+    /// The admin listener.
+    pub(crate) admin: Option<std::net::TcpListener>,
+    /// What was not asked for by name and could not be bound: said, not fatal.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Binds everything.
+///
+/// # Errors
+/// The first address that was asked for and cannot be had.
+pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError> {
+    let mut opened =
+        Opened { sockets: ListenerSockets::default(), turn_tcp: 0, admin: None, notes: Vec::new() };
+    for listener in &config.listeners {
+        for ip in resolved(&listener.host, "listening-ip")? {
+            let address = SocketAddr::new(ip, listener.port);
+            let (protocol, bound) = match listener.protocol {
+                Protocol::Udp => (
+                    "udp",
+                    UdpSockets::bind(address, workers).map(|udp| opened.sockets.udp.push(udp)),
+                ),
+                Protocol::Tcp => (
+                    "tcp",
+                    TcpSockets::bind(address, workers, false)
+                        .map(|tcp| opened.sockets.tcp.push(tcp)),
+                ),
+            };
+            match bound {
+                Ok(()) => {}
+                Err(source) if listener.required => {
+                    let what = format!("{protocol} {address}");
+                    return Err(StartError::Bind { what, setting: "listening-port", source });
+                }
+                Err(e) => opened
+                    .notes
+                    .push(format!("{protocol} {address} is not served: {e}; {}", remedy(&e))),
+            }
+        }
+    }
+    opened.turn_tcp = opened.sockets.tcp.len();
+    for address in &config.http.listen {
+        opened.sockets.tcp.push(open_http(*address, workers)?);
+    }
+    if let Some(address) = config.admin_listen {
+        opened.admin = Some(open_admin(address)?);
+    }
+    Ok(opened)
+}
+
+fn open_http(address: SocketAddr, workers: usize) -> Result<TcpSockets, StartError> {
+    TcpSockets::bind(address, workers, true)
+        .or_else(|error| match unsupported_v6(&error, address) {
+            // A kernel without IPv6: the default `[::]` means "everywhere".
+            true => {
+                TcpSockets::bind((Ipv4Addr::UNSPECIFIED, address.port()).into(), workers, false)
+            }
+            false => Err(error),
+        })
+        .map_err(|source| StartError::Bind {
+            what: format!("tcp {address}"),
+            setting: "http-listen",
+            source,
+        })
+}
+
+fn unsupported_v6(error: &io::Error, address: SocketAddr) -> bool {
+    address.is_ipv6()
+        && address.ip().is_unspecified()
+        && matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
+}
+
+fn open_admin(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let bound = std::net::TcpListener::bind(address)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    bound.map_err(|source| StartError::Bind {
+        what: format!("tcp {address}"),
+        setting: "admin-listen",
+        source,
+    })
+}
+
+/// The relay's addresses as configured, or as found out.
+///
+/// # Errors
+/// A name that cannot be resolved.
+pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartError> {
+    if settings.addresses.is_empty() {
+        let found = [Family::V4, Family::V6].into_iter().filter_map(detect_relay_ip);
+        return Ok(found.map(|ip| RelayIp { bind: ip, advertised: ip }).collect());
+    }
+    let mut ips = Vec::new();
+    for address in &settings.addresses {
+        for bind in resolved(&address.bind, "relay-ip")? {
+            let advertised = address.advertised.filter(|ip| ip.is_ipv4() == bind.is_ipv4());
+            // A wildcard says nothing to peers.
+            let seen = match bind.is_unspecified() {
+                true => advertised.or_else(|| detect_relay_ip(Family::of(bind))),
+                false => advertised.or(Some(bind)),
+            };
+            ips.extend(seen.map(|advertised| RelayIp { bind, advertised }));
+        }
+    }
+    Ok(ips)
+}
+
+fn resolved(host: &BindHost, setting: &'static str) -> Result<Vec<IpAddr>, StartError> {
+    resolve(host).map_err(|source| StartError::Resolve {
+        name: match host {
+            BindHost::Ip(ip) => ip.to_string(),
+            BindHost::Name(name) => name.clone(),
+        },
+        setting,
+        source,
+    })
+}

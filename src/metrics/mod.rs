@@ -1,0 +1,121 @@
+//! Counters and gauges, and their text for Prometheus.
+//!
+//! The cores only return events; the drivers in this crate count them here. What is counted per packet
+//! lives in one [`RelayMetrics`] per worker, which that worker alone writes; a scrape sums them up.
+
+mod relay;
+mod signaling;
+mod text;
+
+use std::sync::Arc;
+
+pub(crate) use relay::{Direction, DropReason, RelayMetrics};
+pub(crate) use signaling::SignalingMetrics;
+pub(crate) use text::CONTENT_TYPE;
+
+/// Everything the process counts.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    relay: Box<[Arc<RelayMetrics>]>,
+    /// What the hub's task counts.
+    pub(crate) signaling: SignalingMetrics,
+}
+
+impl Metrics {
+    /// Counters for a process with this many relay workers, all at zero.
+    pub(crate) fn new(workers: usize) -> Self {
+        let relay = (0..workers).map(|_| Arc::default()).collect();
+        Self { relay, signaling: SignalingMetrics::new() }
+    }
+
+    /// The counters of one worker; `worker` is below the number given to [`Metrics::new`].
+    pub(crate) fn relay(&self, worker: usize) -> Arc<RelayMetrics> {
+        self.relay[worker].clone()
+    }
+
+    /// Everything in the Prometheus text format.
+    pub(crate) fn text(&self) -> String {
+        let mut out = text::Text::default();
+        self.signaling.write(&mut out);
+        relay::write(&self.relay, &mut out);
+        out.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str, series: &str) -> Option<f64> {
+        text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    #[test]
+    fn a_scrape_sums_over_the_workers() {
+        let metrics = Metrics::new(2);
+        for (worker, bytes) in [(0, 160), (1, 1200)] {
+            let relay = metrics.relay(worker);
+            relay.forwarded(Direction::ToPeer, bytes);
+            relay.allocated();
+            relay.bound();
+        }
+        metrics.relay(1).released();
+
+        let text = metrics.text();
+        let get = |series| value(&text, series);
+        assert_eq!(get("hairpin_relayed_packets_total{direction=\"to_peer\"}"), Some(2.0));
+        assert_eq!(get("hairpin_relayed_bytes_total{direction=\"to_peer\"}"), Some(1360.0));
+        assert_eq!(get("hairpin_relayed_packets_total{direction=\"hairpin\"}"), Some(0.0));
+        assert_eq!(get("hairpin_allocations"), Some(1.0));
+        assert_eq!(get("hairpin_allocations_total"), Some(2.0));
+        assert_eq!(get("hairpin_binding_requests_total"), Some(2.0));
+    }
+
+    #[test]
+    fn refusals_are_told_apart_and_unknown_ones_share_a_series() {
+        let metrics = Metrics::new(1);
+        let relay = metrics.relay(0);
+        relay.refused(0x003, 401);
+        relay.refused(0x003, 401);
+        relay.refused(0x009, 508);
+        relay.refused(0x00A, 499);
+        relay.refused(0xFFF, 999);
+
+        let text = metrics.text();
+        let get = |series| value(&text, series);
+        assert_eq!(get("hairpin_refusals_total{method=\"allocate\",code=\"401\"}"), Some(2.0));
+        assert_eq!(get("hairpin_refusals_total{method=\"channel_bind\",code=\"508\"}"), Some(1.0));
+        assert_eq!(get("hairpin_refusals_total{method=\"other\",code=\"other\"}"), Some(2.0));
+        assert_eq!(get("hairpin_refusals_total{method=\"refresh\",code=\"437\"}"), None);
+    }
+
+    #[test]
+    fn every_drop_reason_has_a_series_of_its_own() {
+        let metrics = Metrics::new(1);
+        for (times, reason) in DropReason::ALL.into_iter().enumerate() {
+            for _ in 0..=times {
+                metrics.relay(0).dropped(reason, 1);
+            }
+        }
+        let text = metrics.text();
+        for (times, reason) in DropReason::ALL.into_iter().enumerate() {
+            let series = format!("hairpin_dropped_packets_total{{reason=\"{}\"}}", reason.name());
+            assert_eq!(value(&text, &series), Some((times + 1) as f64), "{series}");
+        }
+    }
+
+    #[test]
+    fn the_documented_signaling_series_exist() {
+        let metrics = Metrics::new(0);
+        metrics.signaling.matched(std::time::Duration::from_millis(40));
+        let text = metrics.text();
+        for series in ["matchmaking_queue_length", "active_sessions_count", "websocket_connections"]
+        {
+            assert_eq!(value(&text, series), Some(0.0), "{series}");
+        }
+        assert_eq!(value(&text, "matchmaking_latency_ms_sum"), Some(40.0));
+        assert_eq!(value(&text, "matchmaking_latency_ms_bucket{le=\"20\"}"), Some(0.0));
+        assert_eq!(value(&text, "matchmaking_latency_ms_bucket{le=\"50\"}"), Some(1.0));
+        assert_eq!(value(&text, "matchmaking_latency_ms_bucket{le=\"+Inf\"}"), Some(1.0));
+    }
+}

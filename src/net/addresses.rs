@@ -1,0 +1,83 @@
+//! Our own addresses, and names to bind.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+
+use hairpin_config::BindHost;
+use hairpin_turn::Family;
+
+/// Resolves where to bind. A name may stand for several addresses.
+///
+/// # Errors
+/// What the resolver says.
+pub(crate) fn resolve(host: &BindHost) -> io::Result<Vec<IpAddr>> {
+    match host {
+        BindHost::Ip(ip) => Ok(vec![*ip]),
+        BindHost::Name(name) => {
+            let mut ips: Vec<_> =
+                (name.as_str(), 0).to_socket_addrs()?.map(|address| address.ip()).collect();
+            ips.dedup();
+            Ok(ips)
+        }
+    }
+}
+
+/// The address packets to the internet leave from, or else the first that other hosts could reach; for IPv4 at last
+/// loopback, which serves two tabs on one machine.
+pub(crate) fn detect_relay_ip(family: Family) -> Option<IpAddr> {
+    routed_source(family)
+        .or_else(|| {
+            own_addresses().into_iter().find(|ip| Family::of(*ip) == family && is_reachable(*ip))
+        })
+        .or_else(|| (family == Family::V4).then_some(Ipv4Addr::LOCALHOST.into()))
+}
+
+/// Every address of this machine's interfaces.
+pub(crate) fn own_addresses() -> Vec<IpAddr> {
+    match if_addrs::get_if_addrs() {
+        Ok(interfaces) => interfaces.into_iter().map(|interface| interface.ip()).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "cannot list this machine's addresses");
+            Vec::new()
+        }
+    }
+}
+
+/// Asks the routing table. Connecting a UDP socket sends nothing; the targets are documentation addresses.
+fn routed_source(family: Family) -> Option<IpAddr> {
+    let (local, target): (IpAddr, IpAddr) = match family {
+        Family::V4 => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        Family::V6 => {
+            (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 1).into())
+        }
+    };
+    let socket = UdpSocket::bind((local, 0)).ok()?;
+    socket.connect(SocketAddr::new(target, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| is_reachable(*ip))
+}
+
+fn is_reachable(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_always_an_ipv4_address_and_it_can_be_bound() {
+        let ip = detect_relay_ip(Family::V4).expect("loopback at last");
+        UdpSocket::bind((ip, 0)).expect("it is an address of this machine");
+    }
+
+    #[test]
+    fn an_address_resolves_to_itself_and_a_name_through_the_resolver() {
+        let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+        assert_eq!(resolve(&BindHost::Ip(ip)).expect("nothing to resolve"), [ip]);
+        let named = resolve(&BindHost::Name("localhost".into())).expect("in every hosts file");
+        assert!(named.iter().all(IpAddr::is_loopback) && !named.is_empty());
+    }
+}

@@ -1,0 +1,8 @@
+//! What the process must find out about its network before it can start, and about a connection before
+//! it can be served.
+
+mod addresses;
+mod sniff;
+
+pub(crate) use addresses::{detect_relay_ip, own_addresses, resolve};
+pub(crate) use sniff::{Speaks, sniff};

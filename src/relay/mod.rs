@@ -1,0 +1,146 @@
+//! The relay's impure half: one worker thread a core, each with its own sockets and its own shard.
+//!
+//! A worker owns a [`hairpin_turn::Server`] outright. Its UDP sockets are read in batches when an epoll set
+//! says so; its TURN streams are tasks on the same single-threaded runtime; both call the shard directly, so
+//! nothing on the packet path is shared but the port table's atomics. A packet for a relayed address of
+//! another worker is handed over in a parcel, never sent through a socket.
+
+mod accept;
+mod hairpin;
+mod ports;
+mod shard;
+mod sockets;
+mod stream;
+mod sys;
+mod worker;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hairpin_turn::QuotaLedger;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::http::HttpStream;
+use crate::metrics::RelayMetrics;
+
+pub(crate) use ports::RelayIp;
+pub(crate) use sockets::{ListenerSockets, TcpSockets, UdpSockets};
+
+use ports::PortTable;
+use worker::{Worker, WorkerSetup};
+
+/// What all workers share.
+pub(crate) struct RelayContext {
+    ports: PortTable,
+    quotas: Mutex<QuotaLedger>,
+    clock: Clock,
+    /// Set when the process is stopping: no new allocations.
+    draining: AtomicBool,
+    /// Sockets that speak HTTP go here.
+    http: mpsc::Sender<HttpStream>,
+    /// Cancelled when workers must stop.
+    stop: CancellationToken,
+    /// Cancelled when a worker has ended without being asked to.
+    failed: CancellationToken,
+}
+
+/// What the relay is made of.
+pub(crate) struct RelaySetup {
+    pub(crate) core: hairpin_turn::Config,
+    pub(crate) addresses: Vec<RelayIp>,
+    pub(crate) quotas: QuotaLedger,
+    pub(crate) listeners: ListenerSockets,
+    /// One per worker; their number is the number of workers.
+    pub(crate) metrics: Vec<Arc<RelayMetrics>>,
+    pub(crate) clock: Clock,
+    pub(crate) http: mpsc::Sender<HttpStream>,
+}
+
+/// The running workers.
+pub(crate) struct Relay {
+    context: Arc<RelayContext>,
+    metrics: Vec<Arc<RelayMetrics>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Relay {
+    /// Starts a thread per worker.
+    ///
+    /// # Errors
+    /// What the system says when a thread, an epoll set or a runtime cannot be had.
+    pub(crate) fn start(setup: RelaySetup) -> io::Result<Self> {
+        let workers = setup.metrics.len();
+        let context = Arc::new(RelayContext {
+            ports: PortTable::new(&setup.addresses, setup.core.relay_ports.clone()),
+            quotas: Mutex::new(setup.quotas),
+            clock: setup.clock,
+            draining: AtomicBool::new(false),
+            http: setup.http,
+            stop: CancellationToken::new(),
+            failed: CancellationToken::new(),
+        });
+        let (senders, mailboxes) = hairpin::mailboxes(workers);
+        let listeners = setup.listeners.per_worker(workers);
+        let mut threads = Vec::with_capacity(workers);
+        let parts = mailboxes.into_iter().zip(listeners).zip(&setup.metrics).enumerate();
+        for (index, ((mailbox, listeners), metrics)) in parts {
+            let setup = WorkerSetup {
+                index,
+                core: hairpin_turn::Config { seed: rand::random(), ..setup.core.clone() },
+                listeners,
+                mailboxes: senders.clone(),
+                metrics: metrics.clone(),
+                context: context.clone(),
+            };
+            let thread = Worker::new(setup, mailbox).and_then(|worker| {
+                let name = format!("relay-{index}");
+                std::thread::Builder::new().name(name).spawn(move || worker.run())
+            });
+            // The workers already running must not outlive a failed start.
+            threads.push(thread.inspect_err(|_| context.stop.cancel())?);
+        }
+        Ok(Self { context, metrics: setup.metrics, threads })
+    }
+
+    /// Refuses new allocations from now on.
+    pub(crate) fn drain(&self) {
+        self.context.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Allocations held now, by all workers.
+    pub(crate) fn allocations(&self) -> u64 {
+        self.metrics.iter().map(|m| m.allocations()).sum()
+    }
+
+    /// Returns when a worker has ended without being asked to, which only a defect can cause.
+    pub(crate) async fn failed(&self) {
+        self.context.failed.cancelled().await;
+    }
+
+    /// Stops the workers and waits until their threads are gone.
+    pub(crate) async fn stop(self) {
+        self.context.stop.cancel();
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in self.threads {
+                if thread.join().is_err() {
+                    tracing::error!("a relay worker ended in a panic");
+                }
+            }
+        });
+        if joined.await.is_err() {
+            tracing::error!("waiting for the relay workers failed");
+        }
+    }
+}
+
+/// IPv4 addresses in their own form: a dual-stack listener reports them mapped into IPv6.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}

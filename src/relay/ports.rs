@@ -1,0 +1,147 @@
+//! The relay port range: which ports are taken, and by which worker.
+//!
+//! Shared by all workers and read on the packet path, so it is a table of atomics and not a lock: an
+//! allocation claims its port with one compare-and-swap, and a hairpin finds the port's owner with one load.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use hairpin_turn::{Family, RelayedAddr};
+
+const FREE: u16 = 0;
+
+/// An address relay sockets are bound to, and how peers see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RelayIp {
+    /// The local address.
+    pub(crate) bind: IpAddr,
+    /// The address in XOR-RELAYED-ADDRESS; differs from `bind` behind a 1:1 NAT.
+    pub(crate) advertised: IpAddr,
+}
+
+/// Every relay address with the owners of its ports.
+pub(super) struct PortTable {
+    range: RangeInclusive<u16>,
+    addresses: Vec<(RelayIp, Box<[AtomicU16]>)>,
+}
+
+/// A port held for one worker on one relay address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    address: usize,
+    port: u16,
+}
+
+impl PortTable {
+    pub(super) fn new(addresses: &[RelayIp], range: RangeInclusive<u16>) -> Self {
+        let table = || range.clone().map(|_| AtomicU16::new(FREE)).collect();
+        Self { addresses: addresses.iter().map(|ip| (*ip, table())).collect(), range }
+    }
+
+    /// Claims a free port of the family for a worker, beginning the search at a place that `random` chooses and going
+    /// round the whole range once, so that the last free port is found too.
+    pub(super) fn claim(&self, family: Family, worker: usize, random: u32) -> Option<Claim> {
+        let size = usize::from(self.range.end() - self.range.start()) + 1;
+        let start = random as usize % size;
+        let of_family =
+            self.addresses.iter().enumerate().filter(|(_, (ip, _))| Family::of(ip.bind) == family);
+        for (address, (_, owners)) in of_family {
+            for offset in (start..size).chain(0..start) {
+                let mine = owner_mark(worker);
+                let taken = owners[offset].compare_exchange(
+                    FREE,
+                    mine,
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                );
+                if taken.is_ok() {
+                    return Some(Claim { address, port: self.range.start() + offset as u16 });
+                }
+            }
+        }
+        None
+    }
+
+    /// Gives a port back.
+    pub(super) fn release(&self, claim: Claim) {
+        let offset = usize::from(claim.port - self.range.start());
+        self.addresses[claim.address].1[offset].store(FREE, Ordering::Release);
+    }
+
+    /// Where to bind the socket of a claim.
+    pub(super) fn local(&self, claim: Claim) -> SocketAddr {
+        SocketAddr::new(self.addresses[claim.address].0.bind, claim.port)
+    }
+
+    /// What peers see of a claim.
+    pub(super) fn relayed(&self, claim: Claim) -> RelayedAddr {
+        RelayedAddr(SocketAddr::new(self.addresses[claim.address].0.advertised, claim.port))
+    }
+
+    /// The worker that holds a relayed address, in its advertised or its bound form, and the address in the advertised form.
+    pub(super) fn owner(&self, to: RelayedAddr) -> Option<(usize, RelayedAddr)> {
+        let (ip, owners) = self
+            .addresses
+            .iter()
+            .find(|(ip, _)| ip.advertised == to.0.ip() || ip.bind == to.0.ip())?;
+        let offset = to.0.port().checked_sub(*self.range.start())?;
+        match owners.get(usize::from(offset))?.load(Ordering::Acquire) {
+            FREE => None,
+            mark => Some((
+                usize::from(mark) - 1,
+                RelayedAddr(SocketAddr::new(ip.advertised, to.0.port())),
+            )),
+        }
+    }
+}
+
+fn owner_mark(worker: usize) -> u16 {
+    u16::try_from(worker + 1).expect("workers are bounded by the number of cores")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(range: RangeInclusive<u16>) -> PortTable {
+        let bind = "10.0.0.5".parse().expect("literal");
+        let advertised = "203.0.113.5".parse().expect("literal");
+        PortTable::new(&[RelayIp { bind, advertised }], range)
+    }
+
+    #[test]
+    fn the_last_free_port_is_found_and_then_there_is_none() {
+        let table = table(50_000..=50_003);
+        let mut ports: Vec<u16> = (0..4)
+            .map(|i| table.claim(Family::V4, 0, 3 * i + 2).expect("a port is free").port)
+            .collect();
+        assert_eq!(table.claim(Family::V4, 0, 1), None);
+        ports.sort_unstable();
+        assert_eq!(ports, [50_000, 50_001, 50_002, 50_003]);
+    }
+
+    #[test]
+    fn a_family_without_an_address_has_no_ports() {
+        assert_eq!(table(50_000..=50_003).claim(Family::V6, 0, 0), None);
+    }
+
+    #[test]
+    fn the_owner_is_found_by_either_form_of_the_address_until_release() {
+        let table = table(50_000..=50_003);
+        let claim = table.claim(Family::V4, 7, 1).expect("a port is free");
+        let advertised: SocketAddr = "203.0.113.5:50001".parse().expect("literal");
+        assert_eq!(table.relayed(claim).0, advertised);
+        assert_eq!(table.local(claim), "10.0.0.5:50001".parse().expect("literal"));
+        for form in ["203.0.113.5:50001", "10.0.0.5:50001"] {
+            let to = RelayedAddr(form.parse().expect("literal"));
+            assert_eq!(table.owner(to), Some((7, RelayedAddr(advertised))));
+        }
+        for other in ["203.0.113.5:50002", "203.0.113.6:50001", "203.0.113.5:80", "10.0.0.5:60000"]
+        {
+            assert_eq!(table.owner(RelayedAddr(other.parse().expect("literal"))), None);
+        }
+        table.release(claim);
+        assert_eq!(table.owner(RelayedAddr(advertised)), None);
+    }
+}
