@@ -1,1 +1,22 @@
 //! Virtual network, clock, NATs and scripted peers for hairpin's tests.
+//!
+//! [`System`] is the whole product in one thread and virtual time: the signaling hub, the matcher, the relay's
+//! shards, and people behind routers who use them. The same seed gives the same run, to the last bit.
+//! [`relay`] and [`client`] are the relay alone, one packet at a time, for tests that look at every byte.
+#![forbid(unsafe_code)]
+
+pub mod client;
+mod nat;
+mod person;
+pub mod relay;
+mod rng;
+mod shards;
+mod system;
+mod turn_client;
+
+pub use nat::{Nat, NatKind};
+pub use person::{Meeting, Path, Person, Received};
+pub use rng::Rng;
+pub use shards::{Counters, SERVER, Shards};
+pub use system::{Datagram, PersonId, System};
+pub use turn_client::{TurnClient, TurnEvent};

@@ -156,6 +156,8 @@ pub enum Output {
         id: AllocationId,
         /// The family asked for.
         family: Family,
+        /// Whether the port must be even (EVEN-PORT, RFC 8656 s18.7).
+        even_port: bool,
         /// Whose quota it counts against.
         user: User,
     },

@@ -22,6 +22,7 @@ impl Server {
         }
         let message = request.message;
         check_transport(message)?;
+        let even_port = even_port(message)?;
         let family = self.relay_family(message)?;
         let lifetime = self.granted_lifetime(lifetime(message)?.unwrap_or(DEFAULT_LIFETIME));
 
@@ -36,7 +37,7 @@ impl Server {
         };
         let fingerprint = request.reply_to.fingerprint;
         let id = self.allocations.begin(Pending { claim, lifetime, fingerprint, abandoned: false });
-        self.output(Output::BindRelay { id, family, user });
+        self.output(Output::BindRelay { id, family, even_port, user });
         Ok(None)
     }
 
@@ -111,6 +112,17 @@ impl Server {
             Some(IPV6) if self.config.relay_v6 => Ok(Family::V6),
             _ => Err(Refusal::AddressFamilyNotSupported),
         }
+    }
+}
+
+/// EVEN-PORT (RFC 8656 s7.2 step 8). The RFC says that R=1 reserves the next port; we hold no ports for others, so that
+/// request cannot be met, which the RFC answers with 508.
+fn even_port(message: &Message<'_>) -> Result<bool, Refusal> {
+    let Some(value) = message.get(AttributeType::EVEN_PORT) else { return Ok(false) };
+    match *value {
+        [flags] if flags & 0x80 == 0 => Ok(true),
+        [_] => Err(Refusal::InsufficientCapacity),
+        _ => Err(Refusal::BadRequest),
     }
 }
 
