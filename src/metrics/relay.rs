@@ -137,8 +137,8 @@ pub(crate) enum DropReason {
     NoPermission,
     /// [`hairpin_turn::Drop::PeerDenied`]
     PeerDenied,
-    /// A reason of the core that has no series of its own yet.
-    Other,
+    /// [`hairpin_turn::Drop::TooLong`]
+    TooLong,
     /// The kernel did not take the packet.
     SendFailed,
     /// The client's TCP connection has no room.
@@ -157,7 +157,7 @@ impl DropReason {
         Self::NoChannel,
         Self::NoPermission,
         Self::PeerDenied,
-        Self::Other,
+        Self::TooLong,
         Self::SendFailed,
         Self::SlowReader,
         Self::HairpinQueueFull,
@@ -172,7 +172,7 @@ impl DropReason {
             Self::NoChannel => "no_channel",
             Self::NoPermission => "no_permission",
             Self::PeerDenied => "peer_denied",
-            Self::Other => "other",
+            Self::TooLong => "too_long",
             Self::SendFailed => "send_failed",
             Self::SlowReader => "slow_reader",
             Self::HairpinQueueFull => "hairpin_queue_full",
@@ -190,7 +190,7 @@ impl From<hairpin_turn::Drop> for DropReason {
             hairpin_turn::Drop::NoChannel => Self::NoChannel,
             hairpin_turn::Drop::NoPermission => Self::NoPermission,
             hairpin_turn::Drop::PeerDenied => Self::PeerDenied,
-            _ => Self::Other,
+            hairpin_turn::Drop::TooLong => Self::TooLong,
         }
     }
 }

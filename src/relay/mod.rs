@@ -7,6 +7,7 @@
 
 mod accept;
 mod hairpin;
+mod layout;
 mod ports;
 mod shard;
 mod sockets;

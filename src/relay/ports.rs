@@ -26,6 +26,13 @@ pub(super) struct PortTable {
     addresses: Vec<(RelayIp, Box<[AtomicU16]>)>,
 }
 
+/// What a port must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) family: Family,
+    pub(super) even: bool,
+}
+
 /// A port held for one worker on one relay address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
@@ -39,15 +46,19 @@ impl PortTable {
         Self { addresses: addresses.iter().map(|ip| (*ip, table())).collect(), range }
     }
 
-    /// Claims a free port of the family for a worker, beginning the search at a place that `random` chooses and going
+    /// Claims a free port for a worker, beginning the search at a place that `random` chooses and going
     /// round the whole range once, so that the last free port is found too.
-    pub(super) fn claim(&self, family: Family, worker: usize, random: u32) -> Option<Claim> {
+    pub(super) fn claim(&self, wanted: Wanted, worker: usize, random: u32) -> Option<Claim> {
         let size = usize::from(self.range.end() - self.range.start()) + 1;
         let start = random as usize % size;
         let of_family =
-            self.addresses.iter().enumerate().filter(|(_, (ip, _))| Family::of(ip.bind) == family);
+            self.addresses.iter().enumerate().filter(|(_, (ip, _))| Family::of(ip.bind) == wanted.family);
         for (address, (_, owners)) in of_family {
             for offset in (start..size).chain(0..start) {
+                let port = self.range.start() + offset as u16;
+                if wanted.even && port % 2 == 1 {
+                    continue;
+                }
                 let mine = owner_mark(worker);
                 let taken = owners[offset].compare_exchange(
                     FREE,
@@ -56,7 +67,7 @@ impl PortTable {
                     Ordering::Relaxed,
                 );
                 if taken.is_ok() {
-                    return Some(Claim { address, port: self.range.start() + offset as u16 });
+                    return Some(Claim { address, port });
                 }
             }
         }
@@ -104,6 +115,8 @@ fn owner_mark(worker: usize) -> u16 {
 mod tests {
     use super::*;
 
+    const ANY_V4: Wanted = Wanted { family: Family::V4, even: false };
+
     fn table(range: RangeInclusive<u16>) -> PortTable {
         let bind = "10.0.0.5".parse().expect("literal");
         let advertised = "203.0.113.5".parse().expect("literal");
@@ -114,22 +127,33 @@ mod tests {
     fn the_last_free_port_is_found_and_then_there_is_none() {
         let table = table(50_000..=50_003);
         let mut ports: Vec<u16> = (0..4)
-            .map(|i| table.claim(Family::V4, 0, 3 * i + 2).expect("a port is free").port)
+            .map(|i| table.claim(ANY_V4, 0, 3 * i + 2).expect("a port is free").port)
             .collect();
-        assert_eq!(table.claim(Family::V4, 0, 1), None);
+        assert_eq!(table.claim(ANY_V4, 0, 1), None);
         ports.sort_unstable();
         assert_eq!(ports, [50_000, 50_001, 50_002, 50_003]);
     }
 
     #[test]
+    fn an_even_port_is_even_or_there_is_none() {
+        let table = table(50_001..=50_004);
+        let even = Wanted { even: true, ..ANY_V4 };
+        let mut ports: Vec<u16> =
+            (0..2).map(|i| table.claim(even, 0, i).expect("two are even").port).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, [50_002, 50_004]);
+        assert_eq!(table.claim(even, 0, 0), None);
+    }
+
+    #[test]
     fn a_family_without_an_address_has_no_ports() {
-        assert_eq!(table(50_000..=50_003).claim(Family::V6, 0, 0), None);
+        assert_eq!(table(50_000..=50_003).claim(Wanted { family: Family::V6, even: false }, 0, 0), None);
     }
 
     #[test]
     fn the_owner_is_found_by_either_form_of_the_address_until_release() {
         let table = table(50_000..=50_003);
-        let claim = table.claim(Family::V4, 7, 1).expect("a port is free");
+        let claim = table.claim(ANY_V4, 7, 1).expect("a port is free");
         let advertised: SocketAddr = "203.0.113.5:50001".parse().expect("literal");
         assert_eq!(table.relayed(claim).0, advertised);
         assert_eq!(table.local(claim), "10.0.0.5:50001".parse().expect("literal"));

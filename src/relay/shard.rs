@@ -11,13 +11,13 @@ use std::sync::{Arc, PoisonError};
 
 use arrayvec::ArrayVec;
 use hairpin_turn::{
-    AllocationId, BindError, Event, Family, FiveTuple, Output, PeerAddr, RelayedAddr, Target,
+    AllocationId, BindError, Event, FiveTuple, Output, PeerAddr, RelayedAddr, Target,
     Transport, User,
 };
 use rustix::event::epoll;
 
 use super::hairpin::{Outbox, Parcel};
-use super::ports::Claim;
+use super::ports::{Claim, Wanted};
 use super::stream::StreamWriter;
 use super::sys::{BATCH, Packet, RecvBatch, Sender};
 use super::worker::WorkerSetup;
@@ -96,22 +96,25 @@ impl Shard {
         })
     }
 
-    /// Reads one batch from a socket that has datagrams, and forwards and answers them.
+    /// Reads one batch from a socket that has datagrams, and forwards and answers them. `true` says that the batch was
+    /// full, so more may be waiting.
     ///
     /// # Errors
     /// What the system says of the socket.
-    pub(super) fn receive(&mut self, token: Token, batch: &mut RecvBatch) -> io::Result<()> {
+    pub(super) fn receive(&mut self, token: Token, batch: &mut RecvBatch) -> io::Result<bool> {
         match token {
             Token::Listener(i) => self.receive_clients(i, batch),
             Token::Relay(i) => self.receive_peers(i, batch),
         }
     }
 
-    fn receive_clients(&mut self, listener: usize, batch: &mut RecvBatch) -> io::Result<()> {
+    fn receive_clients(&mut self, listener: usize, batch: &mut RecvBatch) -> io::Result<bool> {
         let now = self.context.clock.now();
         let (address, socket) = &self.sockets.listeners[listener];
         let mut packets = ArrayVec::<Packet<'_>, BATCH>::new();
-        for datagram in batch.recv(socket.as_fd())? {
+        let datagrams = batch.recv(socket.as_fd())?;
+        let full = datagrams.len() == BATCH;
+        for datagram in datagrams {
             let server =
                 SocketAddr::new(datagram.destination.unwrap_or(address.ip()), address.port());
             let tuple = FiveTuple { transport: Transport::Udp, client: datagram.source, server };
@@ -125,17 +128,19 @@ impl Shard {
         self.metrics.dropped(DropReason::SendFailed, self.sender.send(&mut packets));
         drop(packets);
         self.settle();
-        Ok(())
+        Ok(full)
     }
 
-    fn receive_peers(&mut self, index: usize, batch: &mut RecvBatch) -> io::Result<()> {
+    fn receive_peers(&mut self, index: usize, batch: &mut RecvBatch) -> io::Result<bool> {
         let now = self.context.clock.now();
         // An event can outlive its socket by a moment.
         let Some(Some(RelaySocket { id, socket, .. })) = self.sockets.relays.get(index) else {
-            return Ok(());
+            return Ok(false);
         };
         let mut packets = ArrayVec::<Packet<'_>, BATCH>::new();
-        for datagram in batch.recv(socket.as_fd())? {
+        let datagrams = batch.recv(socket.as_fd())?;
+        let full = datagrams.len() == BATCH;
+        for datagram in datagrams {
             let (peer, buffer) = (PeerAddr(datagram.source), datagram.buffer);
             if let Some(forward) = self.core.handle_peer(now, *id, peer, buffer, datagram.range) {
                 let way =
@@ -146,7 +151,7 @@ impl Shard {
         self.metrics.dropped(DropReason::SendFailed, self.sender.send(&mut packets));
         drop(packets);
         self.settle();
-        Ok(())
+        Ok(full)
     }
 
     /// Takes packets that another worker's allocations sent to relayed addresses of this shard.
@@ -207,8 +212,8 @@ impl Shard {
         while let Some(output) = self.core.poll_output() {
             match output {
                 Output::Transmit { to, bytes } => self.transmit(to, &bytes),
-                Output::BindRelay { id, family, user } => {
-                    let bound = self.bind_relay(id, family, &user);
+                Output::BindRelay { id, family, even_port, user } => {
+                    let bound = self.bind_relay(id, Wanted { family, even: even_port }, &user);
                     self.core.handle_relay_bound(self.context.clock.now(), id, bound);
                 }
                 Output::CloseRelay { id, user, .. } => self.close_relay(id, &user),
@@ -236,14 +241,14 @@ impl Shard {
     fn bind_relay(
         &mut self,
         id: AllocationId,
-        family: Family,
+        wanted: Wanted,
         user: &User,
     ) -> Result<RelayedAddr, BindError> {
         if self.context.draining.load(Ordering::Relaxed) {
             return Err(BindError::Capacity);
         }
         self.quotas().acquire(user)?;
-        let Some((claim, socket)) = self.claim_port(family) else {
+        let Some((claim, socket)) = self.claim_port(wanted) else {
             self.quotas().release(user);
             return Err(BindError::Capacity);
         };
@@ -262,13 +267,13 @@ impl Shard {
     }
 
     /// Claims a random port and binds it. Ports that other programs hold inside our range are passed over.
-    fn claim_port(&self, family: Family) -> Option<(Claim, UdpSocket)> {
+    fn claim_port(&self, wanted: Wanted) -> Option<(Claim, UdpSocket)> {
         const TRIES: usize = 64;
         let ports = &self.context.ports;
         let mut taken = ArrayVec::<Claim, TRIES>::new();
         let mut found = None;
         for _ in 0..TRIES {
-            let Some(claim) = ports.claim(family, self.index, rand::random()) else { break };
+            let Some(claim) = ports.claim(wanted, self.index, rand::random()) else { break };
             match sockets::bind_relay(ports.local(claim)) {
                 Ok(socket) => {
                     found = Some((claim, socket));

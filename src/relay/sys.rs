@@ -7,7 +7,7 @@
 
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
@@ -16,17 +16,14 @@ use hairpin_turn::{HEADROOM, TAILROOM};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::layout::{Control, Name};
+
 /// Datagrams received and sent by one system call.
 pub(super) const BATCH: usize = 32;
 
 /// The largest UDP payload is 65,507 bytes (IPv4) or 65,527 (IPv6); none is cut off.
 const MAX_DATAGRAM: usize = 65_535;
 const SLOT: usize = HEADROOM + MAX_DATAGRAM + TAILROOM;
-
-/// Room for one `IPV6_PKTINFO` (20 bytes) and one `UDP_SEGMENT` (2 bytes), each in an aligned header.
-#[repr(C, align(8))]
-#[derive(Clone, Copy)]
-struct Control([u8; 72]);
 
 /// A received datagram in its buffer.
 pub(super) struct Datagram<'b> {
@@ -43,7 +40,7 @@ pub(super) struct Datagram<'b> {
 /// Buffers and headers for one `recvmmsg`.
 pub(super) struct RecvBatch {
     memory: Box<[u8]>,
-    names: Box<[libc::sockaddr_storage]>,
+    names: Box<[Name]>,
     controls: Box<[Control]>,
     // Referenced by `headers`, never read again.
     _vectors: Box<[libc::iovec]>,
@@ -54,10 +51,10 @@ impl RecvBatch {
     pub(super) fn new() -> Self {
         // A page is only touched when a datagram reaches it, so the size is no cost.
         let mut memory = vec![0; SLOT * BATCH].into_boxed_slice();
-        // SAFETY: all-zero bytes are a valid value of these plain C structs.
-        let (mut names, mut headers): (Box<[libc::sockaddr_storage]>, Box<[libc::mmsghdr]>) =
-            unsafe { (vec![zeroed(); BATCH].into(), vec![zeroed(); BATCH].into()) };
-        let mut controls = vec![Control([0; 72]); BATCH].into_boxed_slice();
+        let mut names = vec![Name::EMPTY; BATCH].into_boxed_slice();
+        let mut controls = vec![Control::EMPTY; BATCH].into_boxed_slice();
+        // SAFETY: all-zero bytes are a valid value of this plain C struct.
+        let mut headers: Box<[libc::mmsghdr]> = unsafe { vec![zeroed(); BATCH].into() };
         let mut vectors: Box<[libc::iovec]> = memory
             .chunks_exact_mut(SLOT)
             .map(|slot| libc::iovec {
@@ -67,11 +64,11 @@ impl RecvBatch {
             .collect();
         for (i, header) in headers.iter_mut().enumerate() {
             header.msg_hdr.msg_name = (&raw mut names[i]).cast();
-            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_hdr.msg_namelen = Name::LEN as libc::socklen_t;
             header.msg_hdr.msg_iov = &raw mut vectors[i];
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = controls[i].0.as_mut_ptr().cast();
-            header.msg_hdr.msg_controllen = size_of::<Control>();
+            header.msg_hdr.msg_controllen = Control::LEN;
         }
         Self { memory, names, controls, _vectors: vectors, headers }
     }
@@ -113,12 +110,12 @@ impl RecvBatch {
             .take(received)
             .map(|((buffer, header), (name, control))| {
                 let length = (header.msg_len as usize).min(MAX_DATAGRAM);
-                let destination = destination(&control.0[..header.msg_hdr.msg_controllen.min(72)]);
+                let destination = control.destination(header.msg_hdr.msg_controllen);
                 // The kernel wrote how much it used; the next call must offer everything again.
-                header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-                header.msg_hdr.msg_controllen = size_of::<Control>();
+                header.msg_hdr.msg_namelen = Name::LEN as libc::socklen_t;
+                header.msg_hdr.msg_controllen = Control::LEN;
                 Datagram {
-                    source: read_address(name),
+                    source: name.read(),
                     destination,
                     buffer,
                     range: HEADROOM..HEADROOM + length,
@@ -149,7 +146,7 @@ impl Packet<'_> {
 pub(super) struct Sender {
     headers: Box<[libc::mmsghdr; BATCH]>,
     vectors: Box<[libc::iovec; BATCH]>,
-    names: Box<[libc::sockaddr_storage; BATCH]>,
+    names: Box<[Name; BATCH]>,
     controls: Box<[Control; BATCH]>,
     segmentation: bool,
 }
@@ -164,8 +161,8 @@ impl Sender {
             Self {
                 headers: Box::new(zeroed()),
                 vectors: Box::new(zeroed()),
-                names: Box::new(zeroed()),
-                controls: Box::new([Control([0; 72]); BATCH]),
+                names: Box::new([Name::EMPTY; BATCH]),
+                controls: Box::new([Control::EMPTY; BATCH]),
                 segmentation: true,
             }
         }
@@ -242,12 +239,12 @@ impl Sender {
             vector.iov_base = packet.bytes.as_ptr().cast_mut().cast();
             vector.iov_len = packet.bytes.len();
         }
-        let length = write_address(&mut self.names[index], run[0].to);
+        let length = self.names[index].write(run[0].to);
         let segment = (run.len() > 1).then(|| run[0].bytes.len() as u16);
-        let control = write_control(&mut self.controls[index].0, run[0].from, segment);
+        let control = self.controls[index].write(run[0].from, segment);
         let header = &mut self.headers[index].msg_hdr;
         header.msg_name = (&raw mut self.names[index]).cast();
-        header.msg_namelen = length;
+        header.msg_namelen = length as libc::socklen_t;
         header.msg_iov = &raw mut self.vectors[first];
         header.msg_iovlen = run.len() as _;
         header.msg_control = self.controls[index].0.as_mut_ptr().cast();
@@ -326,111 +323,6 @@ fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-fn read_address(storage: &libc::sockaddr_storage) -> SocketAddr {
-    match i32::from(storage.ss_family) {
-        libc::AF_INET6 => {
-            // SAFETY: the kernel says that it wrote a `sockaddr_in6`, which is smaller than the storage and no stricter in alignment.
-            let a = unsafe { &*(&raw const *storage).cast::<libc::sockaddr_in6>() };
-            let ip = Ipv6Addr::from(a.sin6_addr.s6_addr);
-            // The scope is part of a link-local address only.
-            let scope = if ip.is_unicast_link_local() { a.sin6_scope_id } else { 0 };
-            SocketAddrV6::new(ip, u16::from_be(a.sin6_port), 0, scope).into()
-        }
-        _ => {
-            // SAFETY: as above; an IPv4 socket writes nothing but `sockaddr_in`, and zeroed storage reads as 0.0.0.0:0.
-            let a = unsafe { &*(&raw const *storage).cast::<libc::sockaddr_in>() };
-            SocketAddrV4::new(
-                Ipv4Addr::from(u32::from_be(a.sin_addr.s_addr)),
-                u16::from_be(a.sin_port),
-            )
-            .into()
-        }
-    }
-}
-
-fn write_address(storage: &mut libc::sockaddr_storage, address: SocketAddr) -> libc::socklen_t {
-    match address {
-        SocketAddr::V4(a) => {
-            // SAFETY: `sockaddr_storage` is made to hold a `sockaddr_in`, in size and alignment.
-            let out = unsafe { &mut *(&raw mut *storage).cast::<libc::sockaddr_in>() };
-            out.sin_family = libc::AF_INET as libc::sa_family_t;
-            out.sin_port = a.port().to_be();
-            out.sin_addr.s_addr = a.ip().to_bits().to_be();
-            size_of::<libc::sockaddr_in>() as libc::socklen_t
-        }
-        SocketAddr::V6(a) => {
-            // SAFETY: `sockaddr_storage` is made to hold a `sockaddr_in6`, in size and alignment.
-            let out = unsafe { &mut *(&raw mut *storage).cast::<libc::sockaddr_in6>() };
-            out.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-            out.sin6_port = a.port().to_be();
-            out.sin6_flowinfo = 0;
-            out.sin6_addr.s6_addr = a.ip().octets();
-            out.sin6_scope_id = a.scope_id();
-            size_of::<libc::sockaddr_in6>() as libc::socklen_t
-        }
-    }
-}
-
-// Control messages are laid out by hand, as cmsg(3) describes them, so that no pointer arithmetic is needed:
-// a header { len: usize, level: i32, type: i32 }, the data, and padding to a multiple of eight.
-const CMSG_HEADER: usize = size_of::<libc::cmsghdr>();
-
-fn put_control(control: &mut [u8], at: usize, level: i32, kind: i32, data: &[u8]) -> usize {
-    let length = CMSG_HEADER + data.len();
-    let (size, rest) = control[at..].split_at_mut(size_of::<usize>());
-    size.copy_from_slice(&length.to_ne_bytes());
-    rest[..4].copy_from_slice(&level.to_ne_bytes());
-    rest[4..8].copy_from_slice(&kind.to_ne_bytes());
-    rest[8..8 + data.len()].copy_from_slice(data);
-    at + length.next_multiple_of(size_of::<usize>())
-}
-
-/// Writes the source address and the segment size, and returns the bytes used.
-fn write_control(control: &mut [u8], from: Option<IpAddr>, segment: Option<u16>) -> usize {
-    let mut used = 0;
-    match from {
-        // in_pktinfo { ifindex: 0, spec_dst: the source, addr: ignored }
-        Some(IpAddr::V4(ip)) => {
-            let mut data = [0; 12];
-            data[4..8].copy_from_slice(&ip.octets());
-            used = put_control(control, used, libc::IPPROTO_IP, libc::IP_PKTINFO, &data);
-        }
-        // in6_pktinfo { addr: the source, ifindex: 0 }
-        Some(IpAddr::V6(ip)) => {
-            let mut data = [0; 20];
-            data[..16].copy_from_slice(&ip.octets());
-            used = put_control(control, used, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &data);
-        }
-        None => {}
-    }
-    if let Some(segment) = segment {
-        let data = segment.to_ne_bytes();
-        used = put_control(control, used, libc::SOL_UDP, libc::UDP_SEGMENT, &data);
-    }
-    used
-}
-
-/// Reads a datagram's destination out of its control messages.
-fn destination(mut control: &[u8]) -> Option<IpAddr> {
-    while control.len() >= CMSG_HEADER {
-        let (size, rest) = control.split_first_chunk::<{ size_of::<usize>() }>()?;
-        let length = usize::from_ne_bytes(*size);
-        let level = i32::from_ne_bytes(*rest.first_chunk()?);
-        let kind = i32::from_ne_bytes(*rest[4..].first_chunk()?);
-        let data = control.get(CMSG_HEADER..length)?;
-        match (level, kind) {
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                return Some(Ipv4Addr::from(*data.get(8..)?.first_chunk::<4>()?).into());
-            }
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                return Some(Ipv6Addr::from(*data.first_chunk::<16>()?).into());
-            }
-            _ => control = control.get(length.next_multiple_of(size_of::<usize>())..)?,
-        }
-    }
-    None
 }
 
 /// An epoll set. Owning it, the runtime's registration below cannot outlive it.

@@ -112,23 +112,26 @@ impl UdpLoop {
     /// Waits until datagrams are there and handles them. Can be dropped while it waits, and nothing is lost.
     async fn serve_ready(&mut self, shard: &RefCell<Shard>) -> io::Result<()> {
         let mut guard = self.ready.readable().await?;
-        let now = epoll_now();
         for _ in 0..ROUNDS {
             self.events.clear();
             let events = rustix::buffer::spare_capacity(&mut self.events);
-            match epoll::wait(&*guard.get_inner().0, events, Some(&now)) {
-                Ok(0) => {
-                    guard.clear_ready();
-                    return Ok(());
-                }
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            match epoll::wait(&*guard.get_inner().0, events, Some(&NO_WAIT)) {
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             }
+            let mut more = self.events.len() == self.events.capacity();
             for event in &self.events {
                 let token = Token::from_u64(event.data.u64());
-                if let Err(error) = shard.borrow_mut().receive(token, &mut self.batch) {
-                    tracing::warn!(%error, ?token, "cannot receive");
+                match shard.borrow_mut().receive(token, &mut self.batch) {
+                    Ok(full) => more |= full,
+                    Err(error) => tracing::warn!(%error, ?token, "cannot receive"),
                 }
+            }
+            if !more {
+                // What arrives from here on is a new edge for the runtime, which looks for edges only after this task.
+                guard.clear_ready();
+                return Ok(());
             }
         }
         // Still busy; the descriptor stays marked as ready.
@@ -137,7 +140,4 @@ impl UdpLoop {
     }
 }
 
-/// A timeout that does not wait.
-const fn epoll_now() -> rustix::event::Timespec {
-    rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }
-}
+const NO_WAIT: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };

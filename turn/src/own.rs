@@ -61,9 +61,4 @@ impl OwnAddrs {
     pub(crate) fn relays_at(&self, ip: IpAddr) -> bool {
         self.relay_ips.contains(&ip)
     }
-
-    /// Whether a packet that says it comes from `addr` is one of our own coming back.
-    pub(crate) fn is_listener(&self, addr: SocketAddr) -> bool {
-        self.classify(addr) == Some(Own::Listener)
-    }
 }

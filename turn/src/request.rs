@@ -42,8 +42,9 @@ pub(crate) type Outcome = Result<Option<Success>, Refusal>;
 
 impl Server {
     pub(crate) fn handle_request(&mut self, now: Now, tuple: FiveTuple, message: &Message<'_>) {
-        // An answer to port 0 cannot arrive, and one to ourselves would be the start of a loop.
-        if tuple.client.port() == 0 || self.own.is_listener(tuple.client) {
+        // An answer to port 0 cannot arrive, and one to ourselves would be the start of a loop. No more is compared than the
+        // listener asked: a client on this machine may well have the number of another listener's port.
+        if tuple.client.port() == 0 || tuple.client == tuple.server {
             return self.event(Event::Dropped(Drop::Unexpected));
         }
         let reply_to = ReplyTo::new(tuple, message);

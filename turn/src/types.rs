@@ -234,7 +234,6 @@ pub enum ReleaseReason {
 
 /// Why a packet was dropped without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Drop {
     /// Neither STUN nor ChannelData, or broken in its framing.
     Malformed,

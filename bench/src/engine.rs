@@ -1,0 +1,227 @@
+//! The servers under measurement: how each is started, found ready and ended.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use hairpin_stun::{Class, Message, Method, TransactionId, Writer};
+use tempfile::TempDir;
+
+use crate::process;
+
+/// The secret of REST credentials both engines are started with.
+pub(crate) const SECRET: &str = "north";
+/// The realm both engines are started with.
+const REALM: &str = "bench";
+/// Relay ports of both engines.
+const RELAY_PORTS: (u16, u16) = (10_000, 31_999);
+/// The first of the ports an engine may listen on, and their number. Like the relay ports they lie below 32768, where the ports begin
+/// that Linux gives to outgoing sockets: no client can come to have one of them.
+const FIRST_SERVER_PORT: u16 = 32_000;
+const SERVER_PORTS: u16 = 768;
+/// How long an engine may take from its start to its first answer.
+const STARTUP: Duration = Duration::from_secs(10);
+
+/// A kind of server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// This project's server.
+    Hairpin,
+    /// `turnserver` of the coturn project.
+    Coturn,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hairpin => "hairpin",
+            Self::Coturn => "coturn",
+        })
+    }
+}
+
+/// Where the engines' programs are.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The `hairpin` binary.
+    pub hairpin: PathBuf,
+    /// The `turnserver` binary; without a slash it is looked up in `PATH`.
+    pub coturn: PathBuf,
+}
+
+impl Programs {
+    fn path(&self, engine: Engine) -> &Path {
+        match engine {
+            Engine::Hairpin => &self.hairpin,
+            Engine::Coturn => &self.coturn,
+        }
+    }
+}
+
+/// A server process of our own. It ends when this value is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    /// The log and whatever else the engine writes.
+    directory: TempDir,
+    /// Its STUN and TURN port, UDP and TCP.
+    pub(crate) turn: SocketAddr,
+    /// hairpin's HTTP and WebSocket port; nothing listens there with coturn.
+    pub(crate) http: SocketAddr,
+}
+
+impl Server {
+    /// Starts `engine` on free loopback ports, on CPU `cpu` only if one is given, and waits until it
+    /// answers a Binding request.
+    pub(crate) fn start(programs: &Programs, engine: Engine, cpu: Option<usize>) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("hairpin-bench").tempdir()?;
+        let (turn, http) = free_ports()?;
+        let log = File::create(directory.path().join("output"))?;
+        let mut command = Command::new(programs.path(engine));
+        command
+            .args(arguments(engine, turn, http, cpu.is_some()))
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let spawned = match cpu {
+            Some(cpu) => process::on_cpu(cpu, || command.spawn())?,
+            None => command.spawn(),
+        };
+        let child = spawned.with_context(|| format!("cannot start {:?}", command.get_program()))?;
+        let mut server = Self { child, directory, turn, http };
+        server.wait_until_it_answers().with_context(|| format!("{engine} does not serve"))?;
+        Ok(server)
+    }
+
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+        process::cpu_time(self.child.id())
+    }
+
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        process::resident_bytes(self.child.id())
+    }
+
+    fn wait_until_it_answers(&mut self) -> Result<()> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.connect(self.turn)?;
+        socket.set_read_timeout(Some(Duration::from_millis(20)))?;
+        let mut request = [0; 64];
+        let id = TransactionId(*b"are you up ?");
+        let len = Writer::new(&mut request, Class::Request, Method::BINDING, id).finish()?;
+        let deadline = Instant::now() + STARTUP;
+        let mut buffer = [0; 1500];
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended with {status}:\n{}", self.last_words());
+            }
+            // Nobody listening yet shows as an error of either call, and is no reason to give up.
+            let answer = socket.send(&request[..len]).and_then(|_| socket.recv(&mut buffer));
+            if answer.is_ok_and(|len| Message::parse(&buffer[..len]).is_ok()) {
+                return Ok(());
+            }
+        }
+        bail!("no answer within {STARTUP:?}:\n{}", self.last_words());
+    }
+
+    fn last_words(&self) -> String {
+        let output = fs::read_to_string(self.directory.path().join("output")).unwrap_or_default();
+        let lines: Vec<&str> = output.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It can only fail when the process has ended already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the program calls its version: the last line it prints when asked.
+pub(crate) fn version(programs: &Programs, engine: Engine) -> Result<String> {
+    let output = Command::new(programs.path(engine)).arg("--version").output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("unknown version");
+    let program = format!("{engine} ");
+    Ok(format!("{program}{}", last.trim().trim_start_matches(&program)))
+}
+
+/// The command line of `engine` in text, with `…` where every run differs.
+pub(crate) fn describe(engine: Engine, pinned: bool) -> String {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let program = match engine {
+        Engine::Hairpin => "hairpin",
+        Engine::Coturn => "turnserver",
+    };
+    let words = arguments(engine, any, any, pinned).join(" ");
+    let words = words.replace("127.0.0.1:0", "127.0.0.1:…").replace("port 0", "port …");
+    format!("{program} {words}")
+}
+
+fn arguments(engine: Engine, turn: SocketAddr, http: SocketAddr, one_cpu: bool) -> Vec<String> {
+    let (min_port, max_port) = RELAY_PORTS;
+    let mut line = format!(
+        "--listening-ip 127.0.0.1 --listening-port {} --relay-ip 127.0.0.1 --min-port {min_port} \
+         --max-port {max_port} --realm {REALM} --static-auth-secret {SECRET}",
+        turn.port()
+    );
+    line += &match engine {
+        Engine::Hairpin => format!(
+            " --alt-listening-port none --allowed-peer-ip 127.0.0.0/8 --http-listen {http} \
+             --admin-listen none"
+        ),
+        Engine::Coturn => " -n --no-cli --no-tls --no-dtls --allow-loopback-peers --lt-cred-mech \
+            --use-auth-secret --no-stdout-log --simple-log --log-file log --pidfile pid"
+            .to_owned(),
+    };
+    // Each engine's own default would be one worker on a machine of one CPU, but coturn counts the
+    // machine's CPUs and not those it may use.
+    line += match engine {
+        _ if !one_cpu => "",
+        Engine::Hairpin => " --workers 1",
+        Engine::Coturn => " --relay-threads 1",
+    };
+    line.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// Two loopback ports nobody holds, UDP or TCP. Asked for without SO_REUSEPORT, so a server left over
+/// from another run cannot share one and take half of the packets.
+fn free_ports() -> Result<(SocketAddr, SocketAddr)> {
+    /// Where to look next: not where connections of the last server are still being forgotten.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let mut free = (0..SERVER_PORTS)
+        .map(|_| FIRST_SERVER_PORT + NEXT.fetch_add(1, Ordering::Relaxed) % SERVER_PORTS)
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .filter(|&address| TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok());
+    free.next().zip(free.next()).context("no two ports are free for both UDP and TCP")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_lines_name_the_same_ports_realm_and_secret() {
+        for engine in [Engine::Hairpin, Engine::Coturn] {
+            let line = describe(engine, true);
+            for part in ["--realm bench", "--static-auth-secret north", "--min-port 10000"] {
+                assert!(line.contains(part), "{line}");
+            }
+            assert!(!line.contains(" 0 "), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_ends_at_once_is_reported_with_its_status() {
+        let programs = Programs { hairpin: "/bin/false".into(), coturn: "/bin/false".into() };
+        let error = Server::start(&programs, Engine::Coturn, None).unwrap_err();
+        assert!(format!("{error:#}").contains("exit status: 1"), "{error:#}");
+    }
+}

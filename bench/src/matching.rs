@@ -1,0 +1,281 @@
+//! A crowd of WebSocket clients that press *Find partner* at once.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+
+use crate::engine::{Engine, Programs, Server};
+use crate::events::Events;
+use crate::process;
+use crate::socket::is_dry;
+use crate::verdict::{Found, judge};
+use crate::ws::{self, Frame};
+
+/// Connections that are being set up at a time; a listener's backlog holds more.
+const PIPELINE: usize = 64;
+/// How long the last match may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long silence must last before a second match for somebody is held to be impossible.
+const SILENCE: Duration = Duration::from_millis(300);
+/// Open files beside one a client.
+const SPARE_FILES: u64 = 200;
+
+/// What matching a crowd took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matched {
+    /// From the first `join_queue` sent until the last `match_found` received. The clients' own
+    /// sending and receiving is in it.
+    pub(crate) until_last: Duration,
+    /// The server's CPU time meanwhile.
+    pub(crate) cpu: Duration,
+    /// The server's resident memory before anybody connected.
+    pub(crate) resident_empty: u64,
+    /// Its resident memory once all were connected.
+    pub(crate) resident_connected: u64,
+    /// Its resident memory once all were matched.
+    pub(crate) resident_matched: u64,
+}
+
+/// Starts hairpin, connects `clients` (an even number), lets all of them join at once and checks
+/// who got whom.
+///
+/// # Errors
+/// When the server fails, or when its matches break a rule: the message says which.
+pub(crate) fn run(programs: &Programs, clients: usize) -> Result<Matched> {
+    process::allow_open_files(clients as u64 + SPARE_FILES)?;
+    let server = Server::start(programs, Engine::Hairpin, None)?;
+    let resident_empty = server.resident_bytes()?;
+    let mut crowd = Crowd::connect(server.http, clients)?;
+    let resident_connected = server.resident_bytes()?;
+    let cpu_before = server.cpu_time()?;
+    let until_last = crowd.join_and_wait()?;
+    let cpu = server.cpu_time()?.saturating_sub(cpu_before);
+    let resident_matched = server.resident_bytes()?;
+    crowd.listen_for_more()?;
+    crowd.check()?;
+    Ok(Matched { until_last, cpu, resident_empty, resident_connected, resident_matched })
+}
+
+/// All clients.
+pub(crate) struct Crowd {
+    members: Vec<Member>,
+    events: Events,
+    /// Members that have been told of a match.
+    matched: usize,
+}
+
+struct Member {
+    stream: TcpStream,
+    user: String,
+    received: Vec<u8>,
+    /// What the server said, to be understood when the clock has stopped.
+    texts: Vec<String>,
+    matched: bool,
+}
+
+impl Crowd {
+    /// Connects `count` clients to the WebSocket of `server`.
+    pub(crate) fn connect(server: SocketAddr, count: usize) -> Result<Self> {
+        ensure!(count.is_multiple_of(2), "{count} clients cannot all be matched: one is left over");
+        let mut members = Vec::with_capacity(count);
+        let request = ws::upgrade_request(server);
+        while members.len() < count {
+            let first = members.len();
+            for number in first..count.min(first + PIPELINE) {
+                let mut stream = TcpStream::connect(server)
+                    .with_context(|| format!("connection {number} of {count}"))?;
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.write_all(request.as_bytes())?;
+                members.push(Member::new(stream, number));
+            }
+            for member in &mut members[first..] {
+                member.finish_upgrade()?;
+            }
+        }
+        let events = Events::new()?;
+        for (number, member) in members.iter().enumerate() {
+            member.stream.set_nonblocking(true)?;
+            events.watch(&member.stream, number)?;
+        }
+        Ok(Self { members, events, matched: 0 })
+    }
+
+    /// Everybody joins; returns the time until the last one has been matched.
+    pub(crate) fn join_and_wait(&mut self) -> Result<Duration> {
+        let joins: Vec<Vec<u8>> = self.members.iter().map(Member::join_frame).collect();
+        let start = Instant::now();
+        for (member, join) in self.members.iter_mut().zip(&joins) {
+            member.stream.write_all(join)?;
+        }
+        while self.matched < self.members.len() {
+            self.receive(Duration::from_millis(100))?;
+            if start.elapsed() > PATIENCE {
+                bail!("{} of {} matched after {PATIENCE:?}", self.matched, self.members.len());
+            }
+        }
+        Ok(start.elapsed())
+    }
+
+    /// Receives until all has been silent for [`SILENCE`].
+    pub(crate) fn listen_for_more(&mut self) -> Result<()> {
+        while self.receive(SILENCE)? {}
+        Ok(())
+    }
+
+    /// Whether everybody was matched as the rules say.
+    pub(crate) fn check(&self) -> Result<()> {
+        let read = |member: &Member| -> Result<Vec<Found>> {
+            let found = member.texts.iter().filter_map(|text| Found::read(text).transpose());
+            found.collect::<Result<_, _>>().map_err(anyhow::Error::msg)
+        };
+        let found = self.members.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let users: Vec<String> = self.members.iter().map(|member| member.user.clone()).collect();
+        let breaches = judge(&users, &found);
+        let shown = breaches.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n");
+        ensure!(breaches.is_empty(), "{} rules broken:\n{shown}", breaches.len());
+        Ok(())
+    }
+
+    /// Takes what arrives within `wait`; tells whether anything did.
+    fn receive(&mut self, wait: Duration) -> Result<bool> {
+        let mut any = false;
+        for number in self.events.wait(wait)? {
+            any = true;
+            let member = &mut self.members[number];
+            let was_matched = member.matched;
+            member.receive()?;
+            self.matched += usize::from(member.matched && !was_matched);
+        }
+        Ok(any)
+    }
+}
+
+impl Member {
+    fn new(stream: TcpStream, number: usize) -> Self {
+        let user = format!("bench-{number}");
+        Self { stream, user, received: Vec::new(), texts: Vec::new(), matched: false }
+    }
+
+    fn finish_upgrade(&mut self) -> Result<()> {
+        while !ws::take_upgrade(&mut self.received)? {
+            self.read_some().with_context(|| format!("no upgrade for {}", self.user))?;
+        }
+        Ok(())
+    }
+
+    fn join_frame(&self) -> Vec<u8> {
+        let data = json!({ "userId": self.user, "matchMode": "video" });
+        ws::text_frame(&json!({ "type": "join_queue", "data": data }).to_string())
+    }
+
+    fn receive(&mut self) -> Result<()> {
+        self.read_some().with_context(|| format!("{} lost its connection", self.user))?;
+        while let Some(frame) = ws::take_frame(&mut self.received)? {
+            match frame {
+                Frame::Text(text) => {
+                    self.matched |= text.contains("\"match_found\"");
+                    self.texts.push(text);
+                }
+                Frame::Ping(payload) => ws::send_pong(&self.stream, &payload)?,
+                Frame::Pong => {}
+                Frame::Close(code) => bail!("{} was closed with {code:?}", self.user),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_some(&mut self) -> Result<()> {
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => bail!("the server closed the connection"),
+            Ok(len) => self.received.extend_from_slice(&buffer[..len]),
+            Err(error) if is_dry(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use serde_json::Value;
+    use tungstenite::Message;
+
+    use super::*;
+
+    /// Serves `count` clients over another implementation of WebSockets, answering each join with
+    /// what `answer` makes of the client's own place and of all users in the order they connected.
+    fn serve(count: usize, answer: fn(usize, &[String]) -> Value) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let accept = |_| tungstenite::accept(listener.accept().unwrap().0).unwrap();
+            let mut sockets: Vec<_> = (0..count).map(accept).collect();
+            let mut users = Vec::new();
+            for socket in &mut sockets {
+                let join: Value =
+                    serde_json::from_str(socket.read().unwrap().to_text().unwrap()).unwrap();
+                assert_eq!(join["type"], "join_queue");
+                users.push(join["data"]["userId"].as_str().unwrap().to_owned());
+            }
+            let queued = json!({ "type": "queued", "payload": { "position": 1 } }).to_string();
+            for (place, socket) in sockets.iter_mut().enumerate() {
+                socket.send(Message::Ping("alive?".into())).unwrap();
+                socket.send(Message::text(&queued)).unwrap();
+                socket.send(Message::text(answer(place, &users).to_string())).unwrap();
+            }
+            for socket in &mut sockets {
+                // A client that does not answer pings would be cut off in a long queue.
+                assert_eq!(socket.read().unwrap(), Message::Pong("alive?".into()));
+            }
+            // The sockets stay open until the client is done with them.
+            while sockets.iter_mut().any(|socket| socket.read().is_ok()) {}
+        });
+        address
+    }
+
+    fn match_found(place: usize, users: &[String]) -> Value {
+        let payload = json!({
+            "sessionId": format!("s{}", place / 2),
+            "partnerId": users[place ^ 1],
+            "isInitiator": place.is_multiple_of(2),
+            "iceServers": [{ "urls": "stun:127.0.0.1:3478" }],
+            "iceTtl": 600,
+        });
+        json!({ "type": "match_found", "payload": payload })
+    }
+
+    #[test]
+    fn a_crowd_of_an_honest_server_is_content() {
+        let mut crowd = Crowd::connect(serve(100, match_found), 100).unwrap();
+        assert!(crowd.join_and_wait().unwrap() > Duration::ZERO);
+        crowd.listen_for_more().unwrap();
+        crowd.check().unwrap();
+    }
+
+    #[test]
+    fn a_crowd_with_two_initiators_to_a_pair_complains() {
+        let server = serve(4, |place, users| {
+            let mut message = match_found(place, users);
+            message["payload"]["isInitiator"] = true.into();
+            message
+        });
+        let mut crowd = Crowd::connect(server, 4).unwrap();
+        crowd.join_and_wait().unwrap();
+        let error = crowd.check().unwrap_err().to_string();
+        assert!(error.starts_with("2 rules broken"), "{error}");
+    }
+
+    #[test]
+    fn an_odd_crowd_is_refused_before_it_connects() {
+        let nobody = "127.0.0.1:9".parse().unwrap();
+        assert!(Crowd::connect(nobody, 3).is_err());
+    }
+}

@@ -1,0 +1,244 @@
+//! CPU time per relayed packet: which cases there are, and how one is measured.
+
+use std::fmt;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use hairpin_stun::{AttributeType, Class, Method, TransactionId, Writer};
+
+use crate::engine::{Engine, Programs, Server};
+use crate::load::{self, Flow, Pace};
+use crate::process::{self, Cpus};
+use crate::socket::Transport;
+use crate::turn::{self, CHANNEL, Client};
+
+/// Which way a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Route {
+    /// Client, server, peer, and back the same way: two relayed packets a round.
+    Echo,
+    /// Client to client, both relayed by the same server: counted once, when it arrives.
+    Pair,
+}
+
+impl Route {
+    /// Relayed packets for each packet that arrives at a client.
+    fn hops(self) -> f64 {
+        match self {
+            Self::Echo => 2.0,
+            Self::Pair => 1.0,
+        }
+    }
+}
+
+/// How a client wraps its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Framing {
+    /// ChannelData, as Chromium sends.
+    Channel,
+    /// Send and Data indications, as Firefox sends.
+    Indication,
+}
+
+/// One thing to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Which way packets go.
+    pub route: Route,
+    /// How they are wrapped.
+    pub framing: Framing,
+    /// What clients speak to the server over; peers are always reached over UDP.
+    pub transport: Transport,
+    /// When packets are sent.
+    pub pace: Pace,
+    /// Clients, each with one allocation; at least 2, and even, with [`Route::Pair`].
+    pub allocations: usize,
+    /// Bytes of application data in a packet.
+    pub size: usize,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} {:?} {:?} {:?} {} x {} B",
+            self.route, self.framing, self.transport, self.pace, self.allocations, self.size
+        )
+    }
+}
+
+/// What one measurement of one engine found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    /// Server CPU microseconds per relayed packet.
+    pub(crate) micros: f64,
+    /// Part of the time the server was running, 0 to 1. Near 1 in a saturated run, else the load
+    /// generator was the narrow place and the figure includes the server's falling asleep.
+    pub(crate) busy: f64,
+    /// Part of the packets that got lost, 0 to 1.
+    pub(crate) loss: f64,
+    /// Part of the time somebody else was running on the server's CPU, 0 to 1.
+    pub(crate) disturbed: f64,
+}
+
+/// Starts a fresh `engine`, prepares `case` and measures for `length`.
+///
+/// # Errors
+/// When the server does not start, refuses a request, delivers a wrong payload or nothing at all.
+pub(crate) fn measure(
+    programs: &Programs,
+    engine: Engine,
+    case: &Case,
+    length: Duration,
+) -> Result<Sample> {
+    let cpus = Cpus::pick()?;
+    let server = Server::start(programs, engine, Some(cpus.server))?;
+    let clocks = || Ok((server.cpu_time()?, process::busy_time(cpus.server)?));
+    let count = process::on_cpu(cpus.generator, || {
+        let setup = Setup::new(&server, case)?;
+        load::run(&setup.flows, setup.echo.as_ref(), case.pace, length, clocks)
+    })?;
+    let count = count.with_context(|| format!("{engine}: {case}"))?;
+    let cpu = (count.after.0 - count.before.0).as_secs_f64();
+    let anybody = (count.after.1 - count.before.1).as_secs_f64();
+    let wall = count.wall.as_secs_f64();
+    let packets = count.delivered as f64 * case.route.hops();
+    Ok(Sample {
+        micros: cpu * 1e6 / packets,
+        busy: cpu / wall,
+        loss: count.loss,
+        disturbed: (anybody - cpu).max(0.0) / wall,
+    })
+}
+
+/// Clients that are ready to send, and the peer that echoes.
+struct Setup {
+    flows: Vec<Flow>,
+    echo: Option<UdpSocket>,
+}
+
+impl Setup {
+    fn new(server: &Server, case: &Case) -> Result<Self> {
+        let clients = match case.route {
+            Route::Echo => case.allocations,
+            Route::Pair => case.allocations.next_multiple_of(2),
+        };
+        let mut clients = turn::allocate(case.transport, server.turn, clients)?;
+        let echo = match case.route {
+            Route::Echo => Some(echo_peer()?),
+            Route::Pair => None,
+        };
+        let peers = match &echo {
+            Some(echo) => vec![echo.local_addr()?; clients.len()],
+            None => partners(&clients),
+        };
+        match case.framing {
+            Framing::Channel => turn::bind_channels(&mut clients, &peers)?,
+            Framing::Indication => turn::permit(&mut clients, &peers)?,
+        }
+        let flow = |(client, peer): (Client, &SocketAddr)| -> Result<Flow> {
+            let packet = wrap(case, *peer)?;
+            Ok(Flow { socket: client.socket, packet, arriving: 0 })
+        };
+        let mut flows = clients.into_iter().zip(&peers).map(flow).collect::<Result<Vec<_>>>()?;
+        probe(&mut flows, echo.as_ref(), case)?;
+        Ok(Self { flows, echo })
+    }
+}
+
+fn echo_peer() -> Result<UdpSocket> {
+    let echo = UdpSocket::bind("127.0.0.1:0")?;
+    echo.set_read_timeout(Some(Duration::from_secs(1)))?;
+    Ok(echo)
+}
+
+/// Clients 0 and 1 are each other's peers, 2 and 3, and so on.
+fn partners(clients: &[Client]) -> Vec<SocketAddr> {
+    (0..clients.len()).map(|index| clients[index ^ 1].relayed).collect()
+}
+
+/// The message that carries [`payload`] to the server.
+fn wrap(case: &Case, peer: SocketAddr) -> Result<Vec<u8>> {
+    let payload = payload(case.size);
+    let mut packet = vec![0; 64 + case.size.next_multiple_of(4)];
+    let len = match case.framing {
+        Framing::Channel => {
+            packet[..2].copy_from_slice(&CHANNEL.to_be_bytes());
+            packet[2..4].copy_from_slice(&u16::try_from(case.size)?.to_be_bytes());
+            packet[4..4 + case.size].copy_from_slice(&payload);
+            match case.transport {
+                Transport::Udp => 4 + case.size,
+                Transport::Tcp => 4 + case.size.next_multiple_of(4),
+            }
+        }
+        Framing::Indication => {
+            let id = TransactionId(*b"a bench send");
+            Writer::new(&mut packet, Class::Indication, Method::SEND, id)
+                .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
+                .bytes(AttributeType::DATA, &payload)
+                .finish()?
+        }
+    };
+    packet.truncate(len);
+    Ok(packet)
+}
+
+/// Application data no header could be mistaken for.
+fn payload(size: usize) -> Vec<u8> {
+    (0..size).map(|index| (index * 7 + 3) as u8).collect()
+}
+
+/// Sends one packet through every flow, checks that its payload arrives whole, and learns how long
+/// the message is it arrives in.
+fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()> {
+    let payload = payload(case.size);
+    let mut buffer = [0; 2048];
+    for sender in 0..flows.len() {
+        flows[sender].socket.send(&flows[sender].packet)?;
+        let receiver = match echo {
+            Some(echo) => {
+                let (len, from) = echo.recv_from(&mut buffer).context("nothing at the peer")?;
+                ensure!(buffer[..len] == payload, "the peer got something else than was sent");
+                echo.send_to(&buffer[..len], from)?;
+                sender
+            }
+            None => sender ^ 1,
+        };
+        let arrived = flows[receiver].socket.receive_message(&mut buffer);
+        let arrived = arrived.context("nothing arrived at a client")?;
+        let whole = arrived.windows(payload.len()).any(|window| window == payload);
+        ensure!(whole, "a client got something else than was sent");
+        flows[receiver].arriving = arrived.len();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hairpin_stun::{Message, decode};
+
+    fn case(framing: Framing, transport: Transport, size: usize) -> Case {
+        Case { route: Route::Echo, framing, transport, pace: Pace::Saturated, allocations: 1, size }
+    }
+
+    #[test]
+    fn channel_data_is_padded_over_a_stream_only() {
+        let peer = "127.0.0.1:9".parse().unwrap();
+        let udp = wrap(&case(Framing::Channel, Transport::Udp, 5), peer).unwrap();
+        let tcp = wrap(&case(Framing::Channel, Transport::Tcp, 5), peer).unwrap();
+        assert_eq!(udp, [0x40, 0, 0, 5, 3, 10, 17, 24, 31]);
+        assert_eq!(tcp, [0x40, 0, 0, 5, 3, 10, 17, 24, 31, 0, 0, 0]);
+    }
+
+    #[test]
+    fn an_indication_names_its_peer_and_carries_the_payload() {
+        let peer = "127.0.0.1:9".parse().unwrap();
+        let packet = wrap(&case(Framing::Indication, Transport::Udp, 160), peer).unwrap();
+        let message = Message::parse(&packet).unwrap();
+        let value = message.get(AttributeType::XOR_PEER_ADDRESS).unwrap();
+        assert_eq!(decode::xor_address(value, message.transaction_id()), Some(peer));
+        assert_eq!(message.get(AttributeType::DATA).unwrap(), payload(160));
+    }
+}

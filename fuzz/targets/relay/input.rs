@@ -1,0 +1,261 @@
+//! What the fuzzer chooses, and what it means on the wire.
+
+use std::net::SocketAddr;
+
+use arbitrary::Arbitrary;
+use hairpin_stun::{AttributeType, Class, Key, Method, TransactionId, Writer};
+use hairpin_turn::{BindError, FiveTuple, Transport};
+
+/// The server's listener.
+pub(crate) const LISTENER: &str = "192.0.2.1:3478";
+
+/// The relay addresses of the server.
+pub(crate) const RELAY_V4: &str = "192.0.2.1";
+pub(crate) const RELAY_V6: &str = "2001:db8::1";
+
+/// The realm of the server.
+pub(crate) const REALM: &str = "fuzz";
+
+/// One thing that happens.
+#[derive(Arbitrary, Debug)]
+pub(crate) enum Step {
+    /// Bytes nobody checked reach the server's port.
+    Bytes { from: Source, bytes: Vec<u8> },
+    /// A client sends a request.
+    Request { client: Client, request: Request },
+    /// A client sends ChannelData.
+    ChannelData { client: Client, channel: u8, payload: Vec<u8> },
+    /// A client sends a Send indication.
+    Send { client: Client, peer: Peer, payload: Vec<u8> },
+    /// Bytes reach the relay socket of an allocation, the n-th of those that live.
+    FromPeer { allocation: u8, peer: Peer, bytes: Vec<u8> },
+    /// Another shard hands over a packet for one of our relayed addresses.
+    FromShard { to: Peer, from: Peer, bytes: Vec<u8> },
+    /// From now on, sockets are bound or not.
+    Binding(Binding),
+    /// A stream closes.
+    Disconnect(Client),
+    /// Time passes.
+    Wait { seconds: u16 },
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub(crate) enum Binding {
+    Works,
+    UserQuota,
+    TotalQuota,
+    Capacity,
+}
+
+impl Binding {
+    pub(crate) fn error(self) -> Option<BindError> {
+        match self {
+            Self::Works => None,
+            Self::UserQuota => Some(BindError::UserQuota),
+            Self::TotalQuota => Some(BindError::TotalQuota),
+            Self::Capacity => Some(BindError::Capacity),
+        }
+    }
+}
+
+/// Who sends bytes: a client, a stranger, the server itself, nobody.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub(crate) enum Source {
+    Client(Client),
+    Stranger(u16),
+    Listener,
+    PortZero,
+}
+
+impl Source {
+    pub(crate) fn tuple(self) -> FiveTuple {
+        let client = match self {
+            Self::Client(client) => return client.tuple(),
+            Self::Stranger(port) => SocketAddr::from(([203, 0, 113, 99], port)),
+            Self::Listener => parse(LISTENER),
+            Self::PortZero => parse("203.0.113.99:0"),
+        };
+        FiveTuple { transport: Transport::Udp, client, server: parse(LISTENER) }
+    }
+}
+
+/// Who has credentials. Two of the same user, and each transport and family.
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Client {
+    Alice,
+    AliceOverTcp,
+    Bob,
+    BobOverV6,
+}
+
+impl Client {
+    pub(crate) const ALL: [Self; 4] = [Self::Alice, Self::AliceOverTcp, Self::Bob, Self::BobOverV6];
+
+    pub(crate) fn tuple(self) -> FiveTuple {
+        let (transport, client, server) = match self {
+            Self::Alice => (Transport::Udp, "203.0.113.1:1", LISTENER),
+            Self::AliceOverTcp => (Transport::Tcp, "203.0.113.1:1", LISTENER),
+            Self::Bob => (Transport::Udp, "203.0.113.2:2", LISTENER),
+            Self::BobOverV6 => (Transport::Udp, "[2001:db8::2]:2", "[2001:db8::1]:3478"),
+        };
+        FiveTuple { transport, client: parse(client), server: parse(server) }
+    }
+
+    pub(crate) fn user(self) -> &'static str {
+        match self {
+            Self::Alice | Self::AliceOverTcp => "alice",
+            Self::Bob | Self::BobOverV6 => "bob",
+        }
+    }
+}
+
+/// The long-term key of a user.
+pub(crate) fn key(user: &str) -> Key {
+    Key::long_term(user, REALM, "password")
+}
+
+/// Whom packets are for.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub(crate) enum Peer {
+    Public,
+    SameHost,
+    PublicV6,
+    Private,
+    Loopback,
+    Listener,
+    /// The relayed address with this number, whether or not it lives.
+    Relayed(u8),
+    RelayedV6(u8),
+    Any([u8; 4], u16),
+    AnyV6([u8; 16], u16),
+}
+
+impl Peer {
+    pub(crate) fn address(self) -> SocketAddr {
+        match self {
+            Self::Public => parse("198.51.100.1:1000"),
+            Self::SameHost => parse("198.51.100.1:2000"),
+            Self::PublicV6 => parse("[2001:db8:1::1]:1000"),
+            Self::Private => parse("10.0.0.1:1000"),
+            Self::Loopback => parse("127.0.0.1:1000"),
+            Self::Listener => parse(LISTENER),
+            Self::Relayed(number) => relayed(RELAY_V4, number),
+            Self::RelayedV6(number) => relayed(RELAY_V6, number),
+            Self::Any(ip, port) => (ip, port).into(),
+            Self::AnyV6(ip, port) => (ip, port).into(),
+        }
+    }
+}
+
+/// The relayed address with a number. Few, so that they are used again.
+pub(crate) fn relayed(ip: &str, number: u8) -> SocketAddr {
+    SocketAddr::new(ip.parse().expect("a literal"), 50_000 + u16::from(number % 16))
+}
+
+/// A request or, rarely of use, anything else with attributes.
+#[derive(Arbitrary, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: RequestMethod,
+    pub(crate) id: u8,
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) proof: Proof,
+    pub(crate) fingerprint: bool,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestMethod {
+    Binding,
+    Allocate,
+    Refresh,
+    CreatePermission,
+    ChannelBind,
+    Other(u8),
+}
+
+/// How a request proves who sends it.
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    Right,
+    WrongKey,
+    OtherUser,
+    OldNonce,
+    None,
+}
+
+#[derive(Arbitrary, Debug)]
+pub(crate) enum Attribute {
+    Lifetime(u32),
+    RequestedTransport(u8),
+    Family(u8),
+    Peer(Peer),
+    Channel(u8),
+    Raw(u16, Vec<u8>),
+}
+
+impl Request {
+    /// The request as it goes over the wire.
+    pub(crate) fn encode(&self, client: Client, nonce: &str) -> Vec<u8> {
+        let mut buffer = vec![0; 65_536];
+        let method = match self.method {
+            RequestMethod::Binding => Method::BINDING,
+            RequestMethod::Allocate => Method::ALLOCATE,
+            RequestMethod::Refresh => Method::REFRESH,
+            RequestMethod::CreatePermission => Method::CREATE_PERMISSION,
+            RequestMethod::ChannelBind => Method::CHANNEL_BIND,
+            RequestMethod::Other(number) => Method(number.into()),
+        };
+        let mut writer = Writer::new(&mut buffer, Class::Request, method, id(self.id));
+        for attribute in &self.attributes {
+            attribute.write(&mut writer);
+        }
+        let user = match self.proof {
+            Proof::OtherUser if client.user() == "alice" => "bob",
+            Proof::OtherUser => "alice",
+            _ => client.user(),
+        };
+        if self.proof != Proof::None {
+            let nonce = if self.proof == Proof::OldNonce { "obMatJos2AAAAold" } else { nonce };
+            let key = key(if self.proof == Proof::WrongKey { "mallory" } else { user });
+            writer
+                .text(AttributeType::USERNAME, user)
+                .text(AttributeType::REALM, REALM)
+                .text(AttributeType::NONCE, nonce)
+                .integrity(key.as_ref());
+        }
+        if self.fingerprint {
+            writer.fingerprint();
+        }
+        let length = writer.finish();
+        // Too long for a message: an empty datagram.
+        buffer.truncate(length.unwrap_or(0));
+        buffer
+    }
+}
+
+impl Attribute {
+    fn write(&self, writer: &mut Writer<'_>) {
+        match self {
+            Self::Lifetime(seconds) => writer.u32(AttributeType::LIFETIME, *seconds),
+            Self::RequestedTransport(protocol) => writer.requested_transport(*protocol),
+            Self::Family(family) => {
+                writer.address_family(AttributeType::REQUESTED_ADDRESS_FAMILY, *family)
+            }
+            Self::Peer(peer) => writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer.address()),
+            Self::Channel(number) => writer.channel_number(channel(*number)),
+            Self::Raw(kind, value) => writer.bytes(AttributeType(*kind), value),
+        };
+    }
+}
+
+/// Few channel numbers, the last one just outside of the range.
+pub(crate) fn channel(number: u8) -> u16 {
+    [0x4000, 0x4001, 0x4FFF, 0x5000][usize::from(number % 4)]
+}
+
+pub(crate) fn id(number: u8) -> TransactionId {
+    TransactionId([number; 12])
+}
+
+fn parse(address: &str) -> SocketAddr {
+    address.parse().expect("a literal")
+}

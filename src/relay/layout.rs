@@ -1,0 +1,171 @@
+//! Addresses and control messages as the kernel lays them out in memory (ip(7), ipv6(7), cmsg(3)), written
+//! and read byte by byte, which needs no `unsafe`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+const WORD: usize = size_of::<usize>();
+
+/// A `sockaddr_in` or `sockaddr_in6`.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+pub(super) struct Name(pub(super) [u8; Name::LEN]);
+
+impl Name {
+    /// A `sockaddr_in6`, the larger of the two.
+    pub(super) const LEN: usize = 28;
+    const V4_LEN: usize = 16;
+
+    pub(super) const EMPTY: Self = Self([0; Self::LEN]);
+
+    /// Writes an address and returns how many bytes of the name it takes.
+    pub(super) fn write(&mut self, address: SocketAddr) -> usize {
+        let out = &mut self.0;
+        out[2..4].copy_from_slice(&address.port().to_be_bytes());
+        match address {
+            SocketAddr::V4(v4) => {
+                out[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+                out[4..8].copy_from_slice(&v4.ip().octets());
+                out[8..16].fill(0);
+                Self::V4_LEN
+            }
+            SocketAddr::V6(v6) => {
+                out[..2].copy_from_slice(&(libc::AF_INET6 as u16).to_ne_bytes());
+                out[4..8].fill(0);
+                out[8..24].copy_from_slice(&v6.ip().octets());
+                out[24..28].copy_from_slice(&v6.scope_id().to_ne_bytes());
+                Self::LEN
+            }
+        }
+    }
+
+    /// The address the kernel wrote.
+    pub(super) fn read(&self) -> SocketAddr {
+        let [f0, f1, p0, p1, a0, a1, a2, a3, rest @ ..] = self.0;
+        let port = u16::from_be_bytes([p0, p1]);
+        if i32::from(u16::from_ne_bytes([f0, f1])) != libc::AF_INET6 {
+            return SocketAddrV4::new(Ipv4Addr::new(a0, a1, a2, a3), port).into();
+        }
+        let (ip, scope) = rest.split_first_chunk::<16>().expect("20 bytes hold 16");
+        let ip = Ipv6Addr::from(*ip);
+        let scope = u32::from_ne_bytes(scope.try_into().expect("4 of 20 bytes are left"));
+        // The scope is part of a link-local address only; elsewhere it would make one peer two.
+        let scope = if ip.is_unicast_link_local() { scope } else { 0 };
+        SocketAddrV6::new(ip, port, 0, scope).into()
+    }
+}
+
+/// Control messages: room for one `IPV6_PKTINFO` (20 bytes) and one `UDP_SEGMENT` (2 bytes), each behind its header
+/// `{ length: usize, level: i32, type: i32 }` and padded to whole words.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+pub(super) struct Control(pub(super) [u8; Control::LEN]);
+
+impl Control {
+    pub(super) const LEN: usize = 72;
+    const HEADER: usize = WORD + 8;
+
+    pub(super) const EMPTY: Self = Self([0; Self::LEN]);
+
+    /// Writes the source address and the segment size, and returns the bytes used.
+    pub(super) fn write(&mut self, from: Option<IpAddr>, segment: Option<u16>) -> usize {
+        let mut used = 0;
+        match from {
+            // in_pktinfo { ifindex: 0, spec_dst: the source, addr: ignored }
+            Some(IpAddr::V4(ip)) => {
+                let mut data = [0; 12];
+                data[4..8].copy_from_slice(&ip.octets());
+                used = self.put(used, libc::IPPROTO_IP, libc::IP_PKTINFO, &data);
+            }
+            // in6_pktinfo { addr: the source, ifindex: 0 }
+            Some(IpAddr::V6(ip)) => {
+                let mut data = [0; 20];
+                data[..16].copy_from_slice(&ip.octets());
+                used = self.put(used, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &data);
+            }
+            None => {}
+        }
+        if let Some(segment) = segment {
+            used = self.put(used, libc::SOL_UDP, libc::UDP_SEGMENT, &segment.to_ne_bytes());
+        }
+        used
+    }
+
+    fn put(&mut self, at: usize, level: i32, kind: i32, data: &[u8]) -> usize {
+        let length = Self::HEADER + data.len();
+        let out = &mut self.0[at..at + length];
+        out[..WORD].copy_from_slice(&length.to_ne_bytes());
+        out[WORD..WORD + 4].copy_from_slice(&level.to_ne_bytes());
+        out[WORD + 4..Self::HEADER].copy_from_slice(&kind.to_ne_bytes());
+        out[Self::HEADER..].copy_from_slice(data);
+        at + length.next_multiple_of(WORD)
+    }
+
+    /// A datagram's destination, out of the `used` bytes the kernel wrote.
+    pub(super) fn destination(&self, used: usize) -> Option<IpAddr> {
+        let mut rest = self.0.get(..used)?;
+        loop {
+            let (length, header) = rest.split_first_chunk::<WORD>()?;
+            let length = usize::from_ne_bytes(*length);
+            let level = i32::from_ne_bytes(*header.first_chunk()?);
+            let kind = i32::from_ne_bytes(*header.get(4..)?.first_chunk()?);
+            let data = rest.get(Self::HEADER..length)?;
+            match (level, kind) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    return Some(Ipv4Addr::from(*data.get(8..)?.first_chunk::<4>()?).into());
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    return Some(Ipv6Addr::from(*data.first_chunk::<16>()?).into());
+                }
+                _ => rest = rest.get(length.next_multiple_of(WORD)..)?,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back_as_they_went() {
+        let mut name = Name::EMPTY;
+        for (address, length) in
+            [("[2001:db8::7]:65535", 28), ("192.0.2.7:3478", 16), ("[fe80::1%3]:9", 28)]
+        {
+            let address: SocketAddr = address.parse().expect("literal");
+            assert_eq!(name.write(address), length);
+            assert_eq!(name.read(), address);
+        }
+    }
+
+    #[test]
+    fn a_scope_outside_link_local_is_dropped() {
+        let mut name = Name::EMPTY;
+        name.write(SocketAddrV6::new(Ipv6Addr::LOCALHOST, 9, 0, 4).into());
+        assert_eq!(name.read(), "[::1]:9".parse().expect("literal"));
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_c_macros_say() {
+        let mut control = Control::EMPTY;
+        // CMSG_SPACE(12) + CMSG_SPACE(2) on a 64-bit machine.
+        assert_eq!(control.write(Some(Ipv4Addr::LOCALHOST.into()), Some(1200)), 32 + 24);
+        assert_eq!(control.0[..8], 28_usize.to_ne_bytes());
+        assert_eq!(control.0[32..40], 18_usize.to_ne_bytes());
+        assert_eq!(control.write(Some(Ipv6Addr::LOCALHOST.into()), Some(1200)), 40 + 24);
+        assert_eq!(control.write(None, None), 0);
+    }
+
+    #[test]
+    fn the_destination_is_found_behind_other_messages() {
+        let mut control = Control::EMPTY;
+        let at = control.put(0, libc::SOL_UDP, libc::UDP_GRO, &[0, 5]);
+        let mut info = [0; 12];
+        info[8..].copy_from_slice(&[192, 0, 2, 9]);
+        let used = control.put(at, libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
+        let there: IpAddr = "192.0.2.9".parse().expect("literal");
+        assert_eq!(control.destination(used), Some(there));
+        assert_eq!(control.destination(at), None);
+        assert_eq!(control.destination(Control::LEN + 1), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! Debian's coturn: a second server for the same clients, and a judge of our credentials.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{interval, timeout};
+
+use super::{Account, DEADLINE, Transport};
+
+/// A running `turnserver` on loopback, relaying to loopback; killed when dropped.
+pub(super) struct Coturn {
+    pub(super) address: SocketAddr,
+    _process: Child,
+    _directory: TempDir,
+}
+
+/// Whom it lets in. coturn takes REST credentials or static users, not both.
+pub(super) enum Auth<'a> {
+    Secret(&'a str),
+    User { name: &'a str, password: &'a str },
+}
+
+impl Coturn {
+    pub(super) async fn start(auth: Auth<'_>) -> Self {
+        let address = free_address();
+        let directory = tempfile::tempdir().expect("the temporary directory is writable");
+        let file = |name: &str| directory.path().join(name);
+        let mut command = Command::new("turnserver");
+        command
+            .args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers"])
+            .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--realm", "interop"])
+            .args(["--listening-port", &address.port().to_string(), "--lt-cred-mech"])
+            .arg("--log-file=stdout")
+            .arg("--userdb")
+            .arg(file("users"))
+            .arg("--pidfile")
+            .arg(file("pid"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        match auth {
+            Auth::Secret(secret) => {
+                command.args(["--use-auth-secret", "--static-auth-secret", secret])
+            }
+            Auth::User { name, password } => command.arg(format!("--user={name}:{password}")),
+        };
+        let process = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("turnserver: {error}; tests/run installs coturn"));
+        timeout(DEADLINE, listening(address)).await.expect("coturn listens in time");
+        Self { address, _process: process, _directory: directory }
+    }
+
+    pub(super) fn account(&self, transport: Transport, username: &str, password: &str) -> Account {
+        Account {
+            server: self.address,
+            transport,
+            username: username.into(),
+            password: password.into(),
+        }
+    }
+}
+
+/// A loopback address whose port is free for UDP and for TCP.
+fn free_address() -> SocketAddr {
+    loop {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        let address = tcp.local_addr().expect("a bound socket has an address");
+        if UdpSocket::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+/// Returns once `address` accepts TCP connections; coturn says in no other way that it is ready.
+async fn listening(address: SocketAddr) {
+    let mut tries = interval(Duration::from_millis(20));
+    while TcpStream::connect(address).await.is_err() {
+        tries.tick().await;
+    }
+}
+
+/// The control of every echo test in this module: what these clients fail at with hairpin, they
+/// can do with coturn.
+#[tokio::test]
+async fn coturn_passes_the_same_clients() {
+    const NAME: &str = "guest";
+    const PASSWORD: &str = "somepassword";
+    let coturn = Coturn::start(Auth::User { name: NAME, password: PASSWORD }).await;
+    let udp = coturn.account(Transport::Udp, NAME, PASSWORD);
+    let tcp = coturn.account(Transport::Tcp, NAME, PASSWORD);
+
+    super::webrtc_rs::relayed_echo(&udp).await.expect("webrtc-rs");
+    for account in [&udp, &tcp] {
+        super::turn_client_proto::relayed_echo(account).await;
+        super::aioice::run("echo", account).await;
+        super::aioice::run("ice", account).await;
+        super::uclient::Run::to_peer(account).await.lost_nothing();
+        super::uclient::Run::client_to_client(account).await.lost_nothing();
+    }
+}

@@ -1,0 +1,68 @@
+//! Other people's TURN software against ours.
+//!
+//! Every client here completes a relayed exchange through hairpin, and through Debian's coturn as
+//! well: a client that fails against both has a fault of its own.
+//!
+//! Needs Debian's `coturn` and a Python with aioice; `tests/run` installs both.
+
+mod aioice;
+mod coturn;
+mod http;
+mod rest_credentials;
+mod server;
+mod turn_client_proto;
+mod uclient;
+mod webrtc_rs;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+
+/// How long any exchange may take before the test fails: far more than one needs, so that a busy
+/// machine does not matter.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How a client reaches the TURN server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Udp,
+    Tcp,
+}
+
+/// A TURN server and credentials it should accept.
+#[derive(Clone, Debug)]
+struct Account {
+    server: SocketAddr,
+    transport: Transport,
+    username: String,
+    password: String,
+}
+
+/// A UDP peer that sends back whatever it gets, until it is dropped.
+struct EchoPeer {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl EchoPeer {
+    async fn start() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback has a free UDP port");
+        let address = socket.local_addr().expect("a bound socket has an address");
+        let task = tokio::spawn(async move {
+            let mut buffer = vec![0; 65_536];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+                // A relay that is gone answers with ICMP, which the next receive reports: no matter.
+                let _ = socket.send_to(&buffer[..length], from).await;
+            }
+        });
+        Self { address, task }
+    }
+}
+
+impl Drop for EchoPeer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,62 @@
+//! hairpin, in process, as the interop tests want it: on loopback, relaying to loopback.
+
+use super::http::get;
+use super::{Account, Transport};
+
+/// The shared secret of every server in these tests.
+pub(super) const SECRET: &str = "north";
+
+/// A running hairpin and the static user all of these tests share.
+pub(super) struct Hairpin(hairpin::Server);
+
+impl Hairpin {
+    pub(super) async fn start() -> Self {
+        let server = hairpin::Server::builder()
+            .set("listening-ip", "127.0.0.1")
+            .set("listening-port", "0")
+            .set("alt-listening-port", "none")
+            .set("relay-ip", "127.0.0.1")
+            .set("allowed-peer-ip", "127.0.0.1")
+            .set("static-auth-secret", SECRET)
+            .set("user", "guest:somepassword")
+            .set("realm", "interop")
+            .set("http-listen", "127.0.0.1:0")
+            .set("admin-listen", "127.0.0.1:0")
+            .start()
+            .await
+            .expect("loopback has free ports");
+        Self(server)
+    }
+
+    /// The static user, over `transport`.
+    pub(super) fn account(&self, transport: Transport) -> Account {
+        let addresses = self.0.addresses();
+        let listeners = match transport {
+            Transport::Udp => &addresses.turn_udp,
+            Transport::Tcp => &addresses.turn_tcp,
+        };
+        Account {
+            server: listeners[0],
+            transport,
+            username: "guest".into(),
+            password: "somepassword".into(),
+        }
+    }
+
+    /// The JSON that `GET /v1/ice` gives.
+    pub(super) async fn ice(&self) -> serde_json::Value {
+        let body = get(self.0.addresses().http[0], "/v1/ice").await;
+        serde_json::from_str(&body).expect("/v1/ice is JSON")
+    }
+
+    /// The sample of a counter, `name` with its labels exactly as `/metrics` prints it.
+    pub(super) async fn counter(&self, name: &str) -> u64 {
+        let admin = self.0.addresses().admin.expect("the admin listener is configured");
+        let text = get(admin, "/metrics").await;
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+            .unwrap_or_else(|| panic!("{name} is not in:\n{text}"))
+            .parse()
+            .expect("a counter is a whole number")
+    }
+}

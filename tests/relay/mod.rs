@@ -1,0 +1,61 @@
+//! The relay over real sockets: what the state machine alone cannot show.
+
+mod command;
+mod limits;
+mod listeners;
+mod streams;
+mod wire;
+mod workers;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use hairpin::{Builder, Server};
+
+const USER: &str = "guest";
+const PASSWORD: &str = "somepassword";
+
+/// A server on loopback that relays to loopback.
+fn builder() -> Builder {
+    Server::builder()
+        .set("listening-ip", "127.0.0.1")
+        .set("listening-port", "0")
+        .set("alt-listening-port", "none")
+        .set("relay-ip", "127.0.0.1")
+        .set("allowed-peer-ip", "127.0.0.1")
+        .set("user", format!("{USER}:{PASSWORD}"))
+        .set("realm", "test")
+        .set("http-listen", "127.0.0.1:0")
+        .set("admin-listen", "127.0.0.1:0")
+}
+
+async fn start(builder: Builder) -> Server {
+    builder.start().await.expect("loopback has free ports")
+}
+
+/// A sample of the server's counters, zero where it has none yet.
+async fn counter(server: &Server, name: &str) -> u64 {
+    let admin = server.addresses().admin.expect("the admin listener is configured");
+    let text = wire::http_get(admin, "/metrics").await;
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Waits until a counter satisfies a condition.
+async fn counter_until(server: &Server, name: &str, enough: impl Fn(u64) -> bool) -> u64 {
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(10));
+    let waited = tokio::time::timeout(wire::PATIENCE, async {
+        loop {
+            let value = counter(server, name).await;
+            if enough(value) {
+                return value;
+            }
+            ticks.tick().await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("{name} never got there"))
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}

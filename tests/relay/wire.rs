@@ -1,0 +1,180 @@
+//! A TURN client on a real socket, and a peer to talk to.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hairpin_sim::{TurnClient, TurnEvent};
+use hairpin_stun::{AttributeType, Class, Frame, Message, Method, TransactionId, Writer, next_frame};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+
+/// How long anything may take before a test fails.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a client reaches the server.
+pub(super) enum Wire {
+    Udp(UdpSocket),
+    Tcp(TcpStream, Vec<u8>),
+}
+
+impl Wire {
+    pub(super) async fn udp(server: SocketAddr) -> Self {
+        let any = SocketAddr::new(server.ip(), 0);
+        let socket = UdpSocket::bind(any).await.expect("loopback has free ports");
+        socket.connect(server).await.expect("loopback is reachable");
+        Self::Udp(socket)
+    }
+
+    pub(super) async fn tcp(server: SocketAddr) -> Self {
+        Self::Tcp(TcpStream::connect(server).await.expect("the server listens"), Vec::new())
+    }
+
+    pub(super) fn local(&self) -> SocketAddr {
+        match self {
+            Self::Udp(socket) => socket.local_addr(),
+            Self::Tcp(stream, _) => stream.local_addr(),
+        }
+        .expect("the socket is bound")
+    }
+
+    pub(super) async fn send(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Udp(socket) => drop(socket.send(bytes).await.expect("loopback takes it")),
+            Self::Tcp(stream, _) => stream.write_all(bytes).await.expect("the server reads"),
+        }
+    }
+
+    /// One message or ChannelData; `None` when the server has closed the connection.
+    pub(super) async fn receive(&mut self) -> Option<Vec<u8>> {
+        let received = tokio::time::timeout(PATIENCE, self.receive_patiently()).await;
+        received.expect("the server did not answer in time")
+    }
+
+    async fn receive_patiently(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Udp(socket) => {
+                let mut buffer = vec![0; 65_536];
+                let length = socket.recv(&mut buffer).await.expect("nothing refuses on loopback");
+                buffer.truncate(length);
+                Some(buffer)
+            }
+            Self::Tcp(stream, buffer) => loop {
+                match next_frame(buffer) {
+                    Frame::Complete { len, padded } => {
+                        let mut frame: Vec<u8> = buffer.drain(..padded).collect();
+                        frame.truncate(len);
+                        return Some(frame);
+                    }
+                    Frame::Garbage => panic!("the server broke the framing"),
+                    Frame::Incomplete => {}
+                }
+                // A reset is a way to close, too.
+                if stream.read_buf(buffer).await.unwrap_or(0) == 0 {
+                    return None;
+                }
+            },
+        }
+    }
+}
+
+/// A client with credentials.
+pub(super) struct Client {
+    pub(super) wire: Wire,
+    pub(super) turn: TurnClient,
+}
+
+impl Client {
+    pub(super) fn new(wire: Wire) -> Self {
+        Self { wire, turn: TurnClient::new(super::USER, super::PASSWORD) }
+    }
+
+    pub(super) async fn udp(server: SocketAddr) -> Self {
+        Self::new(Wire::udp(server).await)
+    }
+
+    pub(super) async fn tcp(server: SocketAddr) -> Self {
+        Self::new(Wire::tcp(server).await)
+    }
+
+    /// What the server says next that means something.
+    pub(super) async fn event(&mut self) -> TurnEvent {
+        loop {
+            let packet = self.wire.receive().await.expect("the connection is open");
+            match self.turn.handle(&packet) {
+                Some(TurnEvent::Transmit(bytes)) => self.wire.send(&bytes).await,
+                Some(event) => return event,
+                None => {}
+            }
+        }
+    }
+
+    /// The relayed address, or the error code.
+    pub(super) async fn allocate(&mut self) -> Result<SocketAddr, u16> {
+        let request = self.turn.allocate();
+        self.wire.send(&request).await;
+        match self.event().await {
+            TurnEvent::Allocated { relayed, mapped } => {
+                assert_eq!(mapped, self.wire.local());
+                Ok(relayed)
+            }
+            TurnEvent::Refused(code) => Err(code),
+            other => panic!("{other:?} in answer to Allocate"),
+        }
+    }
+
+    pub(super) async fn permit(&mut self, peer: SocketAddr) {
+        let request = self.turn.permit(&[peer]);
+        self.wire.send(&request).await;
+        assert_eq!(self.event().await, TurnEvent::Permitted(vec![peer]));
+    }
+
+    pub(super) async fn send(&mut self, peer: SocketAddr, payload: &[u8]) {
+        let indication = self.turn.send(peer, payload);
+        self.wire.send(&indication).await;
+    }
+
+    pub(super) async fn data(&mut self) -> (SocketAddr, Vec<u8>) {
+        match self.event().await {
+            TurnEvent::Data { peer, payload } => (peer, payload),
+            other => panic!("{other:?} instead of data"),
+        }
+    }
+
+    pub(super) async fn release(&mut self) {
+        let request = self.turn.release();
+        self.wire.send(&request).await;
+        assert_eq!(self.event().await, TurnEvent::Released);
+    }
+}
+
+/// A Binding request.
+pub(super) fn binding(id: u8) -> Vec<u8> {
+    let mut buffer = [0; 20];
+    let id = TransactionId([id; 12]);
+    let length = Writer::new(&mut buffer, Class::Request, Method::BINDING, id).finish();
+    buffer[..length.expect("a header fits")].to_vec()
+}
+
+/// The XOR-MAPPED-ADDRESS of a Binding success with this transaction id.
+pub(super) fn mapped(answer: &[u8], id: u8) -> SocketAddr {
+    let message = Message::parse(answer).expect("the server sends STUN");
+    assert_eq!((message.class(), message.method()), (Class::Success, Method::BINDING));
+    assert_eq!(message.transaction_id(), TransactionId([id; 12]));
+    let value = message.get(AttributeType::XOR_MAPPED_ADDRESS).expect("it is always there");
+    hairpin_stun::decode::xor_address(value, message.transaction_id()).expect("it is well formed")
+}
+
+/// The body of an HTTP answer.
+pub(super) async fn http_get(server: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(server).await.expect("the server listens");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("the server reads");
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer))
+        .await
+        .expect("the server answers in time")
+        .expect("the answer is text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    body.to_owned()
+}

@@ -1,0 +1,94 @@
+//! Several workers: clients spread over them, packets cross between them, quotas and ports span them.
+
+use super::wire::Client;
+use super::{builder, counter, counter_until, start};
+
+#[tokio::test]
+async fn hairpins_reach_every_worker_and_no_socket() {
+    let server = start(builder().set("workers", "4")).await;
+    let addresses = server.addresses().clone();
+    let mut clients = Vec::new();
+    for i in 0..16 {
+        let mut client = match i % 4 {
+            0 => Client::tcp(addresses.turn_tcp[0]).await,
+            _ => Client::udp(addresses.turn_udp[0]).await,
+        };
+        let relayed = client.allocate().await.expect("there is room");
+        clients.push((client, relayed));
+    }
+    let all: Vec<_> = clients.iter().map(|(_, relayed)| *relayed).collect();
+    for (client, _) in &mut clients {
+        client.permit(all[0]).await;
+    }
+    // Everybody to everybody, themselves too: with 16 clients on 4 workers, every way between two workers
+    // is taken (all on one worker has a probability below one in a billion).
+    let mut sent = 0;
+    for (from, relayed) in all.iter().enumerate() {
+        for (to, target) in all.iter().enumerate() {
+            let payload = format!("{from} to {to}");
+            clients[from].0.send(*target, payload.as_bytes()).await;
+            let (peer, received) = clients[to].0.data().await;
+            assert_eq!((peer, received), (*relayed, payload.into_bytes()));
+            sent += 1;
+        }
+    }
+    let relayed = |direction| format!("hairpin_relayed_packets_total{{direction=\"{direction}\"}}");
+    assert_eq!(counter(&server, &relayed("hairpin")).await, sent);
+    assert_eq!(counter(&server, &relayed("to_peer")).await, 0);
+    assert_eq!(counter(&server, &relayed("to_client")).await, 0);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_relayed_address_of_ours_without_an_allocation_is_a_peer_only_if_allowed() {
+    // Not allowed: dropped, and counted.
+    let server = start(builder().set("denied-peer-ip", "0.0.0.0/0")).await;
+    server.shutdown().await;
+
+    let server = start(builder()).await;
+    let mut client = Client::udp(server.addresses().turn_udp[0]).await;
+    let relayed = client.allocate().await.expect("there is room");
+    // 127.0.0.1 is both our relay address and an allowed peer: a program on a port of the relay range.
+    let peer = tokio::net::UdpSocket::bind(super::loopback(0)).await.expect("a free port");
+    let peer_address = peer.local_addr().expect("bound");
+    client.permit(peer_address).await;
+    client.send(peer_address, b"to a neighbour").await;
+    let mut buffer = [0; 64];
+    let (length, from) = peer.recv_from(&mut buffer).await.expect("nothing refuses");
+    assert_eq!((&buffer[..length], from), (&b"to a neighbour"[..], relayed));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn c089_c090_quotas_and_ports_span_the_workers_and_come_back() {
+    let server = start(
+        builder()
+            .set("workers", "4")
+            .set("min-port", "45000")
+            .set("max-port", "45003")
+            .set("user", "second:somepassword")
+            .set("user-quota", "3"),
+    )
+    .await;
+    let udp = server.addresses().turn_udp[0];
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::udp(udp).await;
+        client.allocate().await.expect("three are allowed");
+        held.push(client);
+    }
+    let mut fourth = Client::udp(udp).await;
+    assert_eq!(fourth.allocate().await, Err(486), "the user's quota");
+
+    let mut others = Vec::new();
+    for expected in [None, Some(508)] {
+        let mut client = Client::udp(udp).await;
+        client.turn = hairpin_sim::TurnClient::new("second", "somepassword");
+        assert_eq!(client.allocate().await.err(), expected, "the last port, then none");
+        others.push(client);
+    }
+    held[0].release().await;
+    counter_until(&server, "hairpin_allocations", |allocations| allocations == 3).await;
+    fourth.allocate().await.expect("quota and port have come back");
+    server.shutdown().await;
+}
