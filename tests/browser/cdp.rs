@@ -1,0 +1,181 @@
+//! A small client of Chromium's DevTools protocol over `--remote-debugging-pipe`: two file descriptors cross namespaces where a port would not.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use super::netns::Host;
+
+/// No single command takes longer, however busy the machine.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(40);
+const FLAGS: &[&str] = &[
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",
+    "--remote-debugging-pipe",
+];
+
+/// A Chromium of its own with one tab. Ends with its value.
+pub(super) struct Browser {
+    /// Ended by `kill_on_drop`.
+    _process: Child,
+    commands: ChildStdin,
+    messages: BufReader<ChildStdout>,
+    tab: Option<String>,
+    last_id: u64,
+    /// What the page said on its console and what it threw, in order.
+    pub(super) log: Vec<String>,
+    host: String,
+}
+
+impl Browser {
+    /// Starts Chromium on `host` and opens an empty tab. `extra` is appended to the flags.
+    pub(super) async fn launch(host: &Host, extra: &[&str]) -> Self {
+        // DevTools' pipe is descriptors 3 (in) and 4 (out); ours are 0 and 1, so a shell moves them.
+        let mut process = Command::from(host.command("sh"))
+            .args(["-c", r#"exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null"#, "chromium"])
+            .args(FLAGS)
+            .args(extra)
+            .arg(format!("--user-data-dir={}", host.home.join("profile").display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("ip netns could be used to make the namespace");
+        let commands = process.stdin.take().expect("piped above");
+        let messages = BufReader::new(process.stdout.take().expect("piped above"));
+        let mut browser = Self {
+            _process: process,
+            commands,
+            messages,
+            tab: None,
+            last_id: 0,
+            log: Vec::new(),
+            host: host.namespace.clone(),
+        };
+        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" })).await;
+        let attached = browser
+            .call(
+                "Target.attachToTarget",
+                json!({ "targetId": target["targetId"], "flatten": true }),
+            )
+            .await;
+        browser.tab = attached["sessionId"].as_str().map(str::to_owned);
+        browser.call("Runtime.enable", json!({})).await;
+        browser.call("Page.enable", json!({})).await;
+        browser
+    }
+
+    /// Opens `url` and waits until it has loaded.
+    pub(super) async fn open(&mut self, url: &str) {
+        let answer = self.call("Page.navigate", json!({ "url": url })).await;
+        assert!(answer.get("errorText").is_none(), "{url}: {answer}");
+        super::wait_until("the page has loaded", async || {
+            self.holds("document.readyState === 'complete'").await
+        })
+        .await;
+    }
+
+    /// The value of a JavaScript expression, as if a person had just clicked; a promise is awaited.
+    pub(super) async fn eval(&mut self, expression: &str) -> Value {
+        let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
+        let mut answer = self.call("Runtime.evaluate", parameters).await;
+        assert!(
+            answer.get("exceptionDetails").is_none(),
+            "{expression} threw {:#}",
+            answer["exceptionDetails"]
+        );
+        answer["result"]["value"].take()
+    }
+
+    /// Whether a JavaScript expression is true.
+    pub(super) async fn holds(&mut self, expression: &str) -> bool {
+        self.eval(expression).await == true
+    }
+
+    /// Makes the tab as large as a screen of that many CSS pixels, light or dark.
+    pub(super) async fn appear_as(&mut self, (width, height): (u32, u32), scheme: &str) {
+        let mobile = width < 600;
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": if mobile { 2 } else { 1 }, "mobile": mobile });
+        self.call("Emulation.setDeviceMetricsOverride", size).await;
+        let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.call("Emulation.setEmulatedMedia", scheme).await;
+    }
+
+    /// Writes what the tab shows to `path`, as PNG.
+    pub(super) async fn screenshot(&mut self, path: &Path) {
+        let picture = self.call("Page.captureScreenshot", json!({ "format": "png" })).await;
+        let text = picture["data"].as_str().expect("captureScreenshot answers with data");
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .expect("the protocol promises base64");
+        fs::write(path, bytes).expect("the folder exists");
+    }
+
+    /// Sends one command and returns its result; what arrives in between goes to the log.
+    pub(super) async fn call(&mut self, method: &str, params: Value) -> Value {
+        self.last_id += 1;
+        let id = self.last_id;
+        let mut command = json!({ "id": id, "method": method, "params": params });
+        if let Some(tab) = &self.tab {
+            command["sessionId"] = json!(tab);
+        }
+        let mut bytes = command.to_string().into_bytes();
+        bytes.push(0);
+        self.commands
+            .write_all(&bytes)
+            .await
+            .unwrap_or_else(|error| panic!("{method}: Chromium is gone: {error}"));
+        let answer = tokio::time::timeout(COMMAND_TIMEOUT, self.answer(id)).await;
+        let mut answer = answer
+            .unwrap_or_else(|_| panic!("{method} {params} was not answered; log: {:#?}", self.log));
+        assert!(answer.get("error").is_none(), "{method} {params}: {}", answer["error"]);
+        answer["result"].take()
+    }
+
+    async fn answer(&mut self, id: u64) -> Value {
+        loop {
+            let mut bytes = Vec::new();
+            let read = self.messages.read_until(0, &mut bytes).await.expect("a pipe can be read");
+            assert!(read > 0, "Chromium has ended; log: {:#?}", self.log);
+            let message: Value =
+                serde_json::from_slice(bytes.strip_suffix(b"\0").unwrap_or(&bytes))
+                    .expect("DevTools speaks JSON");
+            if message["id"] == json!(id) {
+                return message;
+            }
+            match message["method"].as_str() {
+                Some("Runtime.consoleAPICalled") => {
+                    self.log.push(message["params"]["args"].to_string())
+                }
+                Some("Runtime.exceptionThrown") => {
+                    self.log.push(message["params"]["exceptionDetails"].to_string())
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("console of {}: {:#?}", self.host, self.log);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Real browsers on the demo page: Chromiums in network namespaces, behind NATs, with the `hairpin` binary on the wan between them.
+//!
+//! The machine has to permit network namespaces (root, or `CAP_SYS_ADMIN` and `CAP_NET_ADMIN`); where it does not, each test says so,
+//! notes it in the file `SKIPPED_TESTS` names, and passes. With `UPDATE_SCREENSHOTS=1` the pictures in docs/ are taken anew.
+
+mod cdp;
+mod counters;
+mod netns;
+mod person;
+mod scenarios;
+mod server;
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{interval, timeout};
+
+use self::netns::Network;
+use self::server::Server;
+
+/// Software video codecs on a busy two-core machine are slow; a healthy run needs a tenth of this.
+const PATIENCE: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Browsers are heavy: one scenario at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// A wan with hairpin on it, and the turn to use this machine.
+struct World {
+    // Dropped in this order: first the server, then its network, then the turn.
+    server: Server,
+    network: Network,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl World {
+    /// None, with the reason reported, where namespaces are not permitted.
+    async fn new() -> Option<Self> {
+        let turn = ONE_AT_A_TIME.lock().await;
+        match Network::new() {
+            Ok(network) => {
+                Some(Self { server: Server::start(&network).await, network, _turn: turn })
+            }
+            Err(reason) => {
+                report_skipped(&reason);
+                None
+            }
+        }
+    }
+}
+
+fn report_skipped(reason: &str) {
+    // Rust's test harness names each thread after its test.
+    let test = std::thread::current().name().unwrap_or("browser").to_owned();
+    println!("SKIPPED: {test}: no network namespaces here: {reason}");
+    if let Some(path) = std::env::var_os("SKIPPED_TESTS") {
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .expect("SKIPPED_TESTS names a writable file");
+        writeln!(file, "{test}: {reason}").expect("SKIPPED_TESTS names a writable file");
+    }
+}
+
+/// Asks again and again until there is an answer; `what` is what the test was waiting for when it gave up.
+async fn wait_for<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        let mut ticks = interval(POLL);
+        loop {
+            ticks.tick().await;
+            if let Some(answer) = probe().await {
+                return answer;
+            }
+        }
+    };
+    timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("gave up waiting: {what}"))
+}
+
+/// The same for a yes.
+async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    wait_for(what, async || holds().await.then_some(())).await;
+}

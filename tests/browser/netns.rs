@@ -1,0 +1,232 @@
+//! Small internets out of network namespaces: a wan bridge with the server on it, and households behind NAT routers of their own.
+//!
+//! Every name starts with `hp<pid>`, so a run never meets another one's, and what a killed run left behind is found and removed.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{io, thread};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tempfile::TempDir;
+
+/// Where the server lives on every test's wan; a documentation prefix that no policy denies.
+pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
+
+/// What a household's router does: eth0 is the wan, eth1 the house.
+const HOUSEHOLD: &str = "table ip household {
+    chain forward { type filter hook forward priority 0; policy drop; iifname eth1 accept; ct state established,related accept; }
+    chain outward { type nat hook postrouting priority srcnat; oifname eth0 masquerade fully-random; }
+}";
+
+/// For [`Network::block`]: UDP stays at home.
+pub(super) const UDP: &str = "meta l4proto udp drop;";
+/// For [`Network::block`]: no media of any kind, whereas the page and its WebSocket work.
+pub(super) const MEDIA: &str =
+    "meta l4proto udp drop; tcp dport { 443, 3478 } drop; tcp sport { 443, 3478 } drop;";
+
+static NETWORKS: AtomicU32 = AtomicU32::new(0);
+
+/// One wan with whatever hangs on it. Dropping it ends every process inside and removes it.
+pub(super) struct Network {
+    prefix: String,
+    namespaces: Vec<String>,
+    // Removed after the processes that write to it.
+    homes: TempDir,
+}
+
+/// A machine on the network.
+pub(super) struct Host {
+    pub(super) namespace: String,
+    /// A folder of its own, which goes with the network.
+    pub(super) home: PathBuf,
+}
+
+impl Network {
+    /// A wan with nothing but the server's namespace on it; the reason when this machine does not permit one.
+    pub(super) fn new() -> Result<Self, String> {
+        remove_leftovers();
+        let prefix =
+            format!("hp{}-{}", std::process::id(), NETWORKS.fetch_add(1, Ordering::Relaxed));
+        let homes = TempDir::with_prefix_in("network-", env!("CARGO_TARGET_TMPDIR"))
+            .expect("cargo's folder for tests is writable");
+        let mut network = Self { prefix, namespaces: Vec::new(), homes };
+        let wan = network.namespace("wan")?;
+        ip(&["-n", &wan, "link", "add", "br0", "type", "bridge"])?;
+        ip(&["-n", &wan, "address", "add", "203.0.113.1/24", "dev", "br0"])?;
+        ip(&["-n", &wan, "link", "set", "br0", "up"])?;
+        network.on_wan("server", SERVER)?;
+        Ok(network)
+    }
+
+    /// Where the server runs.
+    pub(super) fn server(&self) -> Host {
+        self.host("server")
+    }
+
+    /// A client with a public address and nothing in between.
+    pub(super) fn open_client(&mut self, name: &str, last_octet: u8) -> Host {
+        let made = self.on_wan(name, Ipv4Addr::new(203, 0, 113, last_octet));
+        made.expect("the first namespace could be made, so can this");
+        self.host(name)
+    }
+
+    /// A client at 10.0.`number`.2 behind a router of its own with the wan address 203.0.113.(20 + `number`).
+    ///
+    /// Its NAT is symmetric: every flow gets a new random port, which only that flow's peer may answer to.
+    pub(super) fn natted_client(&mut self, number: u8) -> Host {
+        self.household(number).expect("the first namespace could be made, so can this");
+        self.host(&format!("lan{number}"))
+    }
+
+    /// From now on that client's router also drops what the nftables statements `rules` say, in both directions.
+    pub(super) fn block(&self, number: u8, rules: &str) {
+        let storm = format!(
+            "table ip storm {{ chain forward {{ type filter hook forward priority -1; {rules} }}\n}}"
+        );
+        self.on_router(number, &storm);
+    }
+
+    /// Ends what `block` began.
+    pub(super) fn unblock(&self, number: u8) {
+        self.on_router(number, "delete table ip storm");
+    }
+
+    fn on_router(&self, number: u8, rules: &str) {
+        ip(&["netns", "exec", &self.name(&format!("nat{number}")), "nft", rules])
+            .expect("the router knows nftables");
+    }
+
+    fn household(&mut self, number: u8) -> Result<(), String> {
+        let router =
+            self.on_wan(&format!("nat{number}"), Ipv4Addr::new(203, 0, 113, 20 + number))?;
+        let client = self.namespace(&format!("lan{number}"))?;
+        let gateway = format!("10.0.{number}.1");
+        ip(&[
+            "link", "add", "eth1", "netns", &router, "type", "veth", "peer", "name", "eth0",
+            "netns", &client,
+        ])?;
+        attach(&router, "eth1", &format!("{gateway}/24"))?;
+        attach(&client, "eth0", &format!("10.0.{number}.2/24"))?;
+        ip(&["-n", &client, "route", "add", "default", "via", &gateway])?;
+        ip(&["netns", "exec", &router, "sysctl", "-qw", "net.ipv4.ip_forward=1"])?;
+        self.on_router(number, HOUSEHOLD);
+        Ok(())
+    }
+
+    fn host(&self, part: &str) -> Host {
+        let home = self.homes.path().join(part);
+        fs::create_dir_all(&home).expect("cargo's folder for tests is writable");
+        Host { namespace: self.name(part), home }
+    }
+
+    fn name(&self, part: &str) -> String {
+        format!("{}-{part}", self.prefix)
+    }
+
+    fn namespace(&mut self, part: &str) -> Result<String, String> {
+        let name = self.name(part);
+        ip(&["netns", "add", &name])?;
+        self.namespaces.push(name.clone());
+        ip(&["-n", &name, "link", "set", "lo", "up"])?;
+        Ok(name)
+    }
+
+    /// A namespace with one leg, `eth0`, on the wan's bridge.
+    fn on_wan(&mut self, part: &str, address: Ipv4Addr) -> Result<String, String> {
+        let name = self.namespace(part)?;
+        let (wan, port) = (self.name("wan"), format!("to-{part}"));
+        ip(&[
+            "link", "add", &port, "netns", &wan, "type", "veth", "peer", "name", "eth0", "netns",
+            &name,
+        ])?;
+        ip(&["-n", &wan, "link", "set", &port, "master", "br0", "up"])?;
+        attach(&name, "eth0", &format!("{address}/24"))?;
+        ip(&["-n", &name, "route", "add", "default", "via", "203.0.113.1"])?;
+        Ok(name)
+    }
+}
+
+impl Host {
+    /// A TCP connection that starts on this host: a socket stays in the namespace it was made in, whoever uses it.
+    pub(super) fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let namespace = File::open(format!("/run/netns/{}", self.namespace))?;
+        let connect = move || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+            TcpStream::connect(to)
+        };
+        thread::spawn(connect).join().expect("the thread does not panic")
+    }
+
+    /// A command that runs on this host.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace, program]).env("HOME", &self.home);
+        command
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.namespaces.iter().rev().for_each(|name| remove(name));
+    }
+}
+
+fn attach(namespace: &str, device: &str, address: &str) -> Result<(), String> {
+    ip(&["-n", namespace, "address", "add", address, "dev", device])?;
+    ip(&["-n", namespace, "link", "set", device, "up"])
+}
+
+/// Removes the namespaces of test processes that are gone.
+fn remove_leftovers() {
+    let Ok(entries) = fs::read_dir("/run/netns") else { return };
+    for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+        let pid = name
+            .strip_prefix("hp")
+            .and_then(|rest| rest.split_once('-'))
+            .and_then(|(pid, _)| pid.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !fs::exists(format!("/proc/{pid}")).unwrap_or(true)) {
+            remove(&name);
+        }
+    }
+}
+
+fn remove(namespace: &str) {
+    // What is killed may just have started something else, so until there is nothing left.
+    for _ in 0..100 {
+        let pids = Command::new("ip")
+            .args(["netns", "pids", namespace])
+            .output()
+            .map(|output| output.stdout)
+            .unwrap_or_default();
+        if pids.is_empty() {
+            break;
+        }
+        for pid in String::from_utf8_lossy(&pids)
+            .lines()
+            .filter_map(|line| line.parse().ok())
+            .filter_map(Pid::from_raw)
+        {
+            let _gone_already = kill_process(pid, Signal::KILL);
+        }
+    }
+    let _reported_by_the_next_run = ip(&["netns", "del", namespace]);
+}
+
+/// Runs iproute2's `ip`; the error is what it said.
+fn ip(arguments: &[&str]) -> Result<(), String> {
+    let output =
+        Command::new("ip").args(arguments).output().map_err(|error| format!("ip: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!(
+            "ip {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
+    }
+}

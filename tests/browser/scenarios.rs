@@ -1,0 +1,253 @@
+//! Two people, two networks, one server: the ways a call can go.
+
+use std::path::Path;
+
+use super::counters::{agree, stop_frees_everything};
+use super::netns::{MEDIA, SERVER, UDP};
+use super::person::{Call, Person};
+use super::{World, wait_for, wait_until};
+
+/// Frames that count as "the video runs".
+const FRAMES: u64 = 30;
+
+#[tokio::test]
+async fn symmetric_nats_meet_through_one_relay_hop() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_behind_nats(&mut world).await;
+    find_each_other(&mut ada, &mut bob).await;
+
+    wait_until("one hop, from a prflx candidate to a relayed one", async || {
+        let (Some(ada), Some(bob)) = (ada.call().await, bob.call().await) else { return false };
+        let mut ends = [ada.local.kind, bob.local.kind];
+        ends.sort_unstable();
+        ends == ["prflx", "relay"] && [ada.transport, bob.transport] == ["udp", "udp"]
+    })
+    .await;
+    ada.sees_video(FRAMES).await;
+    bob.sees_video(FRAMES).await;
+    wait_until("the panel says so", async || ada.panel("path").await == "relayed").await;
+    keep_screenshots(&mut ada).await;
+
+    agree(&world, &mut ada, &mut bob).await;
+    stop_frees_everything(&world, &mut ada, &mut bob).await;
+}
+
+#[tokio::test]
+async fn relay_only_at_both_ends_stays_inside_the_process() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_behind_nats(&mut world).await;
+    for person in [&mut ada, &mut bob] {
+        person.press("relay-only").await;
+    }
+    find_each_other(&mut ada, &mut bob).await;
+
+    for person in [&mut ada, &mut bob] {
+        let relayed = |call: &Call| call.local.kind == "relay" && call.remote.kind == "relay";
+        settles(person, "relay to relay", relayed).await;
+        let call = person.sees_video(FRAMES).await;
+        assert_eq!(call.local.address.as_deref(), Some(SERVER.to_string().as_str()));
+    }
+    agree(&world, &mut ada, &mut bob).await;
+    let metrics = world.server.metrics();
+    assert!(metrics.relayed("packets", "hairpin") > 100.0, "the call goes through in-process");
+    stop_frees_everything(&world, &mut ada, &mut bob).await;
+}
+
+#[tokio::test]
+async fn without_udp_the_relay_is_reached_over_tcp() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_behind_nats(&mut world).await;
+    world.network.block(1, UDP);
+    world.network.block(2, UDP);
+    find_each_other(&mut ada, &mut bob).await;
+
+    for person in [&mut ada, &mut bob] {
+        let over_tcp = |call: &Call| call.local.kind == "relay" && call.transport == "tcp";
+        settles(person, "a relayed candidate got over TCP", over_tcp).await;
+        person.sees_video(FRAMES).await;
+    }
+    agree(&world, &mut ada, &mut bob).await;
+    stop_frees_everything(&world, &mut ada, &mut bob).await;
+}
+
+#[tokio::test]
+async fn next_moves_on_to_a_third_person() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_behind_nats(&mut world).await;
+    find_each_other(&mut ada, &mut bob).await;
+    ada.sees_video(1).await;
+
+    let mut eve = Person::arrive(&world.network.natted_client(3), &world.server.page(), &[]).await;
+    eve.press("find").await;
+    eve.becomes("queued").await;
+    let first = ada.session().await.expect("ada is in a call");
+    ada.press("next").await;
+    // Eve has waited longest, so whoever of the two asks first gets her, and the other one waits.
+    let met = wait_for("eve meets somebody", async || eve.session().await).await;
+    assert_ne!(met, first);
+    eve.sees_video(FRAMES).await;
+    let (with_ada, with_bob) =
+        (ada.session().await.as_ref() == Some(&met), bob.session().await.as_ref() == Some(&met));
+    assert!(with_ada != with_bob, "eve's call has exactly one other side");
+    let (partner, alone) = if with_ada { (&mut ada, &mut bob) } else { (&mut bob, &mut ada) };
+    partner.sees_video(FRAMES).await;
+    alone.becomes("queued").await;
+}
+
+#[tokio::test]
+async fn open_networks_connect_directly() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_in_the_open(&mut world, &[]).await;
+    find_each_other(&mut ada, &mut bob).await;
+
+    for person in [&mut ada, &mut bob] {
+        let direct = |call: &Call| call.path == "direct" && call.transport == "udp";
+        settles(person, "a direct pair", direct).await;
+        person.sees_video(FRAMES).await;
+        wait_until("the panel says so", async || person.panel("path").await == "direct").await;
+    }
+    stop_frees_everything(&world, &mut ada, &mut bob).await;
+}
+
+#[tokio::test]
+async fn a_call_that_loses_udp_goes_on_over_tcp() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_behind_nats(&mut world).await;
+    find_each_other(&mut ada, &mut bob).await;
+    settles(&mut ada, "UDP", |call| call.transport == "udp").await;
+    let session = ada.session().await;
+
+    world.network.block(1, UDP);
+    world.network.block(2, UDP);
+    for person in [&mut ada, &mut bob] {
+        settles(person, "TCP", |call| call.transport == "tcp").await;
+        person.sees_video(FRAMES).await;
+        assert_eq!(person.session().await, session, "the same call");
+    }
+}
+
+#[tokio::test]
+async fn a_call_cut_off_is_restarted() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_behind_nats(&mut world).await;
+    find_each_other(&mut ada, &mut bob).await;
+    ada.sees_video(1).await;
+    let (session, password) = (ada.session().await, ada.ice_password().await);
+
+    world.network.block(1, MEDIA);
+    ada.becomes("interrupted").await;
+    wait_until("the ICE restart", async || ada.ice_password().await != password).await;
+    world.network.unblock(1);
+    for person in [&mut ada, &mut bob] {
+        person.becomes("connected").await;
+        person.sees_video(FRAMES).await;
+        assert_eq!(person.session().await, session, "the same call");
+    }
+}
+
+#[tokio::test]
+async fn relay_only_moves_a_running_call() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_in_the_open(&mut world, &[]).await;
+    find_each_other(&mut ada, &mut bob).await;
+    settles(&mut ada, "a direct pair", |call| call.path == "direct").await;
+
+    // Bob found Ada, so Ada is the one who may offer: this way the wish has to travel.
+    bob.press("relay-only").await;
+    settles(&mut bob, "his own relay", |call| call.local.kind == "relay").await;
+    wait_until("ada's panel tells", async || ada.panel("path").await == "relayed").await;
+    bob.sees_video(FRAMES).await;
+    ada.sees_video(FRAMES).await;
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_finds_its_people_again() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_behind_nats(&mut world).await;
+    find_each_other(&mut ada, &mut bob).await;
+    let before = ada.session().await.expect("ada is in a call");
+
+    world.server.crash_and_restart().await;
+    wait_until("ada is in another call", async || {
+        ada.session().await.is_some_and(|session| session != before)
+    })
+    .await;
+    ada.sees_video(FRAMES).await;
+    bob.sees_video(FRAMES).await;
+}
+
+#[tokio::test]
+async fn a_secure_page_sends_camera_and_microphone() {
+    let Some(mut world) = World::new().await else { return };
+    // Chromium's own fake camera and its consent; the flag stands for the https a real deployment has.
+    let secure = format!(
+        "--unsafely-treat-insecure-origin-as-secure={}",
+        world.server.page().trim_end_matches('/')
+    );
+    let (mut ada, mut bob) =
+        two_in_the_open(&mut world, &[&secure, "--use-fake-ui-for-media-stream"]).await;
+    find_each_other(&mut ada, &mut bob).await;
+    ada.sees_video(FRAMES).await;
+    bob.sees_video(FRAMES).await;
+    let sources = ada
+        .browser
+        .eval("hairpin.client.stream.getTracks().map(track => track.label).sort().join()")
+        .await;
+    assert!(
+        sources
+            .as_str()
+            .is_some_and(|labels| labels.contains("fake_device_0") && labels.contains("Fake")),
+        "{sources}"
+    );
+    assert!(
+        ada.browser.holds("document.getElementById('notice').hidden").await,
+        "nothing to excuse"
+    );
+}
+
+async fn two_behind_nats(world: &mut World) -> (Person, Person) {
+    let page = world.server.page();
+    let (one, two) = (world.network.natted_client(1), world.network.natted_client(2));
+    (Person::arrive(&one, &page, &[]).await, Person::arrive(&two, &page, &[]).await)
+}
+
+async fn two_in_the_open(world: &mut World, flags: &[&str]) -> (Person, Person) {
+    let page = world.server.page();
+    let (one, two) = (world.network.open_client("ada", 31), world.network.open_client("bob", 32));
+    (Person::arrive(&one, &page, flags).await, Person::arrive(&two, &page, flags).await)
+}
+
+/// The pictures the README shows. Kept only when asked for, so that a test run leaves the tree as it was.
+async fn keep_screenshots(person: &mut Person) {
+    let keep = std::env::var_os("UPDATE_SCREENSHOTS").is_some_and(|value| value == "1");
+    let folder = if keep {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
+    } else {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned()
+    };
+    for (name, size, scheme) in [
+        ("page", (1280, 800), "light"),
+        ("page-dark", (1280, 800), "dark"),
+        ("page-phone", (390, 844), "dark"),
+    ] {
+        person.browser.appear_as(size, scheme).await;
+        person.sees_video(FRAMES).await;
+        person.browser.screenshot(&folder.join(format!("{name}.png"))).await;
+    }
+}
+
+/// Both press *Find partner*, the first one first.
+async fn find_each_other(ada: &mut Person, bob: &mut Person) {
+    ada.press("find").await;
+    ada.becomes("queued").await;
+    bob.press("find").await;
+    ada.becomes("connected").await;
+    bob.becomes("connected").await;
+    assert_eq!(ada.session().await, bob.session().await);
+}
+
+/// Waits for a pair that fits. Chromium may try another one in the first second of a call.
+async fn settles(person: &mut Person, on: &str, fits: impl Fn(&Call) -> bool) {
+    let settled = async || person.call().await.is_some_and(|call| fits(&call));
+    wait_until(&format!("the call settles on {on}"), settled).await;
+}

@@ -1,0 +1,128 @@
+//! The `hairpin` binary inside a test network, and its counters.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use super::netns::{Host, Network, SERVER};
+use super::wait_until;
+
+/// Ends with its value. Its log is shown when the test fails.
+pub(super) struct Server {
+    process: Child,
+    host: Host,
+}
+
+impl Server {
+    /// Starts hairpin in the network's server namespace with its defaults, but for the address peers see.
+    pub(super) async fn start(network: &Network) -> Self {
+        let host = network.server();
+        let server = Self { process: spawn(&host), host };
+        server.ready().await;
+        server
+    }
+
+    /// Ends the process without a word to anybody, and starts another one in its place.
+    pub(super) async fn crash_and_restart(&mut self) {
+        self.kill();
+        self.process = spawn(&self.host);
+        self.ready().await;
+    }
+
+    async fn ready(&self) {
+        wait_until("the server is ready", async || {
+            self.get("/readyz").is_some_and(|(status, _)| status == 200)
+        })
+        .await;
+    }
+
+    fn kill(&mut self) {
+        let _gone_already = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+
+    /// The page's address.
+    pub(super) fn page(&self) -> String {
+        format!("http://{SERVER}:8080/")
+    }
+
+    /// Every sample of `/metrics`, by its name with its labels.
+    pub(super) fn metrics(&self) -> Metrics {
+        let (status, text) = self.get("/metrics").expect("the server answers as long as it lives");
+        assert_eq!(status, 200, "{text}");
+        let samples = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.rsplit_once(' '));
+        Metrics(
+            samples
+                .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+                .collect(),
+        )
+    }
+
+    /// The admin listener is on loopback, so the connection starts inside the server's namespace.
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = self.host.connect(([127, 0, 0, 1], 9090).into()).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, body.to_owned()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("hairpin said:\n{}", fs::read_to_string(log(&self.host)).unwrap_or_default());
+        }
+    }
+}
+
+fn spawn(host: &Host) -> Child {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(log(host))
+        .expect("a host's home is writable");
+    host.command(env!("CARGO_BIN_EXE_hairpin"))
+        .args([
+            "--relay-ip",
+            &SERVER.to_string(),
+            "--http-listen",
+            "0.0.0.0:8080",
+            "--admin-listen",
+            "127.0.0.1:9090",
+        ])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a file can be shared"))
+        .stderr(log)
+        .spawn()
+        .expect("ip netns could be used to make the namespace")
+}
+
+fn log(host: &Host) -> PathBuf {
+    host.home.join("log")
+}
+
+/// One reading of the counters.
+pub(super) struct Metrics(BTreeMap<String, f64>);
+
+impl Metrics {
+    /// The sample of that name; panics when the server does not report it, for then the name is wrong.
+    pub(super) fn get(&self, name: &str) -> f64 {
+        *self.0.get(name).unwrap_or_else(|| panic!("no {name} among {:#?}", self.0.keys()))
+    }
+
+    /// Relayed bytes, or packets, in one direction: `to_peer`, `to_client` or `hairpin`.
+    pub(super) fn relayed(&self, unit: &str, direction: &str) -> f64 {
+        self.get(&format!("hairpin_relayed_{unit}_total{{direction=\"{direction}\"}}"))
+    }
+}
