@@ -50,7 +50,9 @@ fn main() -> ExitCode {
 /// Adds the environment, and the file that flags or environment name.
 fn merge(mut layers: Layers) -> Result<Layers, Failure> {
     for (name, value) in std::env::vars_os() {
-        let Some(name) = name.to_str().filter(|name| name.starts_with("HAIRPIN_")) else { continue };
+        let Some(name) = name.to_str().filter(|name| name.starts_with("HAIRPIN_")) else {
+            continue;
+        };
         // The value is not shown: it may be a secret.
         let value = value.into_string().map_err(|_| {
             format!("{name} (environment {name}): the value is not UTF-8; set it to plain text")

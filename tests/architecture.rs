@@ -62,7 +62,8 @@ fn cores_reach_nothing_impure() {
 #[test]
 fn cores_declare_what_they_forbid() {
     for core in CORES {
-        let lib = fs::read_to_string(root().join(core).join("src/lib.rs")).expect("every core has one");
+        let lib =
+            fs::read_to_string(root().join(core).join("src/lib.rs")).expect("every core has one");
         assert!(lib.contains("#![forbid(unsafe_code)]"), "{core}/src/lib.rs allows unsafe code");
         assert!(!NO_STD.contains(&core) || lib.contains("#![no_std]"), "{core}/ is not no_std");
     }
@@ -145,9 +146,8 @@ fn all_uses(metadata: &Value) -> Graph {
         .collect();
     let mut uses = Graph::new();
     for node in list(&metadata["resolve"]["nodes"]) {
-        let normal = list(&node["deps"]).filter(|dependency| {
-            list(&dependency["dep_kinds"]).any(|kind| kind["kind"].is_null())
-        });
+        let normal = list(&node["deps"])
+            .filter(|dependency| list(&dependency["dep_kinds"]).any(|kind| kind["kind"].is_null()));
         // Two versions of a package share an entry, which can only make the test stricter.
         uses.entry(names[text(&node["id"])].to_owned())
             .or_default()

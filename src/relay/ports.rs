@@ -51,8 +51,11 @@ impl PortTable {
     pub(super) fn claim(&self, wanted: Wanted, worker: usize, random: u32) -> Option<Claim> {
         let size = usize::from(self.range.end() - self.range.start()) + 1;
         let start = random as usize % size;
-        let of_family =
-            self.addresses.iter().enumerate().filter(|(_, (ip, _))| Family::of(ip.bind) == wanted.family);
+        let of_family = self
+            .addresses
+            .iter()
+            .enumerate()
+            .filter(|(_, (ip, _))| Family::of(ip.bind) == wanted.family);
         for (address, (_, owners)) in of_family {
             for offset in (start..size).chain(0..start) {
                 let port = self.range.start() + offset as u16;
@@ -147,7 +150,10 @@ mod tests {
 
     #[test]
     fn a_family_without_an_address_has_no_ports() {
-        assert_eq!(table(50_000..=50_003).claim(Wanted { family: Family::V6, even: false }, 0, 0), None);
+        assert_eq!(
+            table(50_000..=50_003).claim(Wanted { family: Family::V6, even: false }, 0, 0),
+            None
+        );
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError};
 
 use arrayvec::ArrayVec;
 use hairpin_turn::{
-    AllocationId, BindError, Event, FiveTuple, Output, PeerAddr, RelayedAddr, Target,
-    Transport, User,
+    AllocationId, BindError, Event, FiveTuple, Output, PeerAddr, RelayedAddr, Target, Transport,
+    User,
 };
 use rustix::event::epoll;
 

@@ -46,7 +46,12 @@ fn allocated() -> (Relay, Client, RelayedAddr) {
 }
 
 /// Whether data from the peer reaches the client, by channel or not.
-fn peer_reaches(relay: &mut Relay, client: &Client, relayed: RelayedAddr, peer: SocketAddr) -> bool {
+fn peer_reaches(
+    relay: &mut Relay,
+    client: &Client,
+    relayed: RelayedAddr,
+    peer: SocketAddr,
+) -> bool {
     relay.peer_sends(peer, relayed, b"ping");
     client.receive(relay).is_some()
 }

@@ -52,12 +52,7 @@ async fn c059_stun_is_served_over_udp_and_every_tcp_port_and_http_too() {
 
 #[tokio::test]
 async fn c059_both_families_are_served() {
-    let server = start(
-        builder()
-            .set("listening-ip", "::1")
-            .set("relay-ip", "::1"),
-    )
-    .await;
+    let server = start(builder().set("listening-ip", "::1").set("relay-ip", "::1")).await;
     let addresses = server.addresses().clone();
     assert_eq!(addresses.turn_udp.len(), 2, "127.0.0.1 and ::1");
     for address in addresses.turn_udp {

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hairpin_sim::{TurnClient, TurnEvent};
-use hairpin_stun::{AttributeType, Class, Frame, Message, Method, TransactionId, Writer, next_frame};
+use hairpin_stun::{
+    AttributeType, Class, Frame, Message, Method, TransactionId, Writer, next_frame,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
