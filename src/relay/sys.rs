@@ -342,3 +342,6 @@ pub(super) fn watch_set(epoll: Rc<OwnedFd>) -> io::Result<AsyncFd<EpollSet>> {
     // SAFETY: the set is held by an `Rc` inside the `AsyncFd`, so it is open, and the same, as long as that lives.
     unsafe { Ok(AsyncFd::register_with_interest(EpollSet(epoll), Interest::READABLE)?) }
 }
+
+#[cfg(test)]
+mod tests;
