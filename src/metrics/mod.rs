@@ -5,13 +5,13 @@
 
 mod relay;
 mod signaling;
-mod text;
 
 use std::sync::Arc;
 
+/// The media type of [`Metrics::text`].
+pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
 pub(crate) use relay::{Direction, DropReason, RelayMetrics};
 pub(crate) use signaling::SignalingMetrics;
-pub(crate) use text::CONTENT_TYPE;
 
 /// Everything the process counts.
 #[derive(Debug)]
@@ -35,10 +35,10 @@ impl Metrics {
 
     /// Everything in the Prometheus text format.
     pub(crate) fn text(&self) -> String {
-        let mut out = text::Text::default();
-        self.signaling.write(&mut out);
-        relay::write(&self.relay, &mut out);
-        out.finish()
+        let mut families = self.signaling.gather();
+        families.extend(relay::gather(&self.relay));
+        let text = prometheus::TextEncoder::new().encode_to_string(&families);
+        text.expect("a family without series, the one thing the encoder refuses, is left out above")
     }
 }
 
@@ -83,10 +83,10 @@ mod tests {
 
         let text = metrics.text();
         let get = |series| value(&text, series);
-        assert_eq!(get("hairpin_refusals_total{method=\"allocate\",code=\"401\"}"), Some(2.0));
-        assert_eq!(get("hairpin_refusals_total{method=\"channel_bind\",code=\"508\"}"), Some(1.0));
-        assert_eq!(get("hairpin_refusals_total{method=\"other\",code=\"other\"}"), Some(2.0));
-        assert_eq!(get("hairpin_refusals_total{method=\"refresh\",code=\"437\"}"), None);
+        assert_eq!(get("hairpin_refusals_total{code=\"401\",method=\"allocate\"}"), Some(2.0));
+        assert_eq!(get("hairpin_refusals_total{code=\"508\",method=\"channel_bind\"}"), Some(1.0));
+        assert_eq!(get("hairpin_refusals_total{code=\"other\",method=\"other\"}"), Some(2.0));
+        assert_eq!(get("hairpin_refusals_total{code=\"437\",method=\"refresh\"}"), None);
     }
 
     #[test]

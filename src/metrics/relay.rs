@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::text::Text;
+use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
 /// The counters of one worker, and of that worker alone: adding is a load and a store, without the bus
 /// lock of `fetch_add`, so two writers would lose counts. Anyone may read.
@@ -200,59 +202,84 @@ fn place(known: &[(u16, &str)], number: u16) -> usize {
     known.iter().position(|(n, _)| *n == number).unwrap_or(known.len())
 }
 
-/// Writes the sums over all workers.
-pub(super) fn write(workers: &[Arc<RelayMetrics>], out: &mut Text) {
+/// The sums over all workers, as families of the Prometheus data model.
+pub(super) fn gather(workers: &[Arc<RelayMetrics>]) -> Vec<MetricFamily> {
     let sum = |count: &dyn Fn(&RelayMetrics) -> &Count| -> u64 {
         workers.iter().map(|worker| count(worker).get()).sum()
     };
     // The two sums are not read at one instant: what closes in between must not make a difference negative.
     let open = |opened: u64, closed: u64| opened.saturating_sub(closed);
 
-    let released = sum(&|w| &w.released);
-    let allocated = sum(&|w| &w.allocated);
-    out.gauge("hairpin_allocations", "TURN allocations alive", open(allocated, released));
-    out.counter("hairpin_allocations_total", "TURN allocations made", allocated);
-    let closed = sum(&|w| &w.tcp_closed);
-    let opened = sum(&|w| &w.tcp_opened);
-    out.gauge("hairpin_tcp_connections", "TURN clients on TCP", open(opened, closed));
-    out.counter(
-        "hairpin_binding_requests_total",
-        "STUN Binding requests answered",
-        sum(&|w| &w.bindings),
-    );
-
+    let (allocated, released) = (sum(&|w| &w.allocated), sum(&|w| &w.released));
+    let (opened, closed) = (sum(&|w| &w.tcp_opened), sum(&|w| &w.tcp_closed));
+    let bindings = sum(&|w| &w.bindings);
     let by_direction = |count: fn(&Traffic) -> &Count| {
-        Direction::ALL
-            .map(|d| ([("direction", d.name())], sum(&|w| count(&w.forwarded[d as usize]))))
+        Direction::ALL.map(|d| ([d.name()], sum(&|w| count(&w.forwarded[d as usize]))))
     };
-    out.counters(
-        "hairpin_relayed_packets_total",
-        "Packets relayed",
-        by_direction(|traffic| &traffic.packets),
-    );
-    out.counters(
-        "hairpin_relayed_bytes_total",
-        "Bytes of payload relayed",
-        by_direction(|traffic| &traffic.bytes),
-    );
-    out.counters(
-        "hairpin_dropped_packets_total",
-        "Packets dropped without an answer",
-        DropReason::ALL.map(|r| ([("reason", r.name())], sum(&|w| &w.dropped[r as usize]))),
-    );
-
+    let dropped = DropReason::ALL.map(|r| ([r.name()], sum(&|w| &w.dropped[r as usize])));
     // Only the refusals that have happened: most pairs of a method and a code never do.
     let names = |known: &'static [(u16, &str)]| known.iter().map(|k| k.1).chain(["other"]);
-    let refusals = names(&METHODS).enumerate().flat_map(|(m, method)| {
-        names(&CODES).enumerate().map(move |(c, code)| (m, c, [("method", method), ("code", code)]))
+    let refused = names(&METHODS).enumerate().flat_map(|(m, method)| {
+        names(&CODES).enumerate().map(move |(c, code)| ([method, code], (m, c)))
     });
-    out.counters(
-        "hairpin_refusals_total",
-        "Requests answered with an error",
-        refusals
-            .map(|(m, c, labels)| (labels, sum(&|w| &w.refused[m][c])))
-            .filter(|(_, times)| *times > 0),
-    );
+    let refused = refused
+        .map(|(labels, (m, c))| (labels, sum(&|w| &w.refused[m][c])))
+        .filter(|(_, times)| *times > 0);
+
+    let packets = by_direction(|traffic| &traffic.packets);
+    let bytes = by_direction(|traffic| &traffic.bytes);
+    [
+        gauge("hairpin_allocations", "TURN allocations alive", open(allocated, released)),
+        counter("hairpin_allocations_total", "TURN allocations made", allocated),
+        gauge("hairpin_tcp_connections", "TURN clients on TCP", open(opened, closed)),
+        counter("hairpin_binding_requests_total", "STUN Binding requests answered", bindings),
+        counters("hairpin_relayed_packets_total", "Packets relayed", ["direction"], packets),
+        counters("hairpin_relayed_bytes_total", "Bytes relayed", ["direction"], bytes),
+        counters(
+            "hairpin_dropped_packets_total",
+            "Packets dropped without an answer",
+            ["reason"],
+            dropped,
+        ),
+        counters(
+            "hairpin_refusals_total",
+            "Requests answered with an error",
+            ["method", "code"],
+            refused,
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The names here are constants of ours, which is all that the library checks.
+const VALID: &str = "the metric's name, help and labels are valid";
+
+fn gauge(name: &str, help: &str, value: u64) -> Vec<MetricFamily> {
+    let gauge = IntGauge::new(name, help).expect(VALID);
+    gauge.set(value as i64);
+    gauge.collect()
+}
+
+fn counter(name: &str, help: &str, value: u64) -> Vec<MetricFamily> {
+    let counter = IntCounter::new(name, help).expect(VALID);
+    counter.inc_by(value);
+    counter.collect()
+}
+
+/// A family with a series for each set of label values; without a series it is left out.
+fn counters<const N: usize>(
+    name: &str,
+    help: &str,
+    labels: [&str; N],
+    series: impl IntoIterator<Item = ([&'static str; N], u64)>,
+) -> Vec<MetricFamily> {
+    let counters = IntCounterVec::new(Opts::new(name, help), &labels).expect(VALID);
+    for (values, value) in series {
+        counters.with_label_values(&values).inc_by(value);
+    }
+    counters.collect().into_iter().filter(|family| !family.get_metric().is_empty()).collect()
 }
 
 /// STUN methods with a series of their own, and its label.

@@ -1,11 +1,9 @@
 //! What the hub's task counts.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::text::{Histogram, Text};
+use prometheus::proto::MetricFamily;
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 
 /// Upper bounds of the latency histogram in milliseconds; the queue ends at two minutes.
 const LATENCY_MS: &[f64] =
@@ -14,33 +12,60 @@ const LATENCY_MS: &[f64] =
 /// Signaling and matching.
 #[derive(Debug)]
 pub(crate) struct SignalingMetrics {
-    queue_length: AtomicU64,
-    sessions: AtomicU64,
-    connections: AtomicU64,
+    registry: Registry,
+    queue_length: IntGauge,
+    sessions: IntGauge,
+    connections: IntGauge,
     latency: Histogram,
-    ended: ByLabel<&'static str>,
-    refused: ByLabel<&'static str>,
-    closed: ByLabel<u16>,
+    ended: IntCounterVec,
+    refused: IntCounterVec,
+    closed: IntCounterVec,
 }
 
 impl SignalingMetrics {
     pub(super) fn new() -> Self {
+        let registry = Registry::new();
+        let gauge = |name, help| {
+            let gauge = IntGauge::new(name, help).expect(VALID);
+            registry.register(Box::new(gauge.clone())).expect(VALID);
+            gauge
+        };
+        let counters = |name, help, label| {
+            let counters = IntCounterVec::new(Opts::new(name, help), &[label]).expect(VALID);
+            registry.register(Box::new(counters.clone())).expect(VALID);
+            counters
+        };
+        let latency = HistogramOpts::new(
+            "matchmaking_latency_ms",
+            "Milliseconds a user waited for a partner",
+        );
+        let latency = Histogram::with_opts(latency.buckets(LATENCY_MS.into())).expect(VALID);
+        registry.register(Box::new(latency.clone())).expect(VALID);
         Self {
-            queue_length: AtomicU64::default(),
-            sessions: AtomicU64::default(),
-            connections: AtomicU64::default(),
-            latency: Histogram::new(LATENCY_MS),
-            ended: ByLabel::default(),
-            refused: ByLabel::default(),
-            closed: ByLabel::default(),
+            queue_length: gauge("matchmaking_queue_length", "Users waiting for a partner"),
+            sessions: gauge("active_sessions_count", "Pairs alive"),
+            connections: gauge("websocket_connections", "WebSockets open"),
+            latency,
+            ended: counters("hairpin_sessions_ended_total", "Pairs ended", "reason"),
+            refused: counters(
+                "hairpin_signaling_errors_total",
+                "Error messages sent to WebSocket clients",
+                "code",
+            ),
+            closed: counters(
+                "hairpin_websocket_closes_total",
+                "WebSockets closed by the server, by status code",
+                "code",
+            ),
+            registry,
         }
     }
 
     /// How many users wait, how many pairs and how many WebSockets there are.
     pub(crate) fn now(&self, queue_length: usize, sessions: usize, connections: usize) {
-        self.queue_length.store(queue_length as u64, Ordering::Relaxed);
-        self.sessions.store(sessions as u64, Ordering::Relaxed);
-        self.connections.store(connections as u64, Ordering::Relaxed);
+        self.queue_length.set(queue_length as i64);
+        self.sessions.set(sessions as i64);
+        self.connections.set(connections as i64);
     }
 
     /// A user got a partner after waiting this long.
@@ -50,70 +75,23 @@ impl SignalingMetrics {
 
     /// A pair ended.
     pub(crate) fn ended(&self, reason: &'static str) {
-        self.ended.add(reason);
+        self.ended.with_label_values(&[reason]).inc();
     }
 
     /// A client was told an error.
     pub(crate) fn refused(&self, code: &'static str) {
-        self.refused.add(code);
+        self.refused.with_label_values(&[code]).inc();
     }
 
     /// We closed a WebSocket with this status code.
     pub(crate) fn closed(&self, code: u16) {
-        self.closed.add(code);
+        self.closed.with_label_values(&[code.to_string().as_str()]).inc();
     }
 
-    pub(super) fn write(&self, out: &mut Text) {
-        let gauges = [
-            ("matchmaking_queue_length", "Users waiting for a partner", &self.queue_length),
-            ("active_sessions_count", "Pairs alive", &self.sessions),
-            ("websocket_connections", "WebSockets open", &self.connections),
-        ];
-        for (name, help, value) in gauges {
-            out.gauge(name, help, value.load(Ordering::Relaxed));
-        }
-        out.histogram(
-            "matchmaking_latency_ms",
-            "Milliseconds a user waited for a partner",
-            &self.latency,
-        );
-        self.ended.write(out, "hairpin_sessions_ended_total", "Pairs ended", "reason");
-        self.refused.write(
-            out,
-            "hairpin_signaling_errors_total",
-            "Error messages sent to WebSocket clients",
-            "code",
-        );
-        self.closed.write(
-            out,
-            "hairpin_websocket_closes_total",
-            "WebSockets closed by the server, by status code",
-            "code",
-        );
+    pub(super) fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
 }
 
-/// Counters told apart by a label that the code chooses, never a client.
-#[derive(Debug)]
-struct ByLabel<L>(Mutex<BTreeMap<L, u64>>);
-
-impl<L> Default for ByLabel<L> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<L: Ord + Copy + ToString> ByLabel<L> {
-    fn add(&self, label: L) {
-        *self.lock().entry(label).or_default() += 1;
-    }
-
-    fn write(&self, out: &mut Text, name: &str, help: &str, label: &str) {
-        let counts: Vec<_> = self.lock().iter().map(|(of, n)| (of.to_string(), *n)).collect();
-        out.counters(name, help, counts.iter().map(|(of, n)| ([(label, of.as_str())], *n)));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<L, u64>> {
-        self.0.lock().expect("nothing panics while it holds this lock")
-    }
-}
+/// The names here are constants of ours, and each is registered once.
+const VALID: &str = "the metric's name, help and labels are valid";

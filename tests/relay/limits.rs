@@ -62,7 +62,7 @@ async fn a_wrong_password_is_401_and_counted() {
     let mut client = Client::udp(server.addresses().turn_udp[0]).await;
     client.turn = hairpin_sim::TurnClient::new(super::USER, "wrong");
     assert_eq!(client.allocate().await, Err(401));
-    let refusals = "hairpin_refusals_total{method=\"allocate\",code=\"401\"}";
+    let refusals = "hairpin_refusals_total{code=\"401\",method=\"allocate\"}";
     // The challenge, and the refusal.
     assert_eq!(counter(&server, refusals).await, 2);
     server.shutdown().await;

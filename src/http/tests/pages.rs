@@ -138,7 +138,7 @@ async fn the_admin_listener_tells_health_and_metrics() {
     assert_eq!(site.get("/healthz").await.status(), 200);
     assert_eq!(site.get("/readyz").await.status(), 200);
     let metrics = site.get("/metrics").await;
-    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4"));
     assert!(metrics.body.contains("\nmatchmaking_queue_length 0\n"));
     assert_eq!(site.get("/").await.status(), 404);
     assert_eq!(site.request("POST /metrics", &[]).await.status(), 405);
