@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hairpin_matcher::{Match, Matcher, Outcome, Ticket};
 use hairpin_signaling::{
-    Config, ConnectionId, EndReason, Event, Hub, IceGrant, IceServers, Output, Seek, TicketId,
+    Config, ConnectionId, Event, Hub, IceGrant, IceServers, Output, Seek, TicketId,
 };
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -135,21 +135,10 @@ impl Driver {
         let metrics = &self.metrics.signaling;
         match event {
             Event::Matched { waited } => metrics.matched(waited),
-            Event::SessionEnded { reason, .. } => metrics.ended(name(reason)),
+            Event::SessionEnded { reason, .. } => metrics.ended(reason.as_str()),
             Event::Refused(code) => metrics.refused(code.as_str()),
             _ => {}
         }
-    }
-}
-
-fn name(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::Skipped => "skipped",
-        EndReason::Ended => "ended",
-        EndReason::Disconnected => "disconnected",
-        EndReason::Replaced => "replaced",
-        EndReason::Expired => "expired",
-        EndReason::Shutdown => "shutdown",
     }
 }
 

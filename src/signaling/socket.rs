@@ -33,6 +33,9 @@ const LINGER: Duration = Duration::from_secs(3);
 /// Pings and pongs count as life at most this often: they are not metered like messages.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What is gathered before it is written: what is queued together leaves together, with one system call.
+const WRITE_BUFFER: usize = 4 * 1024;
+
 /// What the hub puts around a client's message when it passes it on, and more than that.
 const ENVELOPE: usize = 4 * 1024;
 
@@ -68,7 +71,7 @@ pub(crate) async fn serve(
 fn config(Limits { max_message }: Limits) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4096)
-        .write_buffer_size(4096)
+        .write_buffer_size(WRITE_BUFFER)
         .max_write_buffer_size(2 * (max_message + ENVELOPE))
         .max_message_size(Some(max_message))
         .max_frame_size(Some(max_message))
