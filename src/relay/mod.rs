@@ -9,6 +9,7 @@ mod accept;
 mod hairpin;
 mod layout;
 mod ports;
+mod routes;
 mod shard;
 mod sockets;
 mod stream;

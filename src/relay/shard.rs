@@ -1,53 +1,27 @@
-//! A worker's shard: the state machine and the sockets its packets leave by.
+//! A worker's shard: the state machine, and carrying out what it asks for.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use arrayvec::ArrayVec;
 use hairpin_turn::{
-    AllocationId, BindError, Event, FiveTuple, Output, PeerAddr, RelayedAddr, Target, Transport,
+    AllocationId, BindError, Event, FiveTuple, Forward, Output, PeerAddr, RelayedAddr, Transport,
     User,
 };
-use rustix::event::epoll;
 
 use super::hairpin::{Outbox, Parcel};
 use super::ports::{Claim, Wanted};
+use super::routes::{Inlet, RelaySocket, Sockets, Token, Way, watch};
 use super::stream::StreamWriter;
-use super::sys::{BATCH, Packet, RecvBatch, Sender};
+use super::sys::{BATCH, Datagram, Packet, RecvBatch, Sender};
 use super::worker::WorkerSetup;
 use super::{RelayContext, sockets};
-use crate::metrics::{Direction, DropReason, RelayMetrics};
-
-/// Which socket an epoll event is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token {
-    /// A client listener, by its place in the list.
-    Listener(usize),
-    /// A relay socket, by its allocation's index.
-    Relay(usize),
-}
-
-impl Token {
-    const LISTENER: u64 = 1 << 32;
-
-    pub(super) fn to_u64(self) -> u64 {
-        match self {
-            Self::Listener(i) => Self::LISTENER | i as u64,
-            Self::Relay(i) => i as u64,
-        }
-    }
-
-    pub(super) fn from_u64(token: u64) -> Self {
-        let index = token as u32 as usize;
-        if token & Self::LISTENER != 0 { Self::Listener(index) } else { Self::Relay(index) }
-    }
-}
+use crate::metrics::{DropReason, RelayMetrics};
 
 /// One worker's state; the only owner of its allocations.
 pub(super) struct Shard {
@@ -61,19 +35,6 @@ pub(super) struct Shard {
     context: Arc<RelayContext>,
 }
 
-struct Sockets {
-    listeners: Vec<(SocketAddr, UdpSocket)>,
-    /// By [`AllocationId::index`].
-    relays: Vec<Option<RelaySocket>>,
-    streams: HashMap<FiveTuple, Rc<StreamWriter>>,
-}
-
-struct RelaySocket {
-    id: AllocationId,
-    claim: Claim,
-    socket: UdpSocket,
-}
-
 impl Shard {
     /// Registers the listeners with the epoll set.
     pub(super) fn new(setup: WorkerSetup, epoll: Rc<OwnedFd>) -> io::Result<Self> {
@@ -82,11 +43,7 @@ impl Shard {
         }
         Ok(Self {
             core: hairpin_turn::Server::new(setup.core),
-            sockets: Sockets {
-                listeners: setup.listeners.udp,
-                relays: Vec::new(),
-                streams: HashMap::new(),
-            },
+            sockets: Sockets { listeners: setup.listeners.udp, ..Sockets::default() },
             outbox: Outbox::new(setup.mailboxes),
             sender: Sender::new(),
             epoll,
@@ -102,50 +59,27 @@ impl Shard {
     /// # Errors
     /// What the system says of the socket.
     pub(super) fn receive(&mut self, token: Token, batch: &mut RecvBatch) -> io::Result<bool> {
-        match token {
-            Token::Listener(i) => self.receive_clients(i, batch),
-            Token::Relay(i) => self.receive_peers(i, batch),
-        }
-    }
-
-    fn receive_clients(&mut self, listener: usize, batch: &mut RecvBatch) -> io::Result<bool> {
+        let Some(inlet) = self.sockets.inlet(token) else { return Ok(false) };
         let now = self.context.clock.now();
-        let (address, socket) = &self.sockets.listeners[listener];
         let mut packets = ArrayVec::<Packet<'_>, BATCH>::new();
-        let datagrams = batch.recv(socket.as_fd())?;
+        let datagrams = batch.recv(inlet.socket())?;
         let full = datagrams.len() == BATCH;
-        for datagram in datagrams {
-            let server =
-                SocketAddr::new(datagram.destination.unwrap_or(address.ip()), address.port());
-            let tuple = FiveTuple { transport: Transport::Udp, client: datagram.source, server };
-            let buffer = datagram.buffer;
-            if let Some(forward) = self.core.handle_client(now, tuple, buffer, datagram.range) {
+        for Datagram { source, destination, buffer, range } in datagrams {
+            let forward = match inlet {
+                Inlet::Clients { address, .. } => {
+                    let server =
+                        SocketAddr::new(destination.unwrap_or(address.ip()), address.port());
+                    let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
+                    self.core.handle_client(now, tuple, buffer, range)
+                }
+                Inlet::Peers { id, .. } => {
+                    self.core.handle_peer(now, id, PeerAddr(source), buffer, range)
+                }
+            };
+            if let Some(Forward { range, to }) = forward {
                 let way =
                     Way { sockets: &self.sockets, context: &self.context, metrics: &self.metrics };
-                packets.extend(way.dispatch(&mut self.outbox, forward.to, &buffer[forward.range]));
-            }
-        }
-        self.metrics.dropped(DropReason::SendFailed, self.sender.send(&mut packets));
-        drop(packets);
-        self.settle();
-        Ok(full)
-    }
-
-    fn receive_peers(&mut self, index: usize, batch: &mut RecvBatch) -> io::Result<bool> {
-        let now = self.context.clock.now();
-        // An event can outlive its socket by a moment.
-        let Some(Some(RelaySocket { id, socket, .. })) = self.sockets.relays.get(index) else {
-            return Ok(false);
-        };
-        let mut packets = ArrayVec::<Packet<'_>, BATCH>::new();
-        let datagrams = batch.recv(socket.as_fd())?;
-        let full = datagrams.len() == BATCH;
-        for datagram in datagrams {
-            let (peer, buffer) = (PeerAddr(datagram.source), datagram.buffer);
-            if let Some(forward) = self.core.handle_peer(now, *id, peer, buffer, datagram.range) {
-                let way =
-                    Way { sockets: &self.sockets, context: &self.context, metrics: &self.metrics };
-                packets.extend(way.dispatch(&mut self.outbox, forward.to, &buffer[forward.range]));
+                packets.extend(way.dispatch(&mut self.outbox, to, &buffer[range]));
             }
         }
         self.metrics.dropped(DropReason::SendFailed, self.sender.send(&mut packets));
@@ -177,7 +111,7 @@ impl Shard {
         self.settle();
     }
 
-    /// Lets timers run and returns when to call again.
+    /// Lets timers run.
     pub(super) fn handle_timeout(&mut self) {
         self.core.handle_timeout(self.context.clock.now());
         self.settle();
@@ -197,7 +131,7 @@ impl Shard {
         self.settle();
     }
 
-    fn send_one(&mut self, forward: Option<hairpin_turn::Forward>, buffer: &[u8]) {
+    fn send_one(&mut self, forward: Option<Forward>, buffer: &[u8]) {
         let Some(forward) = forward else { return };
         let way = Way { sockets: &self.sockets, context: &self.context, metrics: &self.metrics };
         if let Some(packet) = way.dispatch(&mut self.outbox, forward.to, &buffer[forward.range]) {
@@ -325,76 +259,4 @@ impl Shard {
             Event::Dropped(reason) => self.metrics.dropped(DropReason::from(reason), 1),
         }
     }
-}
-
-/// How a forward leaves: what [`Shard`] must know of its sockets while the state machine is busy.
-struct Way<'s> {
-    sockets: &'s Sockets,
-    context: &'s RelayContext,
-    metrics: &'s RelayMetrics,
-}
-
-impl<'s> Way<'s> {
-    /// Passes a packet to its stream or another worker, or returns it for the next batch of datagrams.
-    fn dispatch<'b>(&self, outbox: &mut Outbox, to: Target, bytes: &'b [u8]) -> Option<Packet<'b>>
-    where
-        's: 'b,
-    {
-        match to {
-            Target::Client { tuple, hairpin } => {
-                let direction = if hairpin { Direction::Hairpin } else { Direction::ToClient };
-                self.metrics.forwarded(direction, bytes.len());
-                match tuple.transport {
-                    Transport::Udp => return self.sockets.to_client(tuple, bytes),
-                    Transport::Tcp => {
-                        let stream = self.sockets.streams.get(&tuple);
-                        if !stream.is_some_and(|stream| stream.send_data(bytes)) {
-                            self.metrics.dropped(DropReason::SlowReader, 1);
-                        }
-                    }
-                }
-            }
-            Target::Peer { via, to } => return self.to_peer(via, to, bytes),
-            Target::Hairpin { to, from, otherwise } => match self.context.ports.owner(to) {
-                Some((worker, to)) => outbox.push(worker, to, from, bytes),
-                None => match otherwise {
-                    Some(via) => return self.to_peer(via, PeerAddr(to.0), bytes),
-                    None => self.metrics.dropped(DropReason::NobodyThere, 1),
-                },
-            },
-        }
-        None
-    }
-
-    fn to_peer<'b>(&self, via: AllocationId, to: PeerAddr, bytes: &'b [u8]) -> Option<Packet<'b>>
-    where
-        's: 'b,
-    {
-        let relay = self.sockets.relays.get(via.index())?.as_ref().filter(|r| r.id == via)?;
-        self.metrics.forwarded(Direction::ToPeer, bytes.len());
-        Some(Packet { socket: relay.socket.as_fd(), from: None, to: to.0, bytes })
-    }
-}
-
-impl Sockets {
-    /// A packet to a UDP client from the address it knows us by; none if no listener has that address.
-    fn to_client<'b>(&'b self, to: FiveTuple, bytes: &'b [u8]) -> Option<Packet<'b>> {
-        let (address, socket) = self.listeners.iter().find(|(address, _)| {
-            address.port() == to.server.port()
-                && address.is_ipv4() == to.server.is_ipv4()
-                && (address.ip().is_unspecified() || address.ip() == to.server.ip())
-        })?;
-        let from = source(address.ip(), to.server.ip());
-        Some(Packet { socket: socket.as_fd(), from, to: to.client, bytes })
-    }
-}
-
-/// The source to set explicitly, where the socket's own address does not say it.
-fn source(bound: IpAddr, server: IpAddr) -> Option<IpAddr> {
-    (bound.is_unspecified() && !server.is_unspecified()).then_some(server)
-}
-
-fn watch(epoll: &OwnedFd, socket: BorrowedFd<'_>, token: Token) -> io::Result<()> {
-    let data = epoll::EventData::new_u64(token.to_u64());
-    Ok(epoll::add(epoll, socket, data, epoll::EventFlags::IN)?)
 }
