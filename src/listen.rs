@@ -29,6 +29,7 @@ pub(crate) struct Opened {
 pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError> {
     let mut opened =
         Opened { sockets: ListenerSockets::default(), turn_tcp: 0, admin: None, notes: Vec::new() };
+    let mut unserved = Unserved::default();
     for listener in &config.listeners {
         for ip in resolved(&listener.host, "listening-ip")? {
             let address = SocketAddr::new(ip, listener.port);
@@ -49,12 +50,11 @@ pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError
                     let what = format!("{protocol} {address}");
                     return Err(StartError::Bind { what, setting: "listening-port", source });
                 }
-                Err(e) => opened
-                    .notes
-                    .push(format!("{protocol} {address} is not served: {e}; {}", remedy(&e))),
+                Err(error) => unserved.push(format!("{protocol} {address}"), &error),
             }
         }
     }
+    opened.notes = unserved.notes();
     opened.turn_tcp = opened.sockets.tcp.len();
     for address in &config.http.listen {
         opened.sockets.tcp.push(open_http(*address, workers)?);
@@ -63,6 +63,27 @@ pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError
         opened.admin = Some(open_admin(address)?);
     }
     Ok(opened)
+}
+
+/// What could not be bound, by reason: port 443 alone is four sockets.
+#[derive(Default)]
+struct Unserved(Vec<(String, Vec<String>)>);
+
+impl Unserved {
+    fn push(&mut self, what: String, error: &io::Error) {
+        let reason = format!("{error}; {}", remedy(error));
+        match self.0.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, all)) => all.push(what),
+            None => self.0.push((reason, vec![what])),
+        }
+    }
+
+    fn notes(self) -> Vec<String> {
+        self.0
+            .into_iter()
+            .map(|(why, all)| format!("not served: {}: {why}", all.join(", ")))
+            .collect()
+    }
 }
 
 fn open_http(address: SocketAddr, workers: usize) -> Result<TcpSockets, StartError> {
@@ -130,4 +151,25 @@ fn resolved(host: &BindHost, setting: &'static str) -> Result<Vec<IpAddr>, Start
         setting,
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_for_one_reason_is_one_note() {
+        let mut unserved = Unserved::default();
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        unserved.push("udp 0.0.0.0:443".into(), &denied);
+        unserved.push("tcp 0.0.0.0:443".into(), &denied);
+        unserved.push("udp [::]:3478".into(), &io::ErrorKind::AddrNotAvailable.into());
+        let notes = unserved.notes();
+        assert_eq!(notes.len(), 2);
+        assert!(
+            notes[0].starts_with("not served: udp 0.0.0.0:443, tcp 0.0.0.0:443: "),
+            "{notes:?}"
+        );
+        assert!(notes[0].contains("CAP_NET_BIND_SERVICE"), "{notes:?}");
+    }
 }
