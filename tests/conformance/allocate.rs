@@ -248,30 +248,43 @@ fn c090_no_port_or_capacity_is_508_and_the_tuple_stays_free() {
     assert_eq!(relay.server.allocations(), 1);
 }
 
+/// The LIFETIME an Allocate that asks for `asked` is granted.
+fn granted(config: Config, asked: Option<u32>) -> Option<u32> {
+    let response = allocate_with(config, |w| {
+        if let Some(asked) = asked {
+            w.u32(AttributeType::LIFETIME, asked);
+        }
+    });
+    response.lifetime()
+}
+
 #[test]
-fn c095_to_c098_lifetimes_are_clamped() {
-    for (asked, granted) in [
-        (None, 600),
-        (Some(0), 600),
-        (Some(1), 600),
-        (Some(599), 600),
-        (Some(600), 600),
-        (Some(601), 601),
-        (Some(1800), 1800),
-        (Some(3600), 3600),
-        (Some(3601), 3600),
-        (Some(u32::MAX), 3600),
-    ] {
-        let response = allocate_with(config(), |w| {
-            if let Some(asked) = asked {
-                w.u32(AttributeType::LIFETIME, asked);
-            }
-        });
-        assert_eq!(response.lifetime(), Some(granted), "{asked:?}");
+fn c095_no_lifetime_asked_is_600_s() {
+    assert_eq!(granted(config(), None), Some(600));
+}
+
+#[test]
+fn c096_less_than_600_s_is_600_s() {
+    for asked in [0, 1, 599] {
+        assert_eq!(granted(config(), Some(asked)), Some(600), "{asked}");
     }
-    let mut brief = config();
-    brief.max_lifetime = Duration::from_secs(300);
-    assert_eq!(allocate_with(brief, |_| {}).lifetime(), Some(300));
+}
+
+#[test]
+fn c097_in_between_it_is_as_asked() {
+    for asked in [600, 601, 1800, 3600] {
+        assert_eq!(granted(config(), Some(asked)), Some(asked));
+    }
+}
+
+#[test]
+fn c098_over_the_maximum_is_the_maximum() {
+    for asked in [3601, u32::MAX] {
+        assert_eq!(granted(config(), Some(asked)), Some(3600), "{asked}");
+    }
+    let mut short = config();
+    short.max_lifetime = Duration::from_secs(300);
+    assert_eq!(granted(short, None), Some(300), "also below the default");
 }
 
 #[test]

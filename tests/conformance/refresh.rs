@@ -63,6 +63,18 @@ fn c105_another_family_than_the_allocations_is_443() {
     }
 }
 
+/// There are no dual allocations yet, so this is all that can be asked of a family that is not there.
+#[test]
+fn c106_deleting_a_family_that_is_not_there_deletes_nothing() {
+    let (mut relay, mut client, _) = allocated();
+    let response = client.request(&mut relay, Method::REFRESH, |w| {
+        w.u32(AttributeType::LIFETIME, 0);
+        w.address_family(AttributeType::REQUESTED_ADDRESS_FAMILY, 2);
+    });
+    assert_eq!(response.error(), Some(443));
+    assert_eq!(relay.server.allocations(), 1);
+}
+
 #[test]
 fn c107_a_refresh_touches_no_permission_and_no_channel() {
     let (mut relay, mut client, relayed) = allocated();

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use hairpin::Server;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpSocket, UdpSocket};
 
 use super::wire::{Client, PATIENCE, Wire, binding, http_get, mapped};
 use super::{builder, loopback, start};
@@ -71,16 +71,11 @@ async fn c059_both_families_are_served() {
 async fn c060_udp_and_tcp_and_each_port_are_five_tuples_of_their_own() {
     let server = start(builder()).await;
     let addresses = server.addresses().clone();
-    let mut udp = Client::udp(addresses.turn_udp[0]).await;
-    let local = udp.wire.local();
+    let (mut udp, tcp) = three_sockets_on_one_port(addresses.turn_udp[0]).await;
     let mut relayed = vec![udp.allocate().await.expect("there is room")];
-    // The same address and port as the UDP client, to two ports of the server.
     let mut streams = Vec::new();
-    for tcp in [addresses.turn_tcp[0], addresses.http[0]] {
-        let socket = tokio::net::TcpSocket::new_v4().expect("IPv4 is there");
-        socket.set_reuseaddr(true).expect("a plain option");
-        socket.bind(local).expect("TCP's ports are not UDP's");
-        let stream = socket.connect(tcp).await.expect("the server listens");
+    for (socket, server) in tcp.into_iter().zip([addresses.turn_tcp[0], addresses.http[0]]) {
+        let stream = socket.connect(server).await.expect("the server listens");
         let mut client = Client::new(Wire::Tcp(stream, Vec::new()));
         relayed.push(client.allocate().await.expect("there is room"));
         streams.push(client);
@@ -89,6 +84,25 @@ async fn c060_udp_and_tcp_and_each_port_are_five_tuples_of_their_own() {
     relayed.dedup();
     assert_eq!(relayed.len(), 3);
     server.shutdown().await;
+}
+
+/// A UDP client and two TCP sockets with one address and port. Another program may hold the UDP socket's number
+/// in TCP; then another number is tried.
+async fn three_sockets_on_one_port(server: SocketAddr) -> (Client, [TcpSocket; 2]) {
+    let bind = |local| -> std::io::Result<TcpSocket> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(local)?;
+        Ok(socket)
+    };
+    for _ in 0..100 {
+        let udp = Client::udp(server).await;
+        let local = udp.wire.local();
+        if let (Ok(one), Ok(other)) = (bind(local), bind(local)) {
+            return (udp, [one, other]);
+        }
+    }
+    panic!("no number is free in both UDP and TCP");
 }
 
 #[tokio::test]

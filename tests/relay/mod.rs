@@ -16,12 +16,17 @@ const PASSWORD: &str = "somepassword";
 
 /// A server on loopback that relays to loopback.
 fn builder() -> Builder {
+    closed().set("allowed-peer-ip", "127.0.0.1")
+}
+
+/// A server on loopback to which loopback is no allowed peer, as by default.
+fn closed() -> Builder {
     Server::builder()
+        .set("shutdown-timeout", "0")
         .set("listening-ip", "127.0.0.1")
         .set("listening-port", "0")
         .set("alt-listening-port", "none")
         .set("relay-ip", "127.0.0.1")
-        .set("allowed-peer-ip", "127.0.0.1")
         .set("user", format!("{USER}:{PASSWORD}"))
         .set("realm", "test")
         .set("http-listen", "127.0.0.1:0")

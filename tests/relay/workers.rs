@@ -1,7 +1,7 @@
 //! Several workers: clients spread over them, packets cross between them, quotas and ports span them.
 
 use super::wire::Client;
-use super::{builder, counter, counter_until, start};
+use super::{builder, closed, counter, counter_until, start};
 
 #[tokio::test]
 async fn hairpins_reach_every_worker_and_no_socket() {
@@ -20,8 +20,8 @@ async fn hairpins_reach_every_worker_and_no_socket() {
     for (client, _) in &mut clients {
         client.permit(all[0]).await;
     }
-    // Everybody to everybody, themselves too: with 16 clients on 4 workers, every way between two workers
-    // is taken (all on one worker has a probability below one in a billion).
+    // Everybody to everybody, themselves too. That all 16 are on one of the 4 workers has a probability of one in a
+    // billion.
     let mut sent = 0;
     for (from, relayed) in all.iter().enumerate() {
         for (to, target) in all.iter().enumerate() {
@@ -41,10 +41,20 @@ async fn hairpins_reach_every_worker_and_no_socket() {
 
 #[tokio::test]
 async fn a_relayed_address_of_ours_without_an_allocation_is_a_peer_only_if_allowed() {
-    // Not allowed: dropped, and counted.
-    let server = start(builder().set("denied-peer-ip", "0.0.0.0/0")).await;
+    // Not allowed: dropped, and counted, though the permission for our own address is given.
+    let server = start(closed()).await;
+    let mut client = Client::udp(server.addresses().turn_udp[0]).await;
+    let relayed = client.allocate().await.expect("there is room");
+    client.permit(relayed).await;
+    for (port, reason) in [(relayed.port() ^ 1, "nobody_there"), (1023, "peer_denied")] {
+        client.send(super::loopback(port), b"to nobody").await;
+        let reason = format!("hairpin_dropped_packets_total{{reason=\"{reason}\"}}");
+        counter_until(&server, &reason, |dropped| dropped == 1).await;
+    }
+    assert_eq!(counter(&server, "hairpin_relayed_packets_total{direction=\"to_peer\"}").await, 0);
     server.shutdown().await;
 
+    // Allowed: reached through the socket.
     let server = start(builder()).await;
     let mut client = Client::udp(server.addresses().turn_udp[0]).await;
     let relayed = client.allocate().await.expect("there is room");
