@@ -229,9 +229,12 @@ impl Shard {
     }
 
     fn close_relay(&mut self, id: AllocationId, user: &User) {
-        // Closing the socket takes it out of the epoll set.
-        if let Some(relay) = self.sockets.relays.get_mut(id.index()).and_then(Option::take) {
-            self.context.ports.release(relay.claim);
+        if let Some(RelaySocket { socket, claim, .. }) =
+            self.sockets.relays.get_mut(id.index()).and_then(Option::take)
+        {
+            // Closing takes it out of the epoll set. Before the port is given back, or its next owner would find it bound.
+            drop(socket);
+            self.context.ports.release(claim);
         }
         self.quotas().release(user);
     }
