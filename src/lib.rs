@@ -35,6 +35,7 @@ mod relay;
 mod server;
 mod signaling;
 mod summary;
+mod supervisor;
 
 pub use builder::Builder;
 pub use error::StartError;

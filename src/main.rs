@@ -86,7 +86,7 @@ async fn serve(layers: Layers) -> Result<(), Failure> {
     print(&server.summary());
     tokio::select! {
         () = either(&mut interrupt, &mut terminate) => {}
-        () = server.failed() => return Err("a relay worker ended; see the log".into()),
+        cause = server.failed() => return Err(format!("{cause}; this is a defect, see the log")),
     }
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {

@@ -18,6 +18,7 @@ use crate::listen::{self, Opened};
 use crate::metrics::Metrics;
 use crate::relay::{Relay, RelayIp, RelaySetup};
 use crate::signaling::{self, Limits};
+use crate::supervisor::Supervisor;
 
 /// How often a stopping server looks whether the last allocation has gone.
 const QUIET_POLL: Duration = Duration::from_millis(50);
@@ -51,6 +52,7 @@ pub struct Server {
     admin: Option<JoinHandle<()>>,
     /// Cancelled: no new work, and every client is told.
     draining: CancellationToken,
+    supervisor: Supervisor,
 }
 
 impl std::fmt::Debug for Server {
@@ -76,16 +78,18 @@ impl Server {
         crate::summary::summary(&self.addresses, &self.notes, &self.insecure)
     }
 
-    /// Returns if the server fails while it runs, which only a defect can cause: stop the process then.
-    pub async fn failed(&self) {
-        self.relay.failed().await;
+    /// Returns if a part of the server ends while it runs, which only a defect can cause, and says which: stop the
+    /// process then.
+    pub async fn failed(&self) -> String {
+        self.supervisor.failed().await
     }
 
     /// Stops cleanly: takes no new work, tells every client, waits for calls to end, and cuts what is left
     /// when `--shutdown-timeout` has passed.
     pub async fn shutdown(self) {
         let deadline = tokio::time::Instant::now() + self.shutdown_timeout;
-        let Self { relay, mut web, admin, draining, .. } = self;
+        let Self { relay, mut web, admin, draining, supervisor, .. } = self;
+        supervisor.stop();
         draining.cancel();
         relay.drain();
         let quiet = async {
@@ -123,6 +127,7 @@ impl Server {
         };
         let clock = Clock::start();
         let metrics = Arc::new(Metrics::new(workers));
+        let supervisor = Supervisor::default();
         let (http, streams) = mpsc::channel(1024);
         let relay = Relay::start(RelaySetup {
             core: turn_config(config, &relay_ips, &addresses),
@@ -135,6 +140,7 @@ impl Server {
             metrics: (0..workers).map(|worker| metrics.relay(worker)).collect(),
             clock,
             http,
+            supervisor: supervisor.clone(),
         })
         .map_err(StartError::System)?;
 
@@ -145,14 +151,16 @@ impl Server {
             &addresses.turn_udp,
             &addresses.turn_tcp,
         ));
-        let hub = signaling::start(&config.signaling, ice.clone(), metrics.clone(), clock);
+        let hub =
+            signaling::start(&config.signaling, ice.clone(), metrics.clone(), clock, &supervisor);
         let limits = Limits { max_message: config.signaling.max_message_bytes };
         let web = Web::new(&config.http, limits, ice, hub, clock);
-        let web = tokio::spawn(web.run(streams, draining.clone()));
+        let web = supervisor.task("the web server", web.run(streams, draining.clone()));
         let admin = admin.map(tokio::net::TcpListener::from_std).transpose();
-        let admin = admin
-            .map_err(StartError::System)?
-            .map(|listener| tokio::spawn(admin::serve(listener, metrics, draining.clone())));
+        let admin = admin.map_err(StartError::System)?.map(|listener| {
+            let served = admin::serve(listener, metrics, draining.clone(), supervisor.clone());
+            supervisor.task("the admin listener", served)
+        });
         Ok(Self {
             addresses,
             notes: resolved.warnings.into_iter().chain(notes).collect(),
@@ -162,6 +170,7 @@ impl Server {
             web,
             admin,
             draining,
+            supervisor,
         })
     }
 }

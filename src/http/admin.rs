@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Refusal, Response, response};
 use crate::metrics::{self, Metrics};
+use crate::supervisor::Supervisor;
 
 /// Scrapers and health checks at a time.
 const CONNECTIONS: usize = 64;
@@ -32,6 +33,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     metrics: Arc<Metrics>,
     draining: CancellationToken,
+    supervisor: Supervisor,
 ) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = tokio::task::JoinSet::new();
@@ -47,8 +49,12 @@ pub(crate) async fn serve(
         };
         while connections.try_join_next().is_some() {}
         let (metrics, draining) = (metrics.clone(), draining.clone());
+        let supervisor = supervisor.clone();
         connections.spawn(async move {
-            let served = tokio::time::timeout(LIFETIME, connection(stream, &metrics, &draining));
+            let served = tokio::time::timeout(
+                LIFETIME,
+                connection(stream, &metrics, &draining, &supervisor),
+            );
             if let Ok(Err(error)) = served.await {
                 tracing::debug!(%error, "admin connection broke");
             }
@@ -61,9 +67,11 @@ async fn connection(
     stream: TcpStream,
     metrics: &Metrics,
     draining: &CancellationToken,
+    supervisor: &Supervisor,
 ) -> hyper::Result<()> {
     let service = service_fn(|request| {
-        let response = answer(&request, metrics, draining).unwrap_or_else(Response::from);
+        let response =
+            answer(&request, metrics, draining, supervisor).unwrap_or_else(Response::from);
         async { Ok::<_, Infallible>(response) }
     });
     http1::Builder::new()
@@ -76,6 +84,7 @@ fn answer(
     request: &Request<Incoming>,
     metrics: &Metrics,
     draining: &CancellationToken,
+    supervisor: &Supervisor,
 ) -> Result<Response, Refusal> {
     let path = request.uri().path();
     if !["/metrics", "/healthz", "/readyz"].contains(&path) {
@@ -86,6 +95,9 @@ fn answer(
     }
     let (status, media_type, body) = match path {
         "/metrics" => (StatusCode::OK, metrics::CONTENT_TYPE, metrics.text()),
+        "/readyz" if supervisor.has_failed() => {
+            (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "failed\n".to_owned())
+        }
         "/readyz" if draining.is_cancelled() => {
             (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n".to_owned())
         }

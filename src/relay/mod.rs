@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::http::HttpStream;
 use crate::metrics::RelayMetrics;
+use crate::supervisor::Supervisor;
 
 pub(crate) use ports::RelayIp;
 pub(crate) use sockets::{ListenerSockets, TcpSockets, UdpSockets};
@@ -46,8 +47,6 @@ pub(crate) struct RelayContext {
     http: mpsc::Sender<HttpStream>,
     /// Cancelled when workers must stop.
     stop: CancellationToken,
-    /// Cancelled when a worker has ended without being asked to.
-    failed: CancellationToken,
 }
 
 /// What the relay is made of.
@@ -60,6 +59,7 @@ pub(crate) struct RelaySetup {
     pub(crate) metrics: Vec<Arc<RelayMetrics>>,
     pub(crate) clock: Clock,
     pub(crate) http: mpsc::Sender<HttpStream>,
+    pub(crate) supervisor: Supervisor,
 }
 
 /// The running workers.
@@ -83,8 +83,8 @@ impl Relay {
             draining: AtomicBool::new(false),
             http: setup.http,
             stop: CancellationToken::new(),
-            failed: CancellationToken::new(),
         });
+        let supervisor = setup.supervisor;
         let (senders, mailboxes) = hairpin::mailboxes(workers);
         let listeners = setup.listeners.per_worker(workers);
         let mut threads = Vec::with_capacity(workers);
@@ -99,8 +99,7 @@ impl Relay {
                 context: context.clone(),
             };
             let thread = Worker::new(setup, mailbox).and_then(|worker| {
-                let name = format!("relay-{index}");
-                std::thread::Builder::new().name(name).spawn(move || worker.run())
+                supervisor.thread(format!("relay-{index}"), move || worker.run())
             });
             // The workers already running must not outlive a failed start.
             threads.push(thread.inspect_err(|_| context.stop.cancel())?);
@@ -118,19 +117,13 @@ impl Relay {
         self.metrics.iter().map(|m| m.allocations()).sum()
     }
 
-    /// Returns when a worker has ended without being asked to, which only a defect can cause.
-    pub(crate) async fn failed(&self) {
-        self.context.failed.cancelled().await;
-    }
-
     /// Stops the workers and waits until their threads are gone.
     pub(crate) async fn stop(self) {
         self.context.stop.cancel();
         let joined = tokio::task::spawn_blocking(move || {
             for thread in self.threads {
-                if thread.join().is_err() {
-                    tracing::error!("a relay worker ended in a panic");
-                }
+                // Its supervisor has caught, and told of, any panic.
+                let _ = thread.join();
             }
         });
         if joined.await.is_err() {

@@ -51,8 +51,6 @@ impl Worker {
 
     /// Works until the context's `stop`; any other end is a failure of the whole relay.
     pub(super) fn run(self) {
-        let context = self.setup.context.clone();
-        let _failed = context.failed.clone().drop_guard();
         let Self { runtime, epoll, mailbox, setup } = self;
         let served = runtime.block_on(LocalSet::new().run_until(serve(epoll, mailbox, setup)));
         if let Err(error) = served {

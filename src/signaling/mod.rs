@@ -17,6 +17,7 @@ pub(crate) use socket::Limits;
 use crate::clock::Clock;
 use crate::http::IceIssuer;
 use crate::metrics::Metrics;
+use crate::supervisor::Supervisor;
 
 /// What may wait for the hub's task before sockets are left unread.
 const INPUTS: usize = 4096;
@@ -27,10 +28,11 @@ pub(crate) fn start(
     ice: Arc<IceIssuer>,
     metrics: Arc<Metrics>,
     clock: Clock,
+    supervisor: &Supervisor,
 ) -> HubHandle {
     let (inputs, receiver) = mpsc::channel(INPUTS);
     let driver = driver::Driver::new(config(settings), ice, metrics, clock);
-    tokio::spawn(driver.run(receiver));
+    supervisor.task("the hub", driver.run(receiver));
     HubHandle::new(inputs)
 }
 

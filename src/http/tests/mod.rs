@@ -25,6 +25,7 @@ use super::{HttpStream, IceIssuer, Web};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::signaling::{self, Limits};
+use crate::supervisor::Supervisor;
 
 /// Nothing here takes long; what hangs is to fail.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,7 +47,13 @@ impl Site {
         let metrics = Arc::new(Metrics::new(0));
         let relay = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478))];
         let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay));
-        let hub = signaling::start(&config.signaling, ice.clone(), metrics.clone(), clock);
+        let hub = signaling::start(
+            &config.signaling,
+            ice.clone(),
+            metrics.clone(),
+            clock,
+            &Supervisor::default(),
+        );
         let limits = Limits { max_message: config.signaling.max_message_bytes };
         let web = Web::new(&config.http, limits, ice, hub, clock);
 

@@ -132,7 +132,12 @@ async fn the_admin_listener_tells_health_and_metrics() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let draining = CancellationToken::new();
-    tokio::spawn(admin::serve(listener, site.metrics.clone(), draining.clone()));
+    tokio::spawn(admin::serve(
+        listener,
+        site.metrics.clone(),
+        draining.clone(),
+        crate::supervisor::Supervisor::default(),
+    ));
 
     site.address = address;
     assert_eq!(site.get("/healthz").await.status(), 200);
