@@ -154,7 +154,7 @@ impl Server {
         let hub =
             signaling::start(&config.signaling, ice.clone(), metrics.clone(), clock, &supervisor);
         let limits = Limits { max_message: config.signaling.max_message_bytes };
-        let web = Web::new(&config.http, limits, ice, hub, clock);
+        let web = Web::new(&config.http, &config.ice, limits, ice, hub, clock);
         let web = supervisor.task("the web server", web.run(streams, draining.clone()));
         let admin = admin.map(tokio::net::TcpListener::from_std).transpose();
         let admin = admin.map_err(StartError::System)?.map(|listener| {

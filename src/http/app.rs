@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderName, HeaderValue,
-    ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HOST, HeaderName,
+    HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
@@ -19,10 +19,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use hairpin_config::HttpSettings;
+use hairpin_config::{Host, HttpSettings, IceSettings};
 
 use super::access::{Access, Admitted};
-use super::host::Host;
 use super::ice::IceIssuer;
 use super::limit::AddressLimit;
 use super::page::File;
@@ -55,21 +54,21 @@ pub(super) struct App {
 impl App {
     pub(super) fn new(
         settings: &HttpSettings,
+        ice_settings: &IceSettings,
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
         clock: Clock,
     ) -> Self {
-        let header = settings.client_ip_header.as_deref();
         Self {
-            access: Access::new(settings.cors.clone()),
+            access: Access::new(settings.allowed_origins.clone()),
             ice,
-            ice_limit: AddressLimit::new(settings.ice_requests_per_minute),
-            client_ip_header: header.and_then(|name| name.parse().ok()),
+            ice_limit: AddressLimit::new(ice_settings.requests_per_minute),
+            client_ip_header: settings.client_ip_header.clone(),
             page: settings.page,
             hub,
             limits,
-            sockets: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
+            sockets: Arc::new(Semaphore::new(settings.max_websockets.min(Semaphore::MAX_PERMITS))),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -181,7 +180,7 @@ impl App {
 
     /// The host that ICE URLs are made from, if they are.
     fn host(&self, request: &Parts) -> Result<Option<Host>, Refusal> {
-        if self.ice.needs_host() { Host::of(request).map(Some) } else { Ok(None) }
+        if self.ice.needs_host() { reached_as(request).map(Some) } else { Ok(None) }
     }
 
     /// The client's address: what the configured proxy says, which is the last entry of its header,
@@ -193,6 +192,16 @@ impl App {
             .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
             .unwrap_or(peer.ip())
     }
+}
+
+/// The host the client asked for, which is good enough to send it there again. It ends up in URLs for that
+/// client alone.
+fn reached_as(request: &Parts) -> Result<Host, Refusal> {
+    let authority = match request.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => request.headers.get(HOST).and_then(|value| value.to_str().ok()),
+    };
+    authority.and_then(Host::parse).ok_or(Refusal::BadHost)
 }
 
 fn only_get(method: &Method) -> Result<(), Refusal> {

@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use hairpin_config::IceSettings;
+use hairpin_config::{Host, IceService, IceSettings, IceUrl, Protocol};
 use hairpin_signaling::{IceGrant, IceServer};
 use hairpin_turn::rest_credentials;
-
-use super::host::Host;
 
 /// Makes the `iceServers` that a client hands to `RTCPeerConnection`: where this server is reached, and
 /// credentials by the REST convention (draft-uberti-behave-turn-rest) that the relay accepts.
@@ -15,7 +13,7 @@ pub(crate) struct IceIssuer {
     secret: Box<[u8]>,
     ttl: Duration,
     host: Option<Host>,
-    urls: Vec<String>,
+    urls: Vec<IceUrl>,
     udp: Option<u16>,
     tcp: Option<u16>,
 }
@@ -31,7 +29,7 @@ impl IceIssuer {
         Self {
             secret: secret.into(),
             ttl: settings.ttl,
-            host: settings.host.as_deref().and_then(Host::bare),
+            host: settings.host.clone(),
             urls: settings.urls.clone(),
             udp: port(turn_udp, 3478),
             // Networks that allow but one port to the outside allow 443.
@@ -58,14 +56,15 @@ impl IceIssuer {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let credentials = rest_credentials(&self.secret, id, (unix + self.ttl).as_secs());
         let (stun, turn): (Vec<_>, Vec<_>) =
-            self.urls(host).into_iter().partition(|url| url.starts_with("stun"));
+            self.urls(host).into_iter().partition(|url| url.service() == IceService::Stun);
+        let text = |urls: Vec<IceUrl>| urls.iter().map(ToString::to_string).collect();
         let mut servers = Vec::with_capacity(2);
         if !stun.is_empty() {
-            servers.push(IceServer { urls: stun, username: None, credential: None });
+            servers.push(IceServer { urls: text(stun), username: None, credential: None });
         }
         if !turn.is_empty() {
             servers.push(IceServer {
-                urls: turn,
+                urls: text(turn),
                 username: Some(credentials.username),
                 credential: Some(credentials.password),
             });
@@ -74,18 +73,18 @@ impl IceIssuer {
     }
 
     /// At most four: from five on browsers complain that they slow discovery down.
-    fn urls(&self, host: Option<&Host>) -> Vec<String> {
+    fn urls(&self, host: Option<&Host>) -> Vec<IceUrl> {
         if !self.urls.is_empty() {
             return self.urls.clone();
         }
         let Some(host) = self.host.as_ref().or(host) else { return vec![] };
         let mut urls = Vec::with_capacity(3);
         if let Some(port) = self.udp {
-            urls.push(format!("stun:{host}:{port}"));
-            urls.push(format!("turn:{host}:{port}?transport=udp"));
+            urls.push(IceUrl::stun(host, port));
+            urls.push(IceUrl::turn(host, port, Protocol::Udp));
         }
         if let Some(port) = self.tcp {
-            urls.push(format!("turn:{host}:{port}?transport=tcp"));
+            urls.push(IceUrl::turn(host, port, Protocol::Tcp));
         }
         urls
     }
@@ -126,9 +125,9 @@ mod tests {
 
     fn issuer(host: Option<&str>, urls: &[&str], udp: &[u16], tcp: &[u16]) -> IceIssuer {
         let settings = IceSettings {
-            host: host.map(str::to_owned),
-            ttl: Duration::from_secs(600),
-            urls: urls.iter().map(|url| url.to_string()).collect(),
+            host: host.and_then(Host::bare),
+            urls: urls.iter().map(|url| url.parse().expect("an ICE URL")).collect(),
+            ..hairpin_config::Config::default().ice
         };
         let bound = |ports: &[u16]| -> Vec<SocketAddr> {
             ports.iter().map(|port| SocketAddr::from(([0, 0, 0, 0], *port))).collect()

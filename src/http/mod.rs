@@ -6,7 +6,6 @@
 mod access;
 pub(crate) mod admin;
 mod app;
-mod host;
 mod ice;
 mod limit;
 mod page;
@@ -31,7 +30,6 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use host::Host;
 pub(crate) use ice::IceIssuer;
 use refusal::Refusal;
 
@@ -77,12 +75,13 @@ pub(crate) struct Web {
 impl Web {
     pub(crate) fn new(
         settings: &hairpin_config::HttpSettings,
+        ice_settings: &hairpin_config::IceSettings,
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
         clock: Clock,
     ) -> Self {
-        Self { app: Arc::new(App::new(settings, limits, ice, hub, clock)) }
+        Self { app: Arc::new(App::new(settings, ice_settings, limits, ice, hub, clock)) }
     }
 
     /// Serves every connection handed in, until `stop`; then takes no more, has the hub send its clients

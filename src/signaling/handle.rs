@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hairpin_config::Host;
 use hairpin_signaling::{CloseCode, ConnectionId};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
-
-use crate::http::Host;
 
 /// Messages that wait for a client to read them. One that has this many unread is too slow.
 pub(super) const QUEUE: usize = 64;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use hairpin_config::Host;
 use hairpin_signaling::{CloseCode, ConnectionId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,7 +16,6 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::handle::{HubHandle, Outgoing, QUEUE};
-use crate::http::Host;
 
 /// What a client may send.
 #[derive(Clone, Copy, Debug)]

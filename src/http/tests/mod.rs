@@ -55,7 +55,7 @@ impl Site {
             &Supervisor::default(),
         );
         let limits = Limits { max_message: config.signaling.max_message_bytes };
-        let web = Web::new(&config.http, limits, ice, hub, clock);
+        let web = Web::new(&config.http, &config.ice, limits, ice, hub, clock);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
