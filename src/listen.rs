@@ -30,7 +30,7 @@ pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError
     let mut opened =
         Opened { sockets: ListenerSockets::default(), turn_tcp: 0, admin: None, notes: Vec::new() };
     let mut unserved = Unserved::default();
-    for listener in &config.listeners {
+    for listener in config.listen.turn_sockets() {
         for ip in resolved(&listener.host, "listening-ip")? {
             let address = SocketAddr::new(ip, listener.port);
             let (protocol, bound) = match listener.protocol {
@@ -56,10 +56,10 @@ pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError
     }
     opened.notes = unserved.notes();
     opened.turn_tcp = opened.sockets.tcp.len();
-    for address in &config.http.listen {
+    for address in &config.listen.http {
         opened.sockets.tcp.push(open_http(*address, workers)?);
     }
-    if let Some(address) = config.admin_listen {
+    if let Some(address) = config.listen.admin {
         opened.admin = Some(open_admin(address)?);
     }
     Ok(opened)

@@ -123,7 +123,7 @@ fn start_log(level: LogLevel) {
 
 /// Asks the admin listener of the server that runs under the same settings.
 fn healthcheck(config: &Config) -> Result<(), Failure> {
-    let Some(mut address) = config.admin_listen else {
+    let Some(mut address) = config.listen.admin else {
         return Err("admin-listen is none, so there is nothing to ask".into());
     };
     if address.ip().is_unspecified() {

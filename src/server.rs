@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_config::{Config, Insecurity, Resolved};
-use hairpin_turn::{QuotaLedger, Quotas};
+use hairpin_turn::QuotaLedger;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -111,7 +111,7 @@ impl Server {
     /// Opens the sockets and starts the workers.
     pub(crate) fn start(mut resolved: Resolved) -> Result<Self, StartError> {
         raise_descriptor_limit();
-        let insecure = resolved.insecure_defaults();
+        let insecure = resolved.config.insecure_defaults();
         ensure_secret(&mut resolved.config);
         let config = &resolved.config;
         let workers = worker_count(config);
@@ -132,10 +132,7 @@ impl Server {
         let relay = Relay::start(RelaySetup {
             core: turn_config(config, &relay_ips, &addresses),
             addresses: relay_ips,
-            quotas: QuotaLedger::new(Quotas {
-                per_user: config.relay.user_quota.map(Into::into),
-                total: config.relay.total_quota.map(Into::into),
-            }),
+            quotas: QuotaLedger::new(config.relay.quotas),
             listeners: sockets,
             metrics: (0..workers).map(|worker| metrics.relay(worker)).collect(),
             clock,
@@ -147,13 +144,18 @@ impl Server {
         let draining = CancellationToken::new();
         let ice = Arc::new(IceIssuer::new(
             &config.ice,
-            &config.turn.credentials.secrets[0],
+            &config.rules.credentials.secrets[0],
             &addresses.turn_udp,
             &addresses.turn_tcp,
         ));
-        let hub =
-            signaling::start(&config.signaling, ice.clone(), metrics.clone(), clock, &supervisor);
-        let limits = Limits { max_message: config.signaling.max_message_bytes };
+        let hub = signaling::start(
+            config.signaling.clone(),
+            ice.clone(),
+            metrics.clone(),
+            clock,
+            &supervisor,
+        );
+        let limits = Limits { max_message: config.signaling.max_message };
         let web = Web::new(&config.http, &config.ice, limits, ice, hub, clock);
         let web = supervisor.task("the web server", web.run(streams, draining.clone()));
         let admin = admin.map(tokio::net::TcpListener::from_std).transpose();
@@ -163,7 +165,7 @@ impl Server {
         });
         Ok(Self {
             addresses,
-            notes: resolved.warnings.into_iter().chain(notes).collect(),
+            notes: config.warnings().into_iter().chain(notes).collect(),
             insecure,
             shutdown_timeout: config.shutdown_timeout,
             relay,
@@ -177,7 +179,7 @@ impl Server {
 
 /// Without a secret of the operator's, one for this run.
 fn ensure_secret(config: &mut Config) {
-    let secrets = &mut config.turn.credentials.secrets;
+    let secrets = &mut config.rules.credentials.secrets;
     if secrets.is_empty() {
         let random: [u8; 32] = rand::random();
         secrets.push(random.into());
@@ -194,7 +196,7 @@ fn turn_config(
     relay_ips: &[RelayIp],
     addresses: &Addresses,
 ) -> hairpin_turn::Config {
-    let turn = &config.turn;
+    let turn = &config.rules;
     let mut own: Vec<IpAddr> = relay_ips.iter().flat_map(|ip| [ip.bind, ip.advertised]).collect();
     own.retain(|ip| !ip.is_unspecified());
     own.sort_unstable();
@@ -202,7 +204,7 @@ fn turn_config(
     let bound = [&addresses.turn_udp, &addresses.turn_tcp, &addresses.http].into_iter().flatten();
     hairpin_turn::Config {
         realm: turn.realm.clone(),
-        software: turn.software.then(|| concat!("hairpin ", env!("CARGO_PKG_VERSION")).to_owned()),
+        software: turn.software.clone(),
         credentials: turn.credentials.clone(),
         nonce_lifetime: turn.nonce_lifetime,
         max_lifetime: turn.max_lifetime,

@@ -7,8 +7,8 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 use crate::error::{ConfigError, Invalid, Source};
 use crate::layers::Layers;
-use crate::setting::{Arity, Setting};
-use crate::table::GROUPS;
+use crate::setting::{AnySetting, Arity};
+use crate::settings::GROUPS;
 
 /// What the command line asks for, with the settings its flags give.
 #[derive(Clone, Debug)]
@@ -87,12 +87,12 @@ fn flags() -> impl Iterator<Item = Arg> {
     })
 }
 
-fn flag(setting: &'static Setting) -> Arg {
+fn flag(setting: &'static AnySetting) -> Arg {
     let help = match setting.arity {
-        Arity::Switch => setting.help.to_owned(),
-        Arity::One => format!("{} [default: {}]", setting.help, setting.default.plain()),
+        Arity::Switch => setting.help(),
+        Arity::One => format!("{} [default: {}]", setting.help(), setting.default.plain()),
         Arity::Many => {
-            format!("{} [default: {}; repeatable]", setting.help, setting.default.plain())
+            format!("{} [default: {}; repeatable]", setting.help(), setting.default.plain())
         }
     };
     // Everything repeats here: what must not is refused with all other mistakes, by name and source.
@@ -108,7 +108,7 @@ fn flag(setting: &'static Setting) -> Arg {
             .value_name("BOOL"),
         // A secret may begin with a hyphen.
         Arity::One | Arity::Many => {
-            arg.value_name(setting.value).allow_hyphen_values(setting.secret)
+            arg.value_name(setting.placeholder).allow_hyphen_values(setting.secret)
         }
     }
 }

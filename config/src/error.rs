@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::setting::{Setting, nearest};
+use crate::setting::AnySetting;
+use crate::settings::nearest;
 
 /// Where a value came from; a later variant goes before an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,8 +120,13 @@ impl Invalid {
         Self { problem: problem.into(), fix: fix.into() }
     }
 
+    /// There is nothing.
+    pub(crate) fn empty() -> Self {
+        Self::new("is empty", "give a value or leave it out")
+    }
+
     /// There is no setting called `name`; where settings are spelt like `spelling`.
-    pub(crate) fn unknown(name: &str, spelling: fn(&Setting) -> String) -> Self {
+    pub(crate) fn unknown(name: &str, spelling: fn(&AnySetting) -> String) -> Self {
         let plain = name.to_ascii_lowercase().replace('_', "-");
         let plain = plain.trim_start_matches("--").trim_start_matches("hairpin-");
         let fix = match nearest(plain) {

@@ -7,8 +7,9 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use crate::error::{ConfigError, Invalid, Parsed, Source};
 use crate::layers::Layers;
-use crate::setting::{Arity, Setting};
-use crate::table::CONFIG_FILE;
+use crate::setting::{AnySetting, Arity};
+use crate::settings::find;
+use crate::settings::process::CONFIG;
 
 impl Layers {
     /// Takes the settings of a TOML file. `name` is what errors call it.
@@ -31,7 +32,7 @@ impl Layers {
 
     fn file_entry(&mut self, file: &File<'_>, key: &Key<'_>, value: &Value<'_>) -> Parsed<()> {
         let name = key.get_ref().as_ref();
-        if name == CONFIG_FILE {
+        if name == CONFIG.name {
             return Err(Invalid::new("a file cannot name the file", "remove it"));
         }
         if let DeValue::Table(_) = value.get_ref() {
@@ -40,8 +41,8 @@ impl Layers {
                 "write the keys at the top of the file",
             ));
         }
-        let setting = Setting::find(name)
-            .ok_or_else(|| Invalid::unknown(name, |setting| setting.name.to_owned()))?;
+        let setting =
+            find(name).ok_or_else(|| Invalid::unknown(name, |setting| setting.name.to_owned()))?;
         match value.get_ref() {
             DeValue::Array(items) if setting.arity == Arity::Many => {
                 for item in items.iter() {
@@ -58,7 +59,7 @@ type Key<'t> = Spanned<DeString<'t>>;
 type Value<'t> = Spanned<DeValue<'t>>;
 
 /// The text of a single value. A secret must be a string: what TOML makes of `0x7` is not what was meant.
-fn scalar(setting: &Setting, value: &Value<'_>) -> Parsed<String> {
+fn scalar(setting: &AnySetting, value: &Value<'_>) -> Parsed<String> {
     match value.get_ref() {
         DeValue::String(text) => Ok(text.clone().into_owned()),
         DeValue::Integer(number) if !setting.secret => Ok(number.to_string()),

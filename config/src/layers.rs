@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use crate::error::{ConfigError, ConfigErrors, Invalid, Source};
 use crate::resolve::{Resolved, resolve};
-use crate::setting::{Arity, Setting};
-use crate::table::CONFIG_FILE;
+use crate::setting::{AnySetting, Arity};
+use crate::settings::find;
+use crate::settings::process::CONFIG;
 
 /// What a program, flags, the environment and a file set. They may be added in any order: a program
 /// goes before flags, flags before the environment, the environment before the file. Whoever sets a
@@ -20,8 +21,8 @@ use crate::table::CONFIG_FILE;
 /// layers.set("realm", "example.org");
 /// layers.file("hairpin.toml", "realm = 'ignored.example'\nalt-listening-port = 'none'");
 /// let resolved = layers.resolve()?;
-/// assert_eq!(resolved.config.turn.realm, "example.org");
-/// assert!(resolved.config.listeners.iter().all(|listener| listener.port == 0));
+/// assert_eq!(resolved.config.rules.realm, "example.org");
+/// assert!(resolved.config.listen.turn.iter().all(|listener| listener.port == 0));
 /// # Ok::<(), hairpin_config::ConfigErrors>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -33,7 +34,7 @@ pub struct Layers {
 /// A value somebody gave.
 #[derive(Clone)]
 pub(crate) struct Given {
-    pub(crate) setting: &'static Setting,
+    pub(crate) setting: &'static AnySetting,
     pub(crate) value: String,
     pub(crate) source: Source,
 }
@@ -55,7 +56,7 @@ impl Layers {
     /// Sets a setting from the embedding program, by its flag's name without the dashes. A setting of
     /// several values is set once for each; a switch to `"true"` or `"false"`.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        match Setting::find(name) {
+        match find(name) {
             Some(setting) => self.give(setting, value.into(), Source::Program),
             None => self.unknown(name, Source::Program, |setting| format!("{:?}", setting.name)),
         }
@@ -71,7 +72,7 @@ impl Layers {
             let setting = crate::settings().find(|setting| setting.variable() == variable);
             let source = Source::Environment(variable.clone());
             match setting {
-                None => self.unknown(&variable, source, Setting::variable),
+                None => self.unknown(&variable, source, AnySetting::variable),
                 Some(setting) if setting.arity == Arity::Many => {
                     for item in value.split(',') {
                         self.give(setting, item.trim().to_owned(), source.clone());
@@ -84,7 +85,7 @@ impl Layers {
 
     /// The TOML file the settings so far ask for. It is the caller's to read and hand to [`Layers::file`].
     pub fn config_file(&self) -> Option<PathBuf> {
-        let asked = self.given.iter().filter(|given| given.setting.name == CONFIG_FILE);
+        let asked = self.given.iter().filter(|given| given.setting.name == CONFIG.name);
         asked.max_by_key(|given| given.source.rank()).map(|given| PathBuf::from(&given.value))
     }
 
@@ -94,11 +95,11 @@ impl Layers {
     }
 
     /// A name that is no setting. The value is left out: it may be a secret under a misspelt name.
-    fn unknown(&mut self, name: &str, source: Source, spelling: fn(&Setting) -> String) {
+    fn unknown(&mut self, name: &str, source: Source, spelling: fn(&AnySetting) -> String) {
         self.errors.push(ConfigError::new(name, None, source, Invalid::unknown(name, spelling)));
     }
 
-    pub(crate) fn give(&mut self, setting: &'static Setting, value: String, source: Source) {
+    pub(crate) fn give(&mut self, setting: &'static AnySetting, value: String, source: Source) {
         self.given.push(Given { setting, value, source });
     }
 }

@@ -10,29 +10,34 @@
 //! Secrets are in [`Config`] alone, and its `Debug` does not show them.
 #![forbid(unsafe_code)]
 
+mod check;
 mod cli;
+mod documentation;
 mod error;
 mod file;
 mod host;
 mod ice_url;
 mod layers;
 mod origin;
-mod parse;
+mod parser;
 mod reader;
 mod report;
 mod resolve;
 mod setting;
-mod table;
+mod settings;
+mod text;
 mod types;
 
 pub use cli::{Command, Exit};
+pub use documentation::markdown_table;
 pub use error::{ConfigError, ConfigErrors, Invalid, Source};
 pub use host::Host;
 pub use ice_url::{IceService, IceUrl};
 pub use layers::Layers;
 pub use origin::{AllowedOrigins, Origin};
+pub use parser::Bounds;
 pub use report::Insecurity;
 pub use resolve::Resolved;
-pub use setting::{Arity, Group, Preset, Setting, markdown_table, settings};
-pub use table::GROUPS;
+pub use setting::{AnySetting, Arity, Group, Preset};
+pub use settings::{GROUPS, settings};
 pub use types::*;

@@ -4,8 +4,9 @@ use crate::error::Source;
 use crate::origin::AllowedOrigins;
 use crate::reader::Reader;
 use crate::resolve::Resolved;
-use crate::table::GROUPS;
-use crate::types::{BindHost, RelayAddress};
+use crate::setting::AnySetting;
+use crate::settings::GROUPS;
+use crate::types::{BindHost, Config, RelayAddress};
 
 /// A setting in force, fit to be shown.
 #[derive(Clone, Debug)]
@@ -17,11 +18,11 @@ pub(crate) struct InForce {
 
 impl InForce {
     pub(crate) fn all(reader: &Reader) -> Vec<Self> {
-        let in_force = |name| {
-            let (value, source) = reader.in_force(name);
-            Self { name, value, source }
+        let in_force = |setting: &'static AnySetting| {
+            let (value, source) = reader.in_force(setting);
+            Self { name: setting.name, value, source }
         };
-        crate::settings().map(|setting| in_force(setting.name)).collect()
+        crate::settings().map(in_force).collect()
     }
 }
 
@@ -55,28 +56,29 @@ impl Resolved {
             }
             text.push('\n');
         }
-        for warning in &self.warnings {
+        for warning in self.config.warnings() {
             text += &format!("warning: {warning}\n");
         }
         text
     }
+}
 
+impl Config {
     /// What is not safe about this configuration, with the flag that mends it.
     pub fn insecure_defaults(&self) -> Vec<Insecurity> {
-        let config = &self.config;
-        let quotas = config.relay.user_quota.is_some() && config.relay.total_quota.is_some();
-        let public_http = config.http.listen.iter().any(|addr| !addr.ip().is_loopback());
-        let public_admin = config.admin_listen.is_some_and(|addr| !addr.ip().is_loopback());
+        let Self { listen, relay, .. } = self;
+        let quotas = relay.quotas.per_user.is_some() && relay.quotas.total.is_some();
+        let public_http = listen.http.iter().any(|addr| !addr.ip().is_loopback());
+        let public_admin = listen.admin.is_some_and(|addr| !addr.ip().is_loopback());
         let known = |address: &RelayAddress| {
             address.advertised.is_some()
                 || matches!(address.bind, BindHost::Ip(ip) if !ip.is_unspecified())
         };
-        let detected =
-            config.relay.addresses.is_empty() || !config.relay.addresses.iter().all(known);
+        let detected = relay.addresses.is_empty() || !relay.addresses.iter().all(known);
         [
-            (config.turn.credentials.secrets.is_empty(), GENERATED_SECRET),
+            (self.rules.credentials.secrets.is_empty(), GENERATED_SECRET),
             (true, NO_ACCESS_CONTROL),
-            (config.http.allowed_origins == AllowedOrigins::Any, ANY_ORIGIN),
+            (self.http.allowed_origins == AllowedOrigins::Any, ANY_ORIGIN),
             (public_http, NO_TLS),
             (!quotas, NO_QUOTAS),
             (detected, DETECTED_ADDRESS),

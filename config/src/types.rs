@@ -5,36 +5,55 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_turn::{Credentials, PeerPolicy};
+use hairpin_turn::{Credentials, PeerPolicy, Quotas};
 use http::HeaderName;
 
-use crate::{AllowedOrigins, Host, IceUrl};
+use crate::host::Host;
+use crate::ice_url::IceUrl;
+use crate::layers::Layers;
+use crate::origin::AllowedOrigins;
 
 /// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
 ///
 /// Values come out of [`Layers::resolve`](crate::Layers::resolve) only in combinations that make sense.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The TURN/STUN sockets, UDP and TCP; without duplicates.
-    pub listeners: Vec<Listener>,
+    /// Which sockets are bound.
+    pub listen: ListenSettings,
     /// Where allocations live and how many there may be.
     pub relay: RelaySettings,
-    /// The TURN server's own rules.
-    pub turn: TurnSettings,
+    /// Who may allocate, for how long, and towards whom.
+    pub rules: Rules,
     /// HTTP and WebSockets.
     pub http: HttpSettings,
     /// What clients are told about how to reach the relay.
     pub ice: IceSettings,
     /// Queue, sessions and messages.
-    pub signaling: SignalingSettings,
-    /// Where metrics and health are served; `None` switches that off.
-    pub admin_listen: Option<SocketAddr>,
-    /// How long a stop may take before connections are cut; at most 300 s.
-    pub shutdown_timeout: Duration,
+    pub signaling: hairpin_signaling::Config,
     /// Relay worker threads; `None` is one per core.
     pub workers: Option<NonZeroUsize>,
-    /// How much is logged.
+    /// How long a stop may take before connections are cut.
+    pub shutdown_timeout: Duration,
+    /// How much the command logs.
     pub log_level: LogLevel,
+}
+
+impl Default for Config {
+    /// What is in force when nothing is configured.
+    fn default() -> Self {
+        Layers::default().resolve().expect("nothing configured is a valid configuration").config
+    }
+}
+
+/// Which sockets are bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenSettings {
+    /// The TURN/STUN sockets, UDP and TCP; without duplicates.
+    pub turn: Vec<Listener>,
+    /// Where HTTP is served beside every TCP listener of those; `[::]` takes IPv4 too. May be empty.
+    pub http: Vec<SocketAddr>,
+    /// Where metrics and health are served; `None` switches that off.
+    pub admin: Option<SocketAddr>,
 }
 
 /// Where a socket is bound: an address, or a name the caller resolves when it binds
@@ -85,10 +104,8 @@ pub struct RelaySettings {
     pub addresses: Vec<RelayAddress>,
     /// The ports relayed addresses are drawn from; never empty, from 1024 up.
     pub ports: RangeInclusive<u16>,
-    /// Allocations one user may hold at a time; `None` is no limit.
-    pub user_quota: Option<NonZeroU32>,
-    /// Allocations all users together may hold at a time; `None` is no limit but ports and memory.
-    pub total_quota: Option<NonZeroU32>,
+    /// How many allocations there may be at a time; `None` is no limit but ports and memory.
+    pub quotas: Quotas,
 }
 
 /// One address of the relay: what is bound and what is advertised are separate values.
@@ -103,11 +120,11 @@ pub struct RelayAddress {
 
 /// The TURN server's own rules.
 #[derive(Clone, Debug)]
-pub struct TurnSettings {
+pub struct Rules {
     /// REALM, prepared with OpaqueString (RFC 8265), 1 to 127 characters.
     pub realm: String,
-    /// Whether answers to authenticated requests carry SOFTWARE.
-    pub software: bool,
+    /// SOFTWARE in answers to authenticated requests; `None` leaves it out.
+    pub software: Option<String>,
     /// Who may allocate. No secrets: one is to be made for this run.
     pub credentials: Credentials,
     /// How long a nonce is good for: 60 s to an hour (RFC 8489 s9.2).
@@ -125,8 +142,6 @@ pub struct TurnSettings {
 /// HTTP and WebSockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSettings {
-    /// Where HTTP alone is served, beside every TCP listener; `[::]` takes IPv4 too. May be empty.
-    pub listen: Vec<SocketAddr>,
     /// Which other pages may use this server.
     pub allowed_origins: AllowedOrigins,
     /// The header a trusted proxy puts the client's address in; `None` is the TCP connection's.
@@ -150,19 +165,6 @@ pub struct IceSettings {
     pub requests_per_minute: NonZeroU32,
 }
 
-/// Queue, sessions and messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignalingSettings {
-    /// How long one may wait for a partner: a second to a day.
-    pub queue_timeout: Duration,
-    /// How long a session may last: a second to a week.
-    pub session_lifetime: Duration,
-    /// The time between pings: 1 to 300 s.
-    pub heartbeat_interval: Duration,
-    /// The longest message taken from a client, in bytes: 1 KiB to 1 MiB.
-    pub max_message_bytes: usize,
-}
-
 /// How much is logged: the level named and everything more urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -179,3 +181,16 @@ pub enum LogLevel {
     /// Everything there is.
     Trace,
 }
+
+macro_rules! default_as_in_config {
+    ($($settings:ty: $field:ident),*) => {
+        $(impl Default for $settings {
+            /// What is in force when nothing is configured.
+            fn default() -> Self {
+                Config::default().$field
+            }
+        })*
+    };
+}
+
+default_as_in_config!(ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IceSettings: ice);

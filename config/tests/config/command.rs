@@ -15,13 +15,13 @@ fn each_command_takes_the_flags() {
         panic!("not a check");
     };
     let config = layers.resolve().unwrap().config;
-    assert_eq!(config.turn.realm, "example.org");
+    assert_eq!(config.rules.realm, "example.org");
     assert_eq!(config.workers.unwrap().get(), 2);
     let Ok(Command::Healthcheck(layers)) = parse(&["healthcheck", "--admin-listen", "[::1]:1"])
     else {
         panic!("not a health check");
     };
-    assert_eq!(layers.resolve().unwrap().config.admin_listen, Some("[::1]:1".parse().unwrap()));
+    assert_eq!(layers.resolve().unwrap().config.listen.admin, Some("[::1]:1".parse().unwrap()));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn the_example_files_comments_are_valid() {
     let mut layers = Layers::default();
     layers.file("hairpin.example.toml", &all.join("\n"));
     let resolved = layers.resolve().expect("the example is valid without its marks");
-    assert_eq!(resolved.warnings, [""; 0]);
+    assert_eq!(resolved.config.warnings(), [""; 0]);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn recipes_are_valid() {
         let mut layers = Layers::default();
         layers.file("recipe", recipe);
         let resolved = layers.resolve().unwrap_or_else(|errors| panic!("{recipe}\n{errors}"));
-        assert_eq!(resolved.warnings, [""; 0], "{recipe}");
+        assert_eq!(resolved.config.warnings(), [""; 0], "{recipe}");
     }
 }
 

@@ -6,6 +6,7 @@ mod errors;
 mod meaning;
 mod precedence;
 mod secrets;
+mod typed;
 
 use hairpin_config::{Command, Config, ConfigErrors, Layers, Resolved};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hairpin_config::{AllowedOrigins, BindHost, Config, Listener, Protocol, RelayAddress};
 use hairpin_stun::Key;
+use hairpin_turn::Quotas;
 
 use crate::{config, program};
 
@@ -30,17 +31,19 @@ fn nothing_configured_serves_everything() {
         expected.push(listener(protocol, BindHost::ANY_V4, 443, false));
         expected.push(listener(protocol, BindHost::ANY_V6, 443, false));
     }
-    assert_eq!(config.listeners, expected);
+    assert_eq!(config.listen.turn, expected);
     assert!(config.relay.addresses.is_empty());
     assert_eq!(config.relay.ports, 49152..=65535);
-    assert_eq!((config.relay.user_quota, config.relay.total_quota), (None, None));
-    assert_eq!(config.turn.realm, "hairpin");
-    assert!(config.turn.software && config.http.page);
-    assert!(config.turn.credentials.secrets.is_empty() && config.turn.credentials.users.is_empty());
-    assert_eq!(config.turn.max_lifetime, Duration::from_secs(3600));
-    assert_eq!(config.http.listen, ["[::]:8080".parse().unwrap()]);
+    assert_eq!(config.relay.quotas, Quotas::default());
+    assert_eq!(config.rules.realm, "hairpin");
+    assert!(config.rules.software.is_some() && config.http.page);
+    assert!(
+        config.rules.credentials.secrets.is_empty() && config.rules.credentials.users.is_empty()
+    );
+    assert_eq!(config.rules.max_lifetime, Duration::from_secs(3600));
+    assert_eq!(config.listen.http, ["[::]:8080".parse().unwrap()]);
     assert_eq!(config.http.allowed_origins, AllowedOrigins::Any);
-    assert_eq!(config.admin_listen, Some("127.0.0.1:9090".parse().unwrap()));
+    assert_eq!(config.listen.admin, Some("127.0.0.1:9090".parse().unwrap()));
     assert_eq!(config.signaling.queue_timeout, Duration::from_secs(120));
     assert_eq!(config.signaling.session_lifetime, Duration::from_secs(7200));
     assert_eq!(config.ice.ttl, Duration::from_secs(600));
@@ -57,7 +60,7 @@ fn ports_may_be_left_to_the_system() {
     ]);
     let host = bind("127.0.0.1");
     assert_eq!(
-        config.listeners,
+        config.listen.turn,
         [listener(Protocol::Udp, host.clone(), 0, true), listener(Protocol::Tcp, host, 0, true)]
     );
 }
@@ -67,7 +70,7 @@ fn the_second_port_is_required_once_asked_for() {
     let ports = |settings: &[(&str, &str)]| {
         let mut settings = settings.to_vec();
         settings.extend([("listening-ip", "192.0.2.1"), ("no-tcp", "true")]);
-        let listeners = config(&settings).listeners;
+        let listeners = config(&settings).listen.turn;
         listeners.iter().map(|listener| (listener.port, listener.required)).collect::<Vec<_>>()
     };
     assert_eq!(ports(&[]), [(3478, true), (443, false)]);
@@ -84,7 +87,7 @@ fn udp_may_be_bound_elsewhere() {
         ("alt-listening-port", "none"),
     ]);
     assert_eq!(
-        config.listeners,
+        config.listen.turn,
         [
             listener(Protocol::Udp, bind("fly-global-services"), 3478, true),
             listener(Protocol::Tcp, BindHost::ANY_V4, 3478, true)
@@ -95,9 +98,10 @@ fn udp_may_be_bound_elsewhere() {
 #[test]
 fn http_takes_the_second_port_from_turn_over_tcp() {
     let config = config(&[("http-listen", "[::]:443")]);
-    let on_443 = config.listeners.iter().filter(|listener| listener.port == 443);
-    assert!(on_443.clone().all(|listener| listener.protocol == Protocol::Udp));
-    assert_eq!(on_443.count(), 2);
+    let on_443: Vec<_> =
+        config.listen.turn_sockets().filter(|listener| listener.port == 443).collect();
+    assert!(on_443.iter().all(|listener| listener.protocol == Protocol::Udp));
+    assert_eq!(on_443.len(), 2);
 }
 
 #[test]
@@ -141,7 +145,7 @@ fn bound_and_advertised_addresses_are_separate() {
 #[test]
 fn users_are_kept_as_keys() {
     let key = |text: &str| {
-        let users = config(&[("realm", "example.org"), ("user", text)]).turn.credentials.users;
+        let users = config(&[("realm", "example.org"), ("user", text)]).rules.credentials.users;
         assert_eq!(&*users[0].0, "alice");
         users[0].1.as_ref().to_vec()
     };
@@ -168,7 +172,7 @@ fn peers_are_allowed_and_denied() {
         ("allowed-peer-ip", "10.1.0.0/16"),
         ("denied-peer-ip", "198.51.100.1-198.51.100.9"),
     ])
-    .turn
+    .rules
     .policy;
     assert!(policy.allows(ip("10.1.2.3")));
     assert!(!policy.allows(ip("10.2.2.3")));
@@ -206,16 +210,18 @@ fn what_is_hardly_meant_is_warned_of() {
     ];
     for (settings, expected) in cases {
         let resolved = program(settings).unwrap();
-        assert_eq!(resolved.warnings.len(), 1, "{:?}", resolved.warnings);
-        assert!(resolved.warnings[0].contains(expected), "{:?}", resolved.warnings);
-        assert!(resolved.describe().contains(&format!("warning: {}", resolved.warnings[0])));
+        let warnings = resolved.config.warnings();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains(expected), "{warnings:?}");
+        assert!(resolved.describe().contains(&format!("warning: {}", warnings[0])));
     }
-    assert!(program(&[]).unwrap().warnings.is_empty());
+    assert!(Config::default().warnings().is_empty());
 }
 
 #[test]
 fn each_insecurity_goes_with_its_fix() {
-    let count = |settings: &[(&str, &str)]| program(settings).unwrap().insecure_defaults().len();
+    let count =
+        |settings: &[(&str, &str)]| program(settings).unwrap().config.insecure_defaults().len();
     assert_eq!(count(&[]), 6);
     let mended = [
         ("static-auth-secret", "0123456789abcdef0123456789abcdef"),
@@ -230,7 +236,7 @@ fn each_insecurity_goes_with_its_fix() {
     let mut public_admin = mended.to_vec();
     public_admin.push(("admin-listen", "0.0.0.0:9090"));
     assert_eq!(count(&public_admin), 2);
-    for insecurity in program(&[]).unwrap().insecure_defaults() {
+    for insecurity in program(&[]).unwrap().config.insecure_defaults() {
         let flag = insecurity.fix.trim_start_matches("--").split(' ').next().unwrap();
         assert!(hairpin_config::settings().any(|setting| setting.name == flag), "{flag}");
     }

@@ -5,7 +5,7 @@ use hairpin_config::Layers;
 use crate::{flags, variables};
 
 fn realm(layers: Layers) -> String {
-    layers.resolve().expect("the settings are valid").config.turn.realm
+    layers.resolve().expect("the settings are valid").config.rules.realm
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_switch_can_be_turned_off_again() {
     layers.file("f.toml", "no-page = true\nno-software = true");
     let config = layers.resolve().unwrap().config;
     assert!(config.http.page);
-    assert!(!config.turn.software);
+    assert!(config.rules.software.is_none());
     assert!(!flags(&["--no-page"]).resolve().unwrap().config.http.page);
 }
 

@@ -10,8 +10,13 @@ fn everything(layers: Layers, text: &mut String) {
     write!(text, "{layers:?}").unwrap();
     match layers.resolve() {
         Ok(resolved) => {
-            write!(text, "{resolved:?}{}{:?}", resolved.describe(), resolved.insecure_defaults())
-                .unwrap();
+            write!(
+                text,
+                "{resolved:?}{}{:?}",
+                resolved.describe(),
+                resolved.config.insecure_defaults()
+            )
+            .unwrap();
         }
         Err(errors) => write!(text, "{errors}{errors:?}").unwrap(),
     }

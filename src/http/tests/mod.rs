@@ -48,13 +48,13 @@ impl Site {
         let relay = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478))];
         let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay));
         let hub = signaling::start(
-            &config.signaling,
+            config.signaling.clone(),
             ice.clone(),
             metrics.clone(),
             clock,
             &Supervisor::default(),
         );
-        let limits = Limits { max_message: config.signaling.max_message_bytes };
+        let limits = Limits { max_message: config.signaling.max_message };
         let web = Web::new(&config.http, &config.ice, limits, ice, hub, clock);
 
         let socket = TcpSocket::new_v4().expect("a socket");

@@ -1,9 +1,6 @@
-//! From text to one value: numbers, addresses, names and words.
+//! From text to one value: addresses, names and words.
 
-use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
-use std::str::FromStr;
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::HeaderName;
 
@@ -11,50 +8,30 @@ use crate::error::{Invalid, Parsed};
 use crate::host::{Host, is_name};
 use crate::types::{BindHost, LogLevel};
 
-/// A whole number within `range`.
-pub(crate) fn number<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Parsed<T>
-where
-    T: FromStr + PartialOrd + std::fmt::Display,
-{
-    move |text| {
-        let fix = format!("give a whole number from {} to {}", range.start(), range.end());
-        match text.parse() {
-            Ok(number) if range.contains(&number) => Ok(number),
-            Ok(_) => Err(Invalid::new("is out of bounds", fix)),
-            Err(_) => Err(Invalid::new("is not a number in bounds", fix)),
-        }
+/// A switch.
+pub(crate) fn switch(text: &str) -> Parsed<bool> {
+    match text {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(Invalid::new("is neither true nor false", "give true or false")),
     }
-}
-
-/// A whole number of seconds within `range`.
-pub(crate) fn seconds(range: RangeInclusive<u64>) -> impl Fn(&str) -> Parsed<Duration> {
-    let number = number(range);
-    move |text| number(text).map(Duration::from_secs)
-}
-
-/// A limit; what has none is left out.
-pub(crate) fn limit(text: &str) -> Parsed<std::num::NonZeroU32> {
-    text.parse().map_err(|_| {
-        let fix = format!("give a whole number from 1 to {}, or leave it out for none", u32::MAX);
-        Invalid::new("is no limit", fix)
-    })
-}
-
-/// `none`, or a value.
-pub(crate) fn or_none<T>(parse: impl Fn(&str) -> Parsed<T>) -> impl Fn(&str) -> Parsed<Option<T>> {
-    move |text| if text == "none" { Ok(None) } else { parse(text).map(Some) }
 }
 
 /// An address one can bind or be reached at. An IPv4-mapped one (RFC 4291 s2.5.5.2) is the IPv4 address.
 pub(crate) fn ip(text: &str) -> Parsed<IpAddr> {
-    let fix = "give an address such as 192.0.2.1 or 2001:db8::1";
-    let ip: IpAddr = text.parse().map_err(|_| Invalid::new("is not an IP address", fix))?;
-    let ip = ip.to_canonical();
-    if ip.is_multicast() || ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST) {
-        return Err(Invalid::new("is not the address of one host", fix));
+    let ip: IpAddr = text.parse().map_err(|_| Invalid::new("is not an IP address", IP_FIX))?;
+    one_hosts(ip.to_canonical())
+}
+
+/// An address that belongs to no group of hosts.
+pub(crate) fn one_hosts(ip: IpAddr) -> Parsed<IpAddr> {
+    if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        return Err(Invalid::new("is not the address of one host", IP_FIX));
     }
     Ok(ip)
 }
+
+const IP_FIX: &str = "give an address such as 192.0.2.1 or 2001:db8::1";
 
 /// An address to bind, or a name that stands for one.
 pub(crate) fn bind_host(text: &str) -> Parsed<BindHost> {

@@ -1,0 +1,71 @@
+//! Queue, sessions and messages.
+
+use std::time::Duration;
+
+use hairpin_signaling::Rate;
+
+use crate::check::Violations;
+use crate::error::Invalid;
+use crate::parser::{bounded, seconds};
+use crate::reader::Reader;
+use crate::setting::{Group, Setting};
+use crate::types::Config;
+
+pub(crate) const QUEUE_TIMEOUT: Setting<Duration> =
+    Setting::one("queue-timeout", "SECONDS", seconds(1..=86_400))
+        .default("120")
+        .help("How long one may wait for a partner");
+
+pub(crate) const SESSION_LIFETIME: Setting<Duration> =
+    Setting::one("session-lifetime", "SECONDS", seconds(1..=604_800))
+        .default("7200")
+        .help("How long a session may last");
+
+pub(crate) const HEARTBEAT_INTERVAL: Setting<Duration> =
+    Setting::one("heartbeat-interval", "SECONDS", seconds(1..=300))
+        .default("25")
+        .help("Time between WebSocket pings");
+
+pub(crate) const MAX_MESSAGE_BYTES: Setting<usize> =
+    Setting::one("max-message-bytes", "BYTES", bounded(1024..=1_048_576))
+        .default("65536")
+        .help("Longest message taken from a client");
+
+pub(super) const GROUP: Group = Group {
+    title: "Matching and signaling",
+    settings: &[
+        QUEUE_TIMEOUT.about(),
+        SESSION_LIFETIME.about(),
+        HEARTBEAT_INTERVAL.about(),
+        MAX_MESSAGE_BYTES.about(),
+    ],
+};
+
+pub(crate) fn read(reader: &mut Reader) -> hairpin_signaling::Config {
+    let heartbeat = reader.get(&HEARTBEAT_INTERVAL);
+    let max_message = reader.get(&MAX_MESSAGE_BYTES);
+    let longest = u32::try_from(max_message).expect("bounded to a mebibyte");
+    hairpin_signaling::Config {
+        queue_timeout: reader.get(&QUEUE_TIMEOUT),
+        session_lifetime: reader.get(&SESSION_LIFETIME),
+        heartbeat,
+        // One lost ping is no death; two are.
+        heartbeat_timeout: heartbeat * 2 + Duration::from_secs(10),
+        max_message,
+        // A second for each of the longest messages, and eight at once.
+        bytes: Rate::new(longest, longest.saturating_mul(8)),
+        ..hairpin_signaling::Config::default()
+    }
+}
+
+pub(crate) fn check(config: &Config, violations: &mut Violations) {
+    let signaling = &config.signaling;
+    violations.bounds(&QUEUE_TIMEOUT, &signaling.queue_timeout);
+    violations.bounds(&SESSION_LIFETIME, &signaling.session_lifetime);
+    violations.bounds(&HEARTBEAT_INTERVAL, &signaling.heartbeat);
+    violations.bounds(&MAX_MESSAGE_BYTES, &signaling.max_message);
+    if signaling.heartbeat_timeout <= signaling.heartbeat {
+        let fix = "give less than the heartbeat timeout, or a greater timeout";
+        violations.reject(&HEARTBEAT_INTERVAL, Invalid::new("outlasts the heartbeat timeout", fix));
+    }
+}

@@ -1,0 +1,196 @@
+//! Which sockets listen, and that no two of them want the same port.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::http::{ADMIN_LISTEN, HTTP_LISTEN};
+use super::without_repetition;
+use crate::check::Violations;
+use crate::error::Invalid;
+use crate::parser::{Parser, bounded};
+use crate::reader::Reader;
+use crate::setting::{Group, Many, Optional, Setting};
+use crate::text::bind_host;
+use crate::types::{BindHost, Config, ListenSettings, Listener, Protocol};
+
+pub(crate) const LISTENING_IP: Setting<BindHost, Many> =
+    Setting::many("listening-ip", "HOST", Parser::Text(bind_host))
+        .absent("every address")
+        .help("Address, or name resolved when bound, of the TURN/STUN sockets");
+
+pub(crate) const UDP_LISTENING_IP: Setting<BindHost, Many> =
+    Setting::many("udp-listening-ip", "HOST", Parser::Text(bind_host))
+        .absent("as `listening-ip`")
+        .help("The same for UDP alone; on Fly.io `fly-global-services`");
+
+pub(crate) const LISTENING_PORT: Setting<u16> =
+    Setting::one("listening-port", "PORT", bounded(0..=65_535))
+        .default("3478")
+        .help("TURN/STUN port, UDP and TCP; 0 lets the system choose");
+
+pub(crate) const ALT_LISTENING_PORT: Setting<u16, Optional> = Setting::optional(
+    "alt-listening-port",
+    "PORT",
+    bounded(0..=65_535),
+)
+.or_none()
+.default("443")
+.help(
+    "Second port or `none`; unset, 443 is used where it may be bound and `listening-port` is not 0",
+);
+
+pub(crate) const NO_UDP: Setting<bool> = Setting::switch("no-udp").help("No TURN/STUN over UDP");
+
+pub(crate) const NO_TCP: Setting<bool> = Setting::switch("no-tcp").help("No TURN/STUN over TCP");
+
+pub(super) const GROUP: Group = Group {
+    title: "TURN and STUN sockets",
+    settings: &[
+        LISTENING_IP.about(),
+        UDP_LISTENING_IP.about(),
+        LISTENING_PORT.about(),
+        ALT_LISTENING_PORT.about(),
+        NO_UDP.about(),
+        NO_TCP.about(),
+    ],
+};
+
+pub(crate) fn read(reader: &mut Reader) -> ListenSettings {
+    ListenSettings {
+        turn: turn_listeners(reader),
+        http: without_repetition(reader.get(&HTTP_LISTEN)),
+        admin: reader.get(&ADMIN_LISTEN),
+    }
+}
+
+fn turn_listeners(reader: &mut Reader) -> Vec<Listener> {
+    let tcp_hosts = without_repetition(reader.get(&LISTENING_IP));
+    let udp_hosts = match without_repetition(reader.get(&UDP_LISTENING_IP)) {
+        own if own.is_empty() => tcp_hosts.clone(),
+        own => own,
+    };
+    let ports = ports(reader);
+    let mut listeners = Vec::new();
+    if !reader.get(&NO_UDP) {
+        listeners.extend(each(Protocol::Udp, &udp_hosts, &ports));
+    }
+    if !reader.get(&NO_TCP) {
+        listeners.extend(each(Protocol::Tcp, &tcp_hosts, &ports));
+    }
+    without_repetition(listeners)
+}
+
+/// The ports, and whether each must be had.
+fn ports(reader: &mut Reader) -> Vec<(u16, bool)> {
+    let main = reader.get(&LISTENING_PORT);
+    let alt = reader.get(&ALT_LISTENING_PORT);
+    let asked_for = reader.is_set(&ALT_LISTENING_PORT);
+    let mut ports = vec![(main, true)];
+    // Who lets the system choose wants to meet nobody else's port: not 443 either.
+    if let Some(alt) = alt.filter(|alt| (asked_for || main != 0) && (*alt != main || main == 0)) {
+        ports.push((alt, asked_for));
+    }
+    ports
+}
+
+fn each(protocol: Protocol, hosts: &[BindHost], ports: &[(u16, bool)]) -> Vec<Listener> {
+    // A kernel may lack IPv6; nobody asked for it by name.
+    let everywhere = [(BindHost::ANY_V4, true), (BindHost::ANY_V6, false)];
+    let asked_for = hosts.iter().map(|host| (host.clone(), true));
+    let hosts: Vec<_> = if hosts.is_empty() { everywhere.into() } else { asked_for.collect() };
+    let mut listeners = Vec::new();
+    for (port, port_required) in ports {
+        for (host, host_required) in &hosts {
+            let required = *port_required && *host_required;
+            listeners.push(Listener { protocol, host: host.clone(), port: *port, required });
+        }
+    }
+    listeners
+}
+
+impl ListenSettings {
+    /// The TURN/STUN sockets to bind: all but the TCP ones nobody asked for by name whose port HTTP or the admin
+    /// listener takes.
+    pub fn turn_sockets(&self) -> impl Iterator<Item = &Listener> {
+        let taken = |listener: &Listener| {
+            self.http.iter().chain(&self.admin).any(|addr| listener.meets(addr))
+        };
+        self.turn.iter().filter(move |listener| listener.required || !taken(listener))
+    }
+}
+
+pub(crate) fn check(config: &Config, violations: &mut Violations) {
+    let ListenSettings { http, admin, .. } = &config.listen;
+    let turn: Vec<&Listener> = config.listen.turn_sockets().collect();
+    let mut pairs =
+        http.iter().enumerate().flat_map(|(i, a)| http[..i].iter().map(move |b| (a, b)));
+    if pairs.any(|(a, b)| overlap(a.ip(), a.port(), b, Takes::BothFamilies)) {
+        let fix = "leave one out: [::] takes IPv4 too";
+        violations.reject(&HTTP_LISTEN, Invalid::new("has one port twice", fix));
+    }
+    if http.iter().any(|addr| turn.iter().any(|listener| listener.meets(addr))) {
+        let fix =
+            "leave it out: HTTP is served on the TURN/STUN port as well; or give another port";
+        violations.reject(&HTTP_LISTEN, Invalid::new("is a TURN/STUN socket too", fix));
+    }
+    let meets_http = |admin: &SocketAddr| {
+        http.iter().any(|addr| overlap(addr.ip(), addr.port(), admin, Takes::BothFamilies))
+    };
+    let meets_turn = |admin: &SocketAddr| turn.iter().any(|listener| listener.meets(admin));
+    if admin.is_some_and(|admin| meets_http(&admin) || meets_turn(&admin)) {
+        let fix = "give it another port: metrics are not for the public";
+        let invalid = Invalid::new("is an HTTP or TURN/STUN socket too", fix);
+        violations.clash(&ADMIN_LISTEN, &HTTP_LISTEN, invalid);
+    }
+}
+
+impl Listener {
+    /// Whether it wants the port of an HTTP or admin listener.
+    fn meets(&self, addr: &SocketAddr) -> bool {
+        match self.host {
+            BindHost::Ip(ip) if self.protocol == Protocol::Tcp => {
+                overlap(ip, self.port, addr, Takes::ItsFamily)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a socket bound to `[::]` takes.
+#[derive(Clone, Copy, PartialEq)]
+enum Takes {
+    /// IPv6 alone: a TURN/STUN socket.
+    ItsFamily,
+    /// IPv4 too: an HTTP or admin listener.
+    BothFamilies,
+}
+
+/// Whether a socket wants the same port of the same address as an HTTP or admin listener.
+fn overlap(ip: IpAddr, port: u16, other: &SocketAddr, takes: Takes) -> bool {
+    let same_port = port == other.port() && port != 0;
+    let covers = |wide: IpAddr, takes: Takes, narrow: IpAddr| {
+        let both = takes == Takes::BothFamilies && wide.is_ipv6();
+        wide.is_unspecified() && (wide.is_ipv4() == narrow.is_ipv4() || both)
+    };
+    let other = other.ip();
+    same_port && (ip == other || covers(ip, takes, other) || covers(other, Takes::BothFamilies, ip))
+}
+
+pub(crate) fn warn(config: &Config, warnings: &mut Vec<String>) {
+    let listeners = &config.listen.turn;
+    if listeners.is_empty() {
+        warnings.push("no-udp and no-tcp leave no TURN/STUN socket: nothing is relayed".to_owned());
+    }
+    let ports = &config.relay.ports;
+    let is_inside =
+        |listener: &&Listener| listener.protocol == Protocol::Udp && ports.contains(&listener.port);
+    let mut inside: Vec<u16> =
+        listeners.iter().filter(is_inside).map(|listener| listener.port).collect();
+    inside.dedup();
+    for port in inside {
+        warnings.push(format!(
+            "listening port {port} lies in the relay range {}-{}: allocations cannot have it",
+            ports.start(),
+            ports.end()
+        ));
+    }
+}
