@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_turn::{Credentials, PeerPolicy, Quotas};
+use hairpin_turn::{Quotas, Rules};
 use http::HeaderName;
 
 use crate::host::Host;
@@ -116,27 +116,6 @@ pub struct RelayAddress {
     /// What XOR-RELAYED-ADDRESS says and peers see; `None` is the bound address itself, to be
     /// detected where that is unspecified. Of the same family as `bind`.
     pub advertised: Option<IpAddr>,
-}
-
-/// The TURN server's own rules.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// REALM, prepared with OpaqueString (RFC 8265), 1 to 127 characters.
-    pub realm: String,
-    /// SOFTWARE in answers to authenticated requests; `None` leaves it out.
-    pub software: Option<String>,
-    /// Who may allocate. No secrets: one is to be made for this run.
-    pub credentials: Credentials,
-    /// How long a nonce is good for: 60 s to an hour (RFC 8489 s9.2).
-    pub nonce_lifetime: Duration,
-    /// The longest lifetime granted: 600 s to a day (RFC 8656 s7.2).
-    pub max_lifetime: Duration,
-    /// Which peers may be reached.
-    pub policy: PeerPolicy,
-    /// Permissions one allocation may hold.
-    pub max_permissions: usize,
-    /// Channels one allocation may hold; at most the 4096 there are (RFC 8656 s12).
-    pub max_channels: usize,
 }
 
 /// HTTP and WebSockets.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hairpin_stun::Key;
-use hairpin_turn::{Credentials, PeerPolicy};
+use hairpin_turn::{Credentials, PeerPolicy, Rules};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 
@@ -14,7 +14,7 @@ use crate::error::{Invalid, Parsed};
 use crate::parser::{Parser, bounded, seconds};
 use crate::reader::Reader;
 use crate::setting::{Group, Many, Setting};
-use crate::types::{Config, Rules};
+use crate::types::Config;
 
 pub(crate) const REALM: Setting<String> = Setting::one("realm", "TEXT", Parser::Text(realm))
     .default("hairpin")
@@ -70,9 +70,8 @@ pub(super) const GROUP: Group = Group {
 
 pub(crate) fn read(reader: &mut Reader) -> Rules {
     let realm = reader.get(&REALM);
-    let software = concat!("hairpin ", env!("CARGO_PKG_VERSION"));
     Rules {
-        software: (!reader.get(&NO_SOFTWARE)).then(|| software.to_owned()),
+        software: if reader.get(&NO_SOFTWARE) { None } else { Rules::default().software },
         credentials: Credentials {
             secrets: without_repetition(reader.get(&STATIC_AUTH_SECRET)),
             users: users(reader, &realm),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hairpin_config::{BindHost, Config, Host, Listener, Protocol, RelayAddress, Source};
 use hairpin_stun::Key;
+use hairpin_turn::{Quotas, Rules};
 
 /// A configuration with one thing changed.
 fn changed(change: impl FnOnce(&mut Config)) -> Config {
@@ -16,6 +17,15 @@ fn changed(change: impl FnOnce(&mut Config)) -> Config {
 #[test]
 fn what_nothing_configured_means_is_valid() {
     assert_eq!(Config::default().check(), Ok(()));
+}
+
+/// A program that sets one rule and leaves the others to `..Default::default()` gets what the command would have.
+#[test]
+fn the_cores_own_defaults_are_the_settings() {
+    let config = Config::default();
+    assert_eq!(format!("{:?}", config.rules), format!("{:?}", Rules::default()));
+    assert_eq!(config.relay.quotas, Quotas::default());
+    assert_eq!(config.signaling, hairpin_signaling::Config::default());
 }
 
 #[test]
