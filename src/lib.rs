@@ -28,6 +28,7 @@ mod builder;
 mod clock;
 mod error;
 mod http;
+mod ice;
 mod listen;
 mod metrics;
 mod net;

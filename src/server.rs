@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::error::StartError;
-use crate::http::{IceIssuer, Web, admin};
+use crate::http::{Web, admin};
+use crate::ice::IceIssuer;
 use crate::listen::{self, Opened};
 use crate::metrics::Metrics;
 use crate::relay::{Relay, RelayIp, RelaySetup};
@@ -147,14 +148,16 @@ impl Server {
         let draining = CancellationToken::new();
         let ice = Arc::new(IceIssuer::new(
             &config.ice,
+            config.http.ice_requests_per_minute,
             &config.turn.credentials.secrets[0],
             &addresses.turn_udp,
             &addresses.turn_tcp,
+            clock,
         ));
         let hub =
             signaling::start(&config.signaling, ice.clone(), metrics.clone(), clock, &supervisor);
         let limits = Limits { max_message: config.signaling.max_message_bytes };
-        let web = Web::new(&config.http, limits, ice, hub, clock);
+        let web = Web::new(&config.http, limits, ice, hub);
         let web = supervisor.task("the web server", web.run(streams, draining.clone()));
         let admin = admin.map(tokio::net::TcpListener::from_std).transpose();
         let admin = admin.map_err(StartError::System)?.map(|listener| {

@@ -6,9 +6,6 @@
 mod access;
 pub(crate) mod admin;
 mod app;
-mod host;
-mod ice;
-mod limit;
 mod page;
 mod refusal;
 #[cfg(test)]
@@ -31,11 +28,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use host::Host;
-pub(crate) use ice::IceIssuer;
 use refusal::Refusal;
 
-use crate::clock::Clock;
+use crate::ice::IceIssuer;
 use crate::signaling::{HubHandle, Limits};
 use app::App;
 
@@ -80,9 +75,8 @@ impl Web {
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
-        clock: Clock,
     ) -> Self {
-        Self { app: Arc::new(App::new(settings, limits, ice, hub, clock)) }
+        Self { app: Arc::new(App::new(settings, limits, ice, hub)) }
     }
 
     /// Serves every connection handed in, until `stop`; then takes no more, has the hub send its clients

@@ -21,8 +21,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-use super::{HttpStream, IceIssuer, Web};
+use super::{HttpStream, Web};
 use crate::clock::Clock;
+use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
 use crate::signaling::{self, Limits};
 use crate::supervisor::Supervisor;
@@ -46,7 +47,9 @@ impl Site {
         let clock = Clock::start();
         let metrics = Arc::new(Metrics::new(0));
         let relay = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478))];
-        let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay));
+        let per_minute = config.http.ice_requests_per_minute;
+        let ice = IceIssuer::new(&config.ice, per_minute, b"north", &relay, &relay, clock);
+        let ice = Arc::new(ice);
         let hub = signaling::start(
             &config.signaling,
             ice.clone(),
@@ -55,7 +58,7 @@ impl Site {
             &Supervisor::default(),
         );
         let limits = Limits { max_message: config.signaling.max_message_bytes };
-        let web = Web::new(&config.http, limits, ice, hub, clock);
+        let web = Web::new(&config.http, limits, ice, hub);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.

@@ -3,27 +3,12 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use hyper::header::HOST;
-use hyper::http::request::Parts;
-
-use super::Refusal;
-
 /// A host as it stands in a URI (RFC 3986 s3.2.2): a DNS name in lower case, an IPv4 address, or an
 /// IPv6 address in brackets; without a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host(Box<str>);
 
 impl Host {
-    /// The host the client asked for, which is good enough to send it there again. It ends up in URLs
-    /// for that client alone, and only after it has proved to be nothing but a host.
-    pub(crate) fn of(request: &Parts) -> Result<Self, Refusal> {
-        let authority = match request.uri.authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => request.headers.get(HOST).and_then(|value| value.to_str().ok()),
-        };
-        authority.and_then(Self::parse).ok_or(Refusal::BadHost)
-    }
-
     /// From `host` or `host:port`.
     pub(crate) fn parse(authority: &str) -> Option<Self> {
         if let Some(rest) = authority.strip_prefix('[') {
