@@ -37,7 +37,7 @@ impl Driver {
         clock: Clock,
     ) -> Self {
         Self {
-            hub: Hub::new(config),
+            hub: Hub::new(config, rand::random()),
             matcher: Matcher::new(),
             clients: HashMap::new(),
             ice,
