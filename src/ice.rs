@@ -1,16 +1,15 @@
 //! Who gets which ICE servers, and how often.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::IceSettings;
+use hairpin_config::{Host, IceService, IceSettings, IceUrl, Protocol};
 use hairpin_signaling::{IceGrant, IceServer};
 use hairpin_turn::rest_credentials;
 
 use crate::clock::Clock;
-use crate::net::{AddressLimit, Host};
+use crate::net::AddressLimit;
 
 /// Makes the `iceServers` that a client hands to `RTCPeerConnection`: where this server is reached, and
 /// credentials by the REST convention (draft-uberti-behave-turn-rest) that the relay accepts.
@@ -49,11 +48,9 @@ pub(crate) struct TooOften {
 }
 
 impl IceIssuer {
-    /// `per_minute` is how many grants one address gets in a minute; `secret` is one the relay accepts;
-    /// `turn_udp` and `turn_tcp` are its bound addresses.
+    /// `secret` is one the relay accepts; `turn_udp` and `turn_tcp` are its bound addresses.
     pub(crate) fn new(
         settings: &IceSettings,
-        per_minute: NonZeroU32,
         secret: &[u8],
         turn_udp: &[SocketAddr],
         turn_tcp: &[SocketAddr],
@@ -64,12 +61,12 @@ impl IceIssuer {
             // Networks that allow but one port to the outside allow 443.
             tcp: port(turn_tcp, 443),
         };
-        let place = match settings.host.as_deref().and_then(Host::bare) {
+        let place = match &settings.host {
             _ if !settings.urls.is_empty() => Place::Fixed(settings.urls.iter().cloned().collect()),
-            Some(host) => Place::Fixed(ports.urls(&host)),
+            Some(host) => Place::Fixed(ports.urls(host)),
             None => Place::TheirHost(ports),
         };
-        let limit = AddressLimit::per_minute(per_minute, clock);
+        let limit = AddressLimit::per_minute(settings.requests_per_minute, clock);
         Self { secret: secret.into(), ttl: settings.ttl, place, limit }
     }
 
@@ -119,10 +116,16 @@ impl IceIssuer {
     }
 }
 
-impl FromIterator<String> for IceUrls {
-    fn from_iter<I: IntoIterator<Item = String>>(urls: I) -> Self {
-        let (stun, turn) = urls.into_iter().partition(|url| url.starts_with("stun"));
-        Self(Arc::new(UrlsByScheme { stun, turn }))
+impl FromIterator<IceUrl> for IceUrls {
+    fn from_iter<I: IntoIterator<Item = IceUrl>>(urls: I) -> Self {
+        let mut by_scheme = UrlsByScheme::default();
+        for url in urls {
+            match url.service() {
+                IceService::Stun => by_scheme.stun.push(url.to_string()),
+                IceService::Turn => by_scheme.turn.push(url.to_string()),
+            }
+        }
+        Self(Arc::new(by_scheme))
     }
 }
 
@@ -141,10 +144,11 @@ struct Ports {
 impl Ports {
     /// At most four: from five on browsers complain that they slow discovery down.
     fn urls(&self, host: &Host) -> IceUrls {
-        let udp = self.udp.into_iter().flat_map(|port| {
-            [format!("stun:{host}:{port}"), format!("turn:{host}:{port}?transport=udp")]
-        });
-        let tcp = self.tcp.map(|port| format!("turn:{host}:{port}?transport=tcp"));
+        let udp = self
+            .udp
+            .into_iter()
+            .flat_map(|port| [IceUrl::stun(host, port), IceUrl::turn(host, port, Protocol::Udp)]);
+        let tcp = self.tcp.map(|port| IceUrl::turn(host, port, Protocol::Tcp));
         udp.chain(tcp).collect()
     }
 }
@@ -174,19 +178,21 @@ fn username(user: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     fn issuer(host: Option<&str>, urls: &[&str], udp: &[u16], tcp: &[u16]) -> IceIssuer {
         let settings = IceSettings {
-            host: host.map(str::to_owned),
-            ttl: Duration::from_secs(600),
-            urls: urls.iter().map(|url| url.to_string()).collect(),
+            host: host.and_then(Host::bare),
+            urls: urls.iter().map(|url| url.parse().expect("an ICE URL")).collect(),
+            requests_per_minute: NonZeroU32::MIN,
+            ..hairpin_config::Config::default().ice
         };
         let bound = |ports: &[u16]| -> Vec<SocketAddr> {
             ports.iter().map(|port| SocketAddr::from(([0, 0, 0, 0], *port))).collect()
         };
-        let once = NonZeroU32::MIN;
-        IceIssuer::new(&settings, once, b"north", &bound(udp), &bound(tcp), Clock::start())
+        IceIssuer::new(&settings, b"north", &bound(udp), &bound(tcp), Clock::start())
     }
 
     /// What a matched user is given who reached us as `host`.

@@ -148,7 +148,6 @@ impl Server {
         let draining = CancellationToken::new();
         let ice = Arc::new(IceIssuer::new(
             &config.ice,
-            config.http.ice_requests_per_minute,
             &config.turn.credentials.secrets[0],
             &addresses.turn_udp,
             &addresses.turn_tcp,

@@ -19,14 +19,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use hairpin_config::HttpSettings;
+use hairpin_config::{Host, HttpSettings};
 
 use super::access::{Access, Admitted};
 use super::page::File;
 use super::upgrade::{self, Handshake};
 use super::{Refusal, Response, json, response};
 use crate::ice::{IceIssuer, IceUrls};
-use crate::net::Host;
 use crate::signaling::{HubHandle, Limits, socket};
 
 /// What every connection shares.
@@ -55,15 +54,14 @@ impl App {
         ice: Arc<IceIssuer>,
         hub: HubHandle,
     ) -> Self {
-        let header = settings.client_ip_header.as_deref();
         Self {
-            access: Access::new(settings.cors.clone()),
+            access: Access::new(settings.allowed_origins.clone()),
             ice,
-            client_ip_header: header.and_then(|name| name.parse().ok()),
+            client_ip_header: settings.client_ip_header.clone(),
             page: settings.page,
             hub,
             limits,
-            sockets: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
+            sockets: Arc::new(Semaphore::new(settings.max_websockets.min(Semaphore::MAX_PERMITS))),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -186,7 +184,7 @@ impl App {
 }
 
 /// The host the client asked for, which is good enough to send it there again. It ends up in URLs for
-/// that client alone, and only after it has proved to be nothing but a host.
+/// that client alone.
 fn host(request: &Parts) -> Result<Host, Refusal> {
     let authority = match request.uri.authority() {
         Some(authority) => Some(authority.as_str()),

@@ -2,11 +2,9 @@
 //! it can be served.
 
 mod addresses;
-mod host;
 mod limit;
 mod sniff;
 
 pub(crate) use addresses::{detect_relay_ip, own_addresses, resolve};
-pub(crate) use host::Host;
 pub(crate) use limit::AddressLimit;
 pub(crate) use sniff::{Speaks, sniff};

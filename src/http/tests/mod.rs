@@ -47,9 +47,7 @@ impl Site {
         let clock = Clock::start();
         let metrics = Arc::new(Metrics::new(0));
         let relay = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478))];
-        let per_minute = config.http.ice_requests_per_minute;
-        let ice = IceIssuer::new(&config.ice, per_minute, b"north", &relay, &relay, clock);
-        let ice = Arc::new(ice);
+        let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay, clock));
         let hub = signaling::start(
             &config.signaling,
             ice.clone(),
