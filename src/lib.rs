@@ -27,6 +27,7 @@
 mod builder;
 mod clock;
 mod error;
+mod front;
 mod http;
 mod ice;
 mod listen;

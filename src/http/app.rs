@@ -14,7 +14,6 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use hairpin_config::{Host, HttpSettings};
 
 use super::access::{Access, Admitted};
+use super::io::Reread;
 use super::page::File;
 use super::upgrade::{self, Handshake};
 use super::{Refusal, Response, json, response};
@@ -37,6 +37,8 @@ pub(super) struct App {
     pub(super) page: bool,
     pub(super) hub: HubHandle,
     pub(super) limits: Limits,
+    /// A permit for every connection there may be that is not a WebSocket.
+    pub(super) connections: Arc<Semaphore>,
     /// A permit for every WebSocket there may be.
     pub(super) sockets: Arc<Semaphore>,
     /// Everything spawned for a connection.
@@ -61,6 +63,7 @@ impl App {
             page: settings.page,
             hub,
             limits,
+            connections: Arc::new(Semaphore::new(super::CONNECTIONS)),
             sockets: Arc::new(Semaphore::new(settings.max_websockets.min(Semaphore::MAX_PERMITS))),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -122,9 +125,11 @@ impl App {
         self.spawn(async move {
             let Ok(upgraded) = upgrade.await else { return };
             let parts = upgraded
-                .downcast::<TokioIo<TcpStream>>()
-                .expect("connections are served on nothing but TcpStreams");
-            socket::serve(parts.io.into_inner(), parts.read_buf.into(), ice, &hub, limits).await;
+                .downcast::<TokioIo<Reread>>()
+                .expect("connections are served on nothing else");
+            let (unread, stream) = parts.io.into_inner().into_parts();
+            let read = [&parts.read_buf[..], &unread].concat();
+            socket::serve(stream, read, ice, &hub, limits).await;
             drop(permit);
         });
     }

@@ -2,9 +2,9 @@
 //! it can be served.
 
 mod addresses;
+mod connection;
 mod limit;
-mod sniff;
 
 pub(crate) use addresses::{detect_relay_ip, own_addresses, resolve};
+pub(crate) use connection::{Connection, Io, canonical};
 pub(crate) use limit::AddressLimit;
-pub(crate) use sniff::{Speaks, sniff};
