@@ -10,10 +10,11 @@ use hyper::header::{
     HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -124,11 +125,7 @@ impl App {
         let (hub, limits) = (self.hub.clone(), self.limits);
         self.spawn(async move {
             let Ok(upgraded) = upgrade.await else { return };
-            let parts = upgraded
-                .downcast::<TokioIo<Reread>>()
-                .expect("connections are served on nothing else");
-            let (unread, stream) = parts.io.into_inner().into_parts();
-            let read = [&parts.read_buf[..], &unread].concat();
+            let (read, stream) = taken_apart(upgraded);
             socket::serve(stream, read, ice, &hub, limits).await;
             drop(permit);
         });
@@ -186,6 +183,14 @@ impl App {
             .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
             .unwrap_or(peer.ip())
     }
+}
+
+/// What the client has sent after its handshake, and the socket. Of HTTP nothing is left, not even its buffer.
+fn taken_apart(upgraded: Upgraded) -> (Vec<u8>, TcpStream) {
+    let parts =
+        upgraded.downcast::<TokioIo<Reread>>().expect("connections are served on nothing else");
+    let (unread, stream) = parts.io.into_inner().into_parts();
+    ([&parts.read_buf[..], &unread].concat(), stream)
 }
 
 /// The host the client asked for, which is good enough to send it there again. It ends up in URLs for
