@@ -4,15 +4,16 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hairpin_stun::{FramingLost, Reader};
-use hairpin_turn::{FiveTuple, StreamDeadlines};
+use hairpin_turn::{FiveTuple, StreamDeadlines, Transport};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
+use super::RelayContext;
 use super::shard::Shard;
-use crate::clock::Clock;
+use crate::net::{Connection, Io};
 
 /// Bytes of data that wait for a slow reader; beyond that datagrams are lost, as on any full link.
 const DATA_LIMIT: usize = 256 << 10;
@@ -23,44 +24,62 @@ const CONTROL_LIMIT: usize = DATA_LIMIT + (64 << 10);
 
 /// Serves a connection until it closes, breaks the framing, or runs out of time.
 pub(super) async fn serve(
-    shard: &RefCell<Shard>,
-    stream: TcpStream,
-    tuple: FiveTuple,
-    clock: Clock,
-    stop: &CancellationToken,
+    shard: Rc<RefCell<Shard>>,
+    connection: Connection,
+    context: Arc<RelayContext>,
 ) {
+    let Connection { io: Io::Tcp(stream), peer, local, already_read } = connection;
+    let tuple = FiveTuple { transport: Transport::Tcp, client: peer, server: local };
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%peer, %error, "connection dropped"),
+    };
+    let clock = context.clock;
     let writer = Rc::new(StreamWriter::new(stream));
     shard.borrow_mut().open_stream(tuple, writer.clone());
     let mut reader = Reader::new();
     let mut deadlines = StreamDeadlines::new(clock.monotonic());
-    loop {
+    let frames = |reader: &mut Reader, deadlines: &mut StreamDeadlines| {
+        loop {
+            match reader.next_frame() {
+                Ok(Some(frame)) => {
+                    deadlines.frame(clock.monotonic());
+                    shard.borrow_mut().receive_frame(tuple, frame);
+                }
+                Ok(None) => break,
+                Err(FramingLost) => return false,
+            }
+        }
+        deadlines.left_over(clock.monotonic(), reader.buffered());
+        true
+    };
+    let mut unread = &already_read[..];
+    let mut intact = true;
+    while intact && !unread.is_empty() {
+        let taken = reader.spare().len().min(unread.len());
+        let (now, later) = unread.split_at(taken);
+        reader.spare()[..taken].copy_from_slice(now);
+        reader.filled(taken);
+        unread = later;
+        intact = frames(&mut reader, &mut deadlines);
+    }
+    while intact {
         let allocation = shard.borrow().core.allocation_of(clock.now(), &tuple);
         let deadline = deadlines.deadline(allocation).map(|at| clock.instant(at));
         tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = context.stop.cancelled() => break,
             flushed = writer.flush() => if flushed.is_err() { break },
             readable = writer.stream.readable() => {
                 match readable.and_then(|()| writer.stream.try_read(reader.spare())) {
                     Ok(0) => break,
-                    Ok(n) => reader.filled(n),
+                    Ok(n) => {
+                        reader.filled(n);
+                        intact = frames(&mut reader, &mut deadlines);
+                    }
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
                     Err(_) => break,
                 }
-                let framed = loop {
-                    match reader.next_frame() {
-                        Ok(Some(frame)) => {
-                            deadlines.frame(clock.monotonic());
-                            shard.borrow_mut().receive_frame(tuple, frame);
-                        }
-                        Ok(None) => break true,
-                        Err(FramingLost) => break false,
-                    }
-                };
-                if !framed {
-                    break;
-                }
-                deadlines.left_over(clock.monotonic(), reader.buffered());
             }
             () = sleep_until(deadline) => break,
         }
