@@ -1,18 +1,57 @@
 //! hairpin inside another program: `cargo run --example embed`.
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = hairpin::Server::builder()
-        .set("realm", "example.org")
-        .set("listening-port", "3478")
-        .set("alt-listening-port", "none")
-        .set("http-listen", "127.0.0.1:8080")
-        .start()
-        .await?;
-    print!("{}", server.summary());
-    println!("TURN at {:?}", server.addresses().turn_udp);
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
-    tokio::signal::ctrl_c().await?;
-    server.shutdown().await;
+use hairpin::{
+    AllowedOrigins, Config, HttpSettings, Listeners, Quotas, RelaySettings, Rules, Server, Stats,
+};
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let until_interrupted = async |server: &Server| {
+        print!("{}", server.summary());
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+            // Only a defect can cause this.
+            part = server.failed() => Err(part.into()),
+        }
+    };
+    let stats = run(until_interrupted).await?;
+    println!("relayed {} packets", stats.relayed_packets);
     Ok(())
+}
+
+/// Runs a server as long as `work` takes, and says what it has done.
+pub(crate) async fn run(
+    work: impl AsyncFnOnce(&Server) -> Result<(), Failure>,
+) -> Result<Stats, Failure> {
+    let config = Config {
+        rules: Rules { realm: "example.org".into(), max_channels: 16, ..Default::default() },
+        relay: RelaySettings {
+            quotas: Quotas { per_user: Some(20), total: Some(5000) },
+            ..Default::default()
+        },
+        http: HttpSettings {
+            allowed_origins: AllowedOrigins::List(vec!["https://example.org".parse()?]),
+            ..Default::default()
+        },
+        workers: NonZeroUsize::new(2),
+        shutdown_timeout: Duration::from_secs(3),
+        ..Default::default()
+    };
+    // Bound by us, at whichever ports are free. `Listeners::bind(&config)` binds what `config.listen` says.
+    let listeners = Listeners {
+        turn_udp: vec![UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?],
+        http: vec![TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?],
+        ..Default::default()
+    };
+    let server = Server::start(config, listeners)?;
+    let done = work(&server).await;
+    let stats = server.stats();
+    server.shutdown().await;
+    done.map(|()| stats)
 }

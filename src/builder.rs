@@ -1,10 +1,11 @@
-//! Setting a server up from a program.
+//! Setting a server up from text, as the command does.
 
 use hairpin_config::Layers;
 
-use crate::{Server, StartError};
+use crate::{Listeners, Server, StartError};
 
-/// Settings of a server to be. Nothing is checked before [`Builder::start`], which reports every mistake at once.
+/// Settings of a server to be, in text. Nothing is checked before [`Builder::start`], which reports every mistake at
+/// once. [`Server::start`] takes settings as values.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     layers: Layers,
@@ -18,19 +19,14 @@ impl Builder {
         self
     }
 
-    /// Starts the server: workers on threads of their own, HTTP and WebSockets on the runtime this is called on.
-    /// The process's limit on open files is raised as far as it goes.
+    /// Binds the sockets and starts the server: workers on threads of their own, everything else on the runtime this is
+    /// called on.
     ///
     /// # Errors
     /// Whatever is wrong with the settings, or what the system refuses.
     pub async fn start(self) -> Result<Server, StartError> {
-        Server::start(self.layers.resolve().map_err(StartError::Config)?)
-    }
-}
-
-/// What flags, the environment and a file set, merged by the command.
-impl From<Layers> for Builder {
-    fn from(layers: Layers) -> Self {
-        Self { layers }
+        let config = self.layers.resolve().map_err(StartError::Config)?.config;
+        let listeners = Listeners::bind(&config)?;
+        Server::start(config, listeners)
     }
 }

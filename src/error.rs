@@ -2,9 +2,9 @@
 
 use std::io;
 
-use hairpin_config::ConfigErrors;
+use hairpin_config::{BindHost, ConfigErrors};
 
-/// Why [`Builder::start`](crate::Builder::start) failed. The message says what to change.
+/// Why [`Server::start`](crate::Server::start) failed. The message says what to change.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
@@ -28,8 +28,22 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// A socket that was bound already cannot be served.
+    Listener(io::Error),
+    /// There is no tokio runtime to start on.
+    NoRuntime,
     /// Threads, descriptors or memory ran out.
     System(io::Error),
+}
+
+impl StartError {
+    pub(crate) fn unresolved(host: &BindHost, setting: &'static str, source: io::Error) -> Self {
+        let name = match host {
+            BindHost::Ip(ip) => ip.to_string(),
+            BindHost::Name(name) => name.clone(),
+        };
+        Self::Resolve { name, setting, source }
+    }
 }
 
 impl std::fmt::Display for StartError {
@@ -42,6 +56,10 @@ impl std::fmt::Display for StartError {
             }
             Self::Bind { what, setting, source } => {
                 write!(f, "cannot bind {what} ({setting}): {source}; {}", remedy(source))
+            }
+            Self::Listener(source) => write!(f, "cannot serve a socket: {source}"),
+            Self::NoRuntime => {
+                f.write_str("cannot start: there is no tokio runtime; start it on one")
             }
             Self::System(source) => write!(f, "cannot start: {source}"),
         }
@@ -64,9 +82,11 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(errors) => Some(errors),
-            Self::Resolve { source, .. } | Self::Bind { source, .. } | Self::System(source) => {
-                Some(source)
-            }
+            Self::Resolve { source, .. }
+            | Self::Bind { source, .. }
+            | Self::Listener(source)
+            | Self::System(source) => Some(source),
+            Self::NoRuntime => None,
         }
     }
 }

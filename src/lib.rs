@@ -4,16 +4,21 @@
 //! command is a thin shell around this library:
 //!
 //! ```
+//! use hairpin::{Config, ListenSettings, Listener, Listeners, Protocol, Rules, Server};
+//!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let server = hairpin::Server::builder()
-//!     .set("listening-ip", "127.0.0.1")
-//!     .set("listening-port", "0")
-//!     .set("alt-listening-port", "none")
-//!     .set("http-listen", "127.0.0.1:0")
-//!     .set("admin-listen", "none")
-//!     .start()
-//!     .await?;
+//! let config = Config {
+//!     rules: Rules { realm: "example.org".into(), ..Default::default() },
+//!     listen: ListenSettings {
+//!         turn: vec![Listener::at(Protocol::Udp, "127.0.0.1:0".parse()?)],
+//!         http: vec!["127.0.0.1:0".parse()?],
+//!         admin: None,
+//!     },
+//!     ..Default::default()
+//! };
+//! let listeners = Listeners::bind(&config)?;
+//! let server = Server::start(config, listeners)?;
 //! println!("open http://{}", server.addresses().http[0]);
 //! server.shutdown().await;
 //! # Ok(())
@@ -24,12 +29,14 @@
 //! [`hairpin_turn`], [`hairpin_signaling`] and [`hairpin_matcher`].
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod addresses;
 mod builder;
 mod clock;
 mod error;
 mod front;
 mod http;
 mod ice;
+mod limits;
 mod listen;
 mod metrics;
 mod net;
@@ -39,6 +46,18 @@ mod signaling;
 mod summary;
 mod supervisor;
 
+pub use addresses::Addresses;
 pub use builder::Builder;
 pub use error::StartError;
-pub use server::{Addresses, Server};
+pub use limits::raise_open_files_limit;
+pub use listen::Listeners;
+pub use metrics::Stats;
+pub use server::Server;
+
+// What a configuration is made of.
+pub use hairpin_config::{
+    AllowedOrigins, BindHost, Config, ConfigErrors, Host, HttpSettings, IceSettings, IceUrl,
+    ListenSettings, Listener, Origin, Protocol, RelayAddress, RelaySettings,
+};
+pub use hairpin_signaling::Config as SignalingConfig;
+pub use hairpin_turn::{Credentials, IpRange, PeerPolicy, Quotas, Rules};

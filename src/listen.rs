@@ -1,74 +1,100 @@
-//! From a configuration to open sockets.
+//! The sockets a server listens on.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
-use hairpin_config::{BindHost, Config, Protocol, RelaySettings};
-use hairpin_turn::Family;
+use hairpin_config::{Config, Listener, Protocol};
 
 use crate::error::{StartError, remedy};
 use crate::front::{self, Families};
-use crate::net::{detect_relay_ip, resolve};
-use crate::relay::{ListenerSockets, RelayIp, UdpSockets};
+use crate::{net, relay};
 
-/// Every socket a server listens on.
-pub(crate) struct Opened {
-    /// For the relay's workers.
-    pub(crate) udp: ListenerSockets,
-    /// For the front door: every TCP port speaks all our protocols.
-    pub(crate) tcp: Vec<front::Listener>,
-    /// How many of `tcp` are TURN listeners; the HTTP ones follow.
-    pub(crate) turn_tcp: usize,
-    /// The admin listener.
-    pub(crate) admin: Option<std::net::TcpListener>,
-    /// What was not asked for by name and could not be bound: said, not fatal.
-    pub(crate) notes: Vec<String>,
+/// The sockets a server listens on, bound by [`Listeners::bind`] as the settings say, or by whoever starts the
+/// server: a service manager that activates it by its sockets, a test that wants to know a port before.
+///
+/// ```no_run
+/// # fn activated() -> std::net::UdpSocket { unimplemented!() }
+/// let listeners = hairpin::Listeners {
+///     turn_udp: vec![activated()],
+///     http: vec![std::net::TcpListener::bind("127.0.0.1:8080")?],
+///     ..Default::default()
+/// };
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// STUN and TURN over UDP.
+    ///
+    /// A client must always meet the same worker, so a socket is served by one worker. To spread an address over all
+    /// of them, bind one socket for each worker to it, with SO_REUSEPORT: the kernel always brings a client to the
+    /// same one. A socket bound to `[::]` must have IPV6_V6ONLY set.
+    pub turn_udp: Vec<UdpSocket>,
+    /// STUN and TURN over TCP; HTTP and WebSockets are served here too. Listening.
+    pub turn_tcp: Vec<TcpListener>,
+    /// HTTP and WebSockets; STUN and TURN over TCP are served here too. Listening.
+    pub http: Vec<TcpListener>,
+    /// `/metrics`, `/healthz` and `/readyz`. Listening.
+    pub admin: Option<TcpListener>,
+    /// What [`Listeners::bind`] would have bound but could not, though nobody asked for it by name: a sentence each,
+    /// for the server's summary.
+    pub notes: Vec<String>,
 }
 
-/// Binds everything.
-///
-/// # Errors
-/// The first address that was asked for and cannot be had.
-pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError> {
-    let mut opened = Opened {
-        udp: ListenerSockets::default(),
-        tcp: Vec::new(),
-        turn_tcp: 0,
-        admin: None,
-        notes: Vec::new(),
-    };
-    let mut unserved = Unserved::default();
-    for listener in config.listen.turn_sockets() {
-        for ip in resolved(&listener.host, "listening-ip")? {
-            let address = SocketAddr::new(ip, listener.port);
-            let (protocol, bound) = match listener.protocol {
-                Protocol::Udp => {
-                    ("udp", UdpSockets::bind(address, workers).map(|udp| opened.udp.udp.push(udp)))
-                }
-                Protocol::Tcp => (
-                    "tcp",
-                    front::Listener::bind(address, Families::Own).map(|tcp| opened.tcp.push(tcp)),
-                ),
-            };
-            match bound {
-                Ok(()) => {}
-                Err(source) if listener.required => {
-                    let what = format!("{protocol} {address}");
-                    return Err(StartError::Bind { what, setting: "listening-port", source });
-                }
-                Err(error) => unserved.push(format!("{protocol} {address}"), &error),
+impl Listeners {
+    /// Binds what the settings say, a UDP socket for every worker. Names are resolved here, which may take a while.
+    ///
+    /// # Errors
+    /// Settings that will not do, or the first address that was asked for and cannot be had.
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
+        config.check().map_err(StartError::Config)?;
+        let workers = relay::worker_count(config.workers);
+        let mut listeners = Self::default();
+        let mut unserved = Unserved::default();
+        for listener in config.listen.turn_sockets() {
+            let host = &listener.host;
+            let ips = net::resolve(host);
+            for ip in ips.map_err(|error| StartError::unresolved(host, "listening-ip", error))? {
+                listeners.bind_turn(listener, ip, workers, &mut unserved)?;
             }
         }
+        listeners.notes = unserved.notes();
+        for address in &config.listen.http {
+            listeners.http.push(bind_http(*address)?);
+        }
+        listeners.admin = config.listen.admin.map(bind_admin).transpose()?;
+        Ok(listeners)
     }
-    opened.notes = unserved.notes();
-    opened.turn_tcp = opened.tcp.len();
-    for address in &config.listen.http {
-        opened.tcp.push(open_http(*address)?);
+
+    fn bind_turn(
+        &mut self,
+        listener: &Listener,
+        ip: IpAddr,
+        workers: usize,
+        unserved: &mut Unserved,
+    ) -> Result<(), StartError> {
+        let address = SocketAddr::new(ip, listener.port);
+        let (protocol, bound) = match listener.protocol {
+            Protocol::Udp => {
+                let bound = relay::bind_listener(address, workers);
+                ("udp", bound.map(|sockets| self.turn_udp.extend(sockets)))
+            }
+            Protocol::Tcp => {
+                let bound = front::bind_listener(address, Families::Own);
+                ("tcp", bound.map(|socket| self.turn_tcp.push(socket)))
+            }
+        };
+        let what = format!("{protocol} {address}");
+        match bound {
+            Err(source) if listener.required => {
+                Err(StartError::Bind { what, setting: "listening-port", source })
+            }
+            Err(error) => {
+                unserved.push(what, &error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
-    if let Some(address) = config.listen.admin {
-        opened.admin = Some(open_admin(address)?);
-    }
-    Ok(opened)
 }
 
 /// What could not be bound, by reason: port 443 alone is four sockets.
@@ -92,13 +118,13 @@ impl Unserved {
     }
 }
 
-fn open_http(address: SocketAddr) -> Result<front::Listener, StartError> {
-    front::Listener::bind(address, Families::Both)
+fn bind_http(address: SocketAddr) -> Result<TcpListener, StartError> {
+    front::bind_listener(address, Families::Both)
         .or_else(|error| match unsupported_v6(&error, address) {
             // A kernel without IPv6: the default `[::]` means "everywhere".
             true => {
                 let everywhere = (Ipv4Addr::UNSPECIFIED, address.port()).into();
-                front::Listener::bind(everywhere, Families::Own)
+                front::bind_listener(everywhere, Families::Own)
             }
             false => Err(error),
         })
@@ -115,47 +141,10 @@ fn unsupported_v6(error: &io::Error, address: SocketAddr) -> bool {
         && matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
 }
 
-fn open_admin(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
-    let bound = std::net::TcpListener::bind(address)
-        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-    bound.map_err(|source| StartError::Bind {
+fn bind_admin(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| StartError::Bind {
         what: format!("tcp {address}"),
         setting: "admin-listen",
-        source,
-    })
-}
-
-/// The relay's addresses as configured, or as found out.
-///
-/// # Errors
-/// A name that cannot be resolved.
-pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartError> {
-    if settings.addresses.is_empty() {
-        let found = [Family::V4, Family::V6].into_iter().filter_map(detect_relay_ip);
-        return Ok(found.map(|ip| RelayIp { bind: ip, advertised: ip }).collect());
-    }
-    let mut ips = Vec::new();
-    for address in &settings.addresses {
-        for bind in resolved(&address.bind, "relay-ip")? {
-            let advertised = address.advertised.filter(|ip| ip.is_ipv4() == bind.is_ipv4());
-            // A wildcard says nothing to peers.
-            let seen = match bind.is_unspecified() {
-                true => advertised.or_else(|| detect_relay_ip(Family::of(bind))),
-                false => advertised.or(Some(bind)),
-            };
-            ips.extend(seen.map(|advertised| RelayIp { bind, advertised }));
-        }
-    }
-    Ok(ips)
-}
-
-fn resolved(host: &BindHost, setting: &'static str) -> Result<Vec<IpAddr>, StartError> {
-    resolve(host).map_err(|source| StartError::Resolve {
-        name: match host {
-            BindHost::Ip(ip) => ip.to_string(),
-            BindHost::Name(name) => name.clone(),
-        },
-        setting,
         source,
     })
 }

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hairpin_config::{Command, Config, Layers, LogLevel, Resolved};
+use hairpin::{Listeners, Server, StartError};
+use hairpin_config::{Command, Config, Layers, LogLevel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What went wrong, in words for a person.
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         Ok(layers) => layers,
         Err(failure) => return fail(&failure, BAD_CONFIGURATION),
     };
-    let resolved = match layers.clone().resolve() {
+    let resolved = match layers.resolve() {
         Ok(resolved) => resolved,
         Err(errors) => return fail(&errors.to_string(), BAD_CONFIGURATION),
     };
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Healthcheck(_) => healthcheck(&resolved.config),
-        Command::Run(_) => run(layers, &resolved),
+        Command::Run(_) => run(resolved.config),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,20 +70,23 @@ fn merge(mut layers: Layers) -> Result<Layers, Failure> {
     Ok(layers)
 }
 
-fn run(layers: Layers, resolved: &Resolved) -> Result<(), Failure> {
-    start_log(resolved.config.log_level);
+fn run(config: Config) -> Result<(), Failure> {
+    start_log(config.log_level);
+    if let Err(error) = hairpin::raise_open_files_limit() {
+        tracing::warn!(%error, "cannot raise the limit on open files");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start a runtime: {error}"))?;
-    runtime.block_on(serve(layers))
+    runtime.block_on(serve(config))
 }
 
-async fn serve(layers: Layers) -> Result<(), Failure> {
+async fn serve(config: Config) -> Result<(), Failure> {
     let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
     let (mut interrupt, mut terminate) =
         (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let server = hairpin::Builder::from(layers).start().await.map_err(|e| e.to_string())?;
+    let server = start(config).map_err(|error| error.to_string())?;
     print(&server.summary());
     tokio::select! {
         () = either(&mut interrupt, &mut terminate) => {}
@@ -94,6 +98,11 @@ async fn serve(layers: Layers) -> Result<(), Failure> {
         () = either(&mut interrupt, &mut terminate) => tracing::info!("stopped at once"),
     }
     Ok(())
+}
+
+fn start(config: Config) -> Result<Server, StartError> {
+    let listeners = Listeners::bind(&config)?;
+    Server::start(config, listeners)
 }
 
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) {

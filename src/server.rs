@@ -1,60 +1,54 @@
 //! A running server, and how one is put together.
 
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::{Config, Insecurity, Resolved};
-use hairpin_turn::{OwnAddresses, QuotaLedger};
+use hairpin_config::{Config, Insecurity};
+use hairpin_turn::QuotaLedger;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::addresses::{Addresses, own_addresses, relay_ips};
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::front::Front;
 use crate::http::{Web, admin};
 use crate::ice::IceIssuer;
-use crate::listen::{self, Opened};
-use crate::metrics::Metrics;
-use crate::relay::{Relay, RelayIp, RelaySetup};
-use crate::signaling::{self, Limits};
+use crate::listen::Listeners;
+use crate::metrics::{Metrics, Stats};
+use crate::relay::{Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
+use crate::signaling::{self, HubHandle, Limits};
 use crate::supervisor::Supervisor;
 
 /// How often a stopping server looks whether the last allocation has gone.
 const QUIET_POLL: Duration = Duration::from_millis(50);
 
-/// Where a server can be reached: the addresses its sockets are bound to, with ports settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Addresses {
-    /// STUN and TURN over UDP.
-    pub turn_udp: Vec<SocketAddr>,
-    /// STUN and TURN over TCP; HTTP and WebSockets are served here too.
-    pub turn_tcp: Vec<SocketAddr>,
-    /// HTTP and WebSockets; STUN and TURN over TCP are served here too.
-    pub http: Vec<SocketAddr>,
-    /// `/metrics`, `/healthz` and `/readyz`.
-    pub admin: Option<SocketAddr>,
-    /// The addresses peers see relayed packets come from.
-    pub relay: Vec<IpAddr>,
-}
-
-/// A running server. Dropping it leaves it running until the process ends; [`Server::shutdown`] stops it.
+/// A running server. Dropping it stops it at once, without waiting: its sockets close, its workers and tasks end.
+/// [`Server::shutdown`] stops it cleanly.
 pub struct Server {
     addresses: Addresses,
-    /// What a person should know: what could not be bound, what is odd, what is insecure.
+    /// What a person should know: what could not be bound, what is odd.
     notes: Vec<String>,
     insecure: Vec<Insecurity>,
     shutdown_timeout: Duration,
-    front: JoinHandle<()>,
     relay: Relay,
+    front: JoinHandle<()>,
     web: JoinHandle<()>,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
+    base: Base,
+}
+
+/// What every part of a server is given.
+#[derive(Clone)]
+struct Base {
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    supervisor: Supervisor,
     /// Cancelled: no new work, and every client is told.
     draining: CancellationToken,
-    supervisor: Supervisor,
 }
 
 impl std::fmt::Debug for Server {
@@ -64,9 +58,71 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Begins to set up a server; without further settings it is what `hairpin` is without flags.
+    /// Begins to set up a server from settings in text; without any it is what `hairpin` is without flags.
     pub fn builder() -> crate::Builder {
         crate::Builder::default()
+    }
+
+    /// Starts a server on sockets that are bound: relay workers on threads of their own, everything else on the tokio
+    /// runtime this is called on. Names in `config.relay` are resolved here, which may take a while; `config.listen`
+    /// is for [`Listeners::bind`], and not looked at.
+    ///
+    /// Nothing of the process is changed. [`raise_open_files_limit`](crate::raise_open_files_limit) is for hosts that
+    /// want to serve many.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration, by the names of its settings, or what the system refuses.
+    /// Nothing is left running then.
+    pub fn start(mut config: Config, mut listeners: Listeners) -> Result<Self, StartError> {
+        config.check().map_err(StartError::Config)?;
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(StartError::NoRuntime);
+        }
+        let notes =
+            config.warnings().into_iter().chain(std::mem::take(&mut listeners.notes)).collect();
+        ensure_secret(&mut config);
+        let base = Base {
+            clock: Clock::start(),
+            metrics: Arc::new(Metrics::new(worker_count(config.workers))),
+            supervisor: Supervisor::default(),
+            draining: CancellationToken::new(),
+        };
+        let started = Self::put_together(config, listeners, notes, base.clone());
+        // What has started ends with what it was for; that is no failure of its own.
+        started.inspect_err(|_| base.supervisor.stop())
+    }
+
+    fn put_together(
+        mut config: Config,
+        listeners: Listeners,
+        notes: Vec<String>,
+        base: Base,
+    ) -> Result<Self, StartError> {
+        let relay_ips = relay_ips(&config.relay)?;
+        let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
+        let addresses = Addresses {
+            turn_udp: udp.iter().map(|udp| udp.address).collect(),
+            turn_tcp: local_addresses(&listeners.turn_tcp)?,
+            http: local_addresses(&listeners.http)?,
+            admin: local_addresses(&listeners.admin)?.pop(),
+            relay: relay_ips.iter().map(|ip| ip.advertised).collect(),
+        };
+        // What is safe to say of the sockets is said of those there are.
+        config.listen.http.clone_from(&addresses.http);
+        config.listen.admin = addresses.admin;
+        let insecure = config.insecure_defaults();
+
+        let relay = start_relay(&config, relay_ips, udp, &addresses, &base)?;
+        let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
+        let hub = start_hub(&config, ice.clone(), &base);
+        let web = web(&config, ice, hub);
+        let tcp = listeners.turn_tcp.into_iter().chain(listeners.http).collect();
+        let front = Front::new(tcp, web.clone(), relay.streams()).map_err(StartError::Listener)?;
+        let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
+        let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
+        let web = base.supervisor.task("the web server", web.run(base.draining.clone()));
+        let shutdown_timeout = config.shutdown_timeout;
+        Ok(Self { addresses, notes, insecure, shutdown_timeout, relay, front, web, admin, base })
     }
 
     /// Where the server can be reached.
@@ -80,107 +136,57 @@ impl Server {
         crate::summary::summary(&self.addresses, &self.notes, &self.insecure)
     }
 
+    /// What it holds now, and what it has done since it started.
+    pub fn stats(&self) -> Stats {
+        self.base.metrics.stats()
+    }
+
     /// Returns if a part of the server ends while it runs, which only a defect can cause, and says which: stop the
     /// process then.
     pub async fn failed(&self) -> String {
-        self.supervisor.failed().await
+        self.base.supervisor.failed().await
     }
 
     /// Stops cleanly: takes no new work, tells every client, waits for calls to end, and cuts what is left
-    /// when `--shutdown-timeout` has passed.
-    pub async fn shutdown(self) {
+    /// when [`Config::shutdown_timeout`] has passed. Dropping the future cuts at once.
+    pub async fn shutdown(mut self) {
         let deadline = tokio::time::Instant::now() + self.shutdown_timeout;
-        let Self { front, relay, mut web, admin, draining, supervisor, .. } = self;
-        supervisor.stop();
-        draining.cancel();
-        relay.drain();
-        let _ = front.await;
+        self.base.supervisor.stop();
+        self.base.draining.cancel();
+        self.relay.drain();
+        let _ = (&mut self.front).await;
         let quiet = async {
-            let _ = (&mut web).await;
-            while relay.allocations() > 0 {
+            let _ = (&mut self.web).await;
+            while self.relay.allocations() > 0 {
                 tokio::time::sleep(QUIET_POLL).await;
             }
         };
         if tokio::time::timeout_at(deadline, quiet).await.is_err() {
-            tracing::info!(allocations = relay.allocations(), "cutting what is left");
-            web.abort();
+            tracing::info!(allocations = self.relay.allocations(), "cutting what is left");
+            self.web.abort();
         }
-        relay.stop().await;
-        if let Some(admin) = admin {
+        self.relay.stop().await;
+    }
+}
+
+/// Cuts everything. The relay does so itself.
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.base.supervisor.stop();
+        // The front door closes by itself, and sends away whom it has not let in yet.
+        self.base.draining.cancel();
+        self.web.abort();
+        if let Some(admin) = &self.admin {
             admin.abort();
         }
     }
+}
 
-    /// Opens the sockets and starts the workers.
-    pub(crate) fn start(mut resolved: Resolved) -> Result<Self, StartError> {
-        raise_descriptor_limit();
-        let insecure = resolved.config.insecure_defaults();
-        ensure_secret(&mut resolved.config);
-        let config = &resolved.config;
-        let workers = worker_count(config);
-        let relay_ips = listen::relay_ips(&config.relay)?;
-        let Opened { udp, tcp, turn_tcp, admin, notes } = listen::open(config, workers)?;
-        let bound: Vec<_> = tcp.iter().map(|tcp| tcp.address).collect();
-        let addresses = Addresses {
-            turn_udp: udp.udp.iter().map(|udp| udp.address).collect(),
-            turn_tcp: bound[..turn_tcp].to_vec(),
-            http: bound[turn_tcp..].to_vec(),
-            admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
-            relay: relay_ips.iter().map(|ip| ip.advertised).collect(),
-        };
-        let clock = Clock::start();
-        let metrics = Arc::new(Metrics::new(workers));
-        let supervisor = Supervisor::default();
-        let relay = Relay::start(RelaySetup {
-            rules: Arc::new(config.rules.clone()),
-            own: own_addresses(config, &relay_ips, &addresses),
-            addresses: relay_ips,
-            quotas: QuotaLedger::new(config.relay.quotas),
-            listeners: udp,
-            metrics: (0..workers).map(|worker| metrics.relay(worker)).collect(),
-            clock,
-            supervisor: supervisor.clone(),
-        })
-        .map_err(StartError::System)?;
-
-        let draining = CancellationToken::new();
-        let ice = Arc::new(IceIssuer::new(
-            &config.ice,
-            &config.rules.credentials.secrets[0],
-            &addresses.turn_udp,
-            &addresses.turn_tcp,
-            clock,
-        ));
-        let hub = signaling::start(
-            config.signaling.clone(),
-            ice.clone(),
-            metrics.clone(),
-            clock,
-            &supervisor,
-        );
-        let limits = Limits { max_message: config.signaling.max_message };
-        let web = Web::new(&config.http, limits, ice, hub);
-        let front = Front::new(tcp, web.clone(), relay.streams()).map_err(StartError::System)?;
-        let front = supervisor.task("the front door", front.run(draining.clone()));
-        let web = supervisor.task("the web server", web.run(draining.clone()));
-        let admin = admin.map(tokio::net::TcpListener::from_std).transpose();
-        let admin = admin.map_err(StartError::System)?.map(|listener| {
-            let served = admin::serve(listener, metrics, draining.clone(), supervisor.clone());
-            supervisor.task("the admin listener", served)
-        });
-        Ok(Self {
-            addresses,
-            notes: config.warnings().into_iter().chain(notes).collect(),
-            insecure,
-            shutdown_timeout: config.shutdown_timeout,
-            front,
-            relay,
-            web,
-            admin,
-            draining,
-            supervisor,
-        })
-    }
+fn local_addresses<'a>(
+    sockets: impl IntoIterator<Item = &'a std::net::TcpListener>,
+) -> Result<Vec<SocketAddr>, StartError> {
+    let locals = sockets.into_iter().map(std::net::TcpListener::local_addr);
+    locals.collect::<Result<_, _>>().map_err(StartError::Listener)
 }
 
 /// Without a secret of the operator's, one for this run.
@@ -192,47 +198,46 @@ fn ensure_secret(config: &mut Config) {
     }
 }
 
-fn worker_count(config: &Config) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    config.workers.map_or_else(cores, NonZeroUsize::get)
+fn start_relay(
+    config: &Config,
+    relay_ips: Vec<RelayIp>,
+    listeners: Vec<UdpSockets>,
+    addresses: &Addresses,
+    base: &Base,
+) -> Result<Relay, StartError> {
+    let workers = worker_count(config.workers);
+    let setup = RelaySetup {
+        rules: Arc::new(config.rules.clone()),
+        own: own_addresses(addresses, &relay_ips, config.relay.ports.clone()),
+        addresses: relay_ips,
+        quotas: QuotaLedger::new(config.relay.quotas),
+        listeners,
+        metrics: (0..workers).map(|worker| base.metrics.relay(worker)).collect(),
+        clock: base.clock,
+        supervisor: base.supervisor.clone(),
+    };
+    Relay::start(setup).map_err(StartError::System)
 }
 
-fn own_addresses(config: &Config, relay_ips: &[RelayIp], addresses: &Addresses) -> OwnAddresses {
-    let mut own: Vec<IpAddr> = relay_ips.iter().flat_map(|ip| [ip.bind, ip.advertised]).collect();
-    own.retain(|ip| !ip.is_unspecified());
-    own.sort_unstable();
-    own.dedup();
-    let bound = [&addresses.turn_udp, &addresses.turn_tcp, &addresses.http].into_iter().flatten();
-    let listeners = reachable(bound.chain(&addresses.admin), &own);
-    OwnAddresses::new(listeners, own, config.relay.ports.clone())
+fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer {
+    let secret = &config.rules.credentials.secrets[0];
+    IceIssuer::new(&config.ice, secret, &addresses.turn_udp, &addresses.turn_tcp, clock)
 }
 
-/// Every address at which our listeners can be reached: a wildcard stands for all addresses of the machine, and an
-/// advertised address leads to all of them.
-fn reachable<'a>(
-    bound: impl Iterator<Item = &'a SocketAddr>,
-    relay_ips: &[IpAddr],
-) -> Vec<SocketAddr> {
-    let own: Vec<IpAddr> = crate::net::own_addresses();
-    let mut all: Vec<SocketAddr> = bound
-        .flat_map(|address| {
-            let everywhere = own.iter().filter(|_| address.ip().is_unspecified());
-            let ips = everywhere.chain(relay_ips).copied().chain([address.ip()]);
-            ips.map(|ip| SocketAddr::new(ip, address.port())).collect::<Vec<_>>()
-        })
-        .filter(|address| !address.ip().is_unspecified())
-        .collect();
-    all.sort_unstable();
-    all.dedup();
-    all
+fn start_hub(config: &Config, ice: Arc<IceIssuer>, base: &Base) -> HubHandle {
+    let Base { clock, metrics, supervisor, .. } = base;
+    signaling::start(config.signaling.clone(), ice, metrics.clone(), *clock, supervisor)
 }
 
-/// Every allocation and every connection takes a descriptor; the soft limit is often 1,024.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "cannot raise the limit on open files");
-    }
+fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle) -> Web {
+    let limits = Limits { max_message: config.signaling.max_message };
+    Web::new(&config.http, limits, ice, hub)
+}
+
+fn start_admin(listener: std::net::TcpListener, base: &Base) -> Result<JoinHandle<()>, StartError> {
+    let Base { metrics, supervisor, draining, .. } = base.clone();
+    let adopted = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+    let listener = adopted.map_err(StartError::Listener)?;
+    let served = admin::serve(listener, metrics, draining, supervisor.clone());
+    Ok(supervisor.task("the admin listener", served))
 }

@@ -96,6 +96,13 @@ pub struct Listener {
     pub required: bool,
 }
 
+impl Listener {
+    /// A socket at this address, without which there is no start.
+    pub fn at(protocol: Protocol, address: SocketAddr) -> Self {
+        Self { protocol, host: BindHost::Ip(address.ip()), port: address.port(), required: true }
+    }
+}
+
 /// Where allocations live and how many there may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelaySettings {

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use listener::{Families, Listener};
+pub(crate) use listener::{Families, bind_listener};
 
 use crate::http::Web;
 use crate::net::{Connection, Io, canonical};
@@ -54,16 +54,20 @@ struct Rooms {
 }
 
 impl Front {
+    /// Takes bound sockets, whoever bound them.
+    ///
     /// # Errors
     /// What the system says when a socket cannot be registered with the runtime.
     pub(crate) fn new(
-        listeners: Vec<Listener>,
+        listeners: Vec<std::net::TcpListener>,
         web: Web,
         streams: StreamIntake,
     ) -> io::Result<Self> {
-        let listeners =
-            listeners.into_iter().map(|listener| TcpListener::from_std(listener.socket));
-        let listeners = listeners.collect::<io::Result<_>>()?;
+        let adopt = |listener: std::net::TcpListener| {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        };
+        let listeners = listeners.into_iter().map(adopt).collect::<io::Result<_>>()?;
         let rooms = Rooms { web, streams, permits: Permits::new(SILENT) };
         Ok(Self { listeners, rooms: Arc::new(rooms) })
     }

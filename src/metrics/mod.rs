@@ -5,6 +5,7 @@
 
 mod relay;
 mod signaling;
+mod stats;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
 pub(crate) use relay::{Direction, DropReason, RelayMetrics};
 pub(crate) use signaling::SignalingMetrics;
+pub use stats::Stats;
 
 /// Everything the process counts.
 #[derive(Debug)]

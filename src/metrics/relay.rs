@@ -69,6 +69,23 @@ impl RelayMetrics {
         self.allocated.get().saturating_sub(self.released.get())
     }
 
+    /// Packets passed on, and their bytes.
+    pub(super) fn relayed(&self) -> (u64, u64) {
+        let sum =
+            |count: fn(&Traffic) -> &Count| self.forwarded.iter().map(|t| count(t).get()).sum();
+        (sum(|traffic| &traffic.packets), sum(|traffic| &traffic.bytes))
+    }
+
+    /// Packets dropped, whatever the reason.
+    pub(super) fn dropped_packets(&self) -> u64 {
+        self.dropped.iter().map(Count::get).sum()
+    }
+
+    /// TURN clients connected over TCP now.
+    pub(super) fn tcp_connections(&self) -> u64 {
+        self.tcp_opened.get().saturating_sub(self.tcp_closed.get())
+    }
+
     /// A TURN client connected over TCP.
     pub(crate) fn tcp_opened(&self) {
         self.tcp_opened.add(1);

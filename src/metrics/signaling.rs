@@ -68,6 +68,21 @@ impl SignalingMetrics {
         self.connections.set(connections as i64);
     }
 
+    /// Users waiting for a partner.
+    pub(super) fn queue_length(&self) -> u64 {
+        self.queue_length.get() as u64
+    }
+
+    /// Pairs alive.
+    pub(super) fn sessions(&self) -> u64 {
+        self.sessions.get() as u64
+    }
+
+    /// WebSockets open.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections.get() as u64
+    }
+
     /// A user got a partner after waiting this long.
     pub(crate) fn matched(&self, waited: Duration) {
         self.latency.observe(waited.as_secs_f64() * 1e3);

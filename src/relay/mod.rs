@@ -17,6 +17,7 @@ mod sys;
 mod worker;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,10 +30,16 @@ use crate::supervisor::Supervisor;
 
 pub(crate) use intake::StreamIntake;
 pub(crate) use ports::RelayIp;
-pub(crate) use sockets::{ListenerSockets, UdpSockets};
+pub(crate) use sockets::{UdpSockets, bind_listener};
 
 use ports::PortTable;
 use worker::{Worker, WorkerSetup};
+
+/// How many workers there are: as many as were asked for, or one a core.
+pub(crate) fn worker_count(asked_for: Option<NonZeroUsize>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    asked_for.map_or_else(cores, NonZeroUsize::get)
+}
 
 /// What all workers share.
 pub(crate) struct RelayContext {
@@ -51,7 +58,7 @@ pub(crate) struct RelaySetup {
     pub(crate) own: OwnAddresses,
     pub(crate) addresses: Vec<RelayIp>,
     pub(crate) quotas: QuotaLedger,
-    pub(crate) listeners: ListenerSockets,
+    pub(crate) listeners: Vec<UdpSockets>,
     /// One per worker; their number is the number of workers.
     pub(crate) metrics: Vec<Arc<RelayMetrics>>,
     pub(crate) clock: Clock,
@@ -83,7 +90,7 @@ impl Relay {
         let supervisor = setup.supervisor;
         let (senders, mailboxes) = hairpin::mailboxes(workers);
         let (intake, streams) = intake::intake(workers);
-        let listeners = setup.listeners.per_worker(workers);
+        let listeners = sockets::per_worker(setup.listeners, workers);
         let mut threads = Vec::with_capacity(workers);
         let parts = mailboxes.into_iter().zip(listeners).zip(streams).zip(&setup.metrics);
         for (index, (((mailbox, listeners), streams), metrics)) in parts.enumerate() {
@@ -121,10 +128,11 @@ impl Relay {
     }
 
     /// Stops the workers and waits until their threads are gone.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(&mut self) {
         self.context.stop.cancel();
+        let threads = std::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(move || {
-            for thread in self.threads {
+            for thread in threads {
                 // Its supervisor has caught, and told of, any panic.
                 let _ = thread.join();
             }
@@ -132,5 +140,12 @@ impl Relay {
         if joined.await.is_err() {
             tracing::error!("waiting for the relay workers failed");
         }
+    }
+}
+
+/// Stops the workers without waiting for them.
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.context.stop.cancel();
     }
 }

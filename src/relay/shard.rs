@@ -37,12 +37,12 @@ pub(super) struct Shard {
 impl Shard {
     /// Registers the listeners with the epoll set.
     pub(super) fn new(setup: WorkerSetup, epoll: Rc<OwnedFd>) -> io::Result<Self> {
-        for (i, (_, socket)) in setup.listeners.udp.iter().enumerate() {
+        for (i, (_, socket)) in setup.listeners.iter().enumerate() {
             watch(&epoll, socket.as_fd(), Token::Listener(i))?;
         }
         Ok(Self {
             core: hairpin_turn::Server::new(setup.rules, setup.own, rand::random()),
-            sockets: Sockets { listeners: setup.listeners.udp, ..Sockets::default() },
+            sockets: Sockets { listeners: setup.listeners, ..Sockets::default() },
             outbox: Outbox::new(setup.mailboxes),
             sender: Sender::new(),
             epoll,

@@ -1,5 +1,5 @@
-//! Listening sockets: one per worker and address, sharing the port (SO_REUSEPORT), so that the kernel
-//! spreads clients over the workers and always brings a client to the same one.
+//! Listening sockets: bound by us, one per worker and address, sharing the port (SO_REUSEPORT), so that the kernel
+//! spreads clients over the workers and always brings a client to the same one; or bound by whoever embeds us.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -9,65 +9,81 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sys;
 
-/// A UDP listener's sockets.
+/// A UDP listener: sockets that are bound to one address.
 pub(crate) struct UdpSockets {
     /// Where they are bound.
     pub(crate) address: SocketAddr,
     sockets: Vec<UdpSocket>,
 }
 
-/// All listeners, each with a socket for every worker.
-#[derive(Default)]
-pub(crate) struct ListenerSockets {
-    pub(crate) udp: Vec<UdpSockets>,
-}
-
-/// One worker's share.
-#[derive(Default)]
-pub(super) struct WorkerListeners {
-    pub(super) udp: Vec<(SocketAddr, UdpSocket)>,
-}
-
-impl ListenerSockets {
-    /// Hands each of `workers` its own sockets.
-    pub(super) fn per_worker(self, workers: usize) -> Vec<WorkerListeners> {
-        let mut shares: Vec<WorkerListeners> =
-            (0..workers).map(|_| WorkerListeners::default()).collect();
-        for UdpSockets { address, sockets } in self.udp {
-            for (share, socket) in shares.iter_mut().zip(sockets) {
-                share.udp.push((address, socket));
-            }
+/// Shares the sockets of all listeners out among `workers`, each with what it is bound to.
+///
+/// The kernel brings a client to the same socket of a listener every time, so any socket may go to any worker, but
+/// to one alone. Each listener begins with another worker: those of a single socket do not all meet at the first.
+pub(super) fn per_worker(
+    listeners: Vec<UdpSockets>,
+    workers: usize,
+) -> Vec<Vec<(SocketAddr, UdpSocket)>> {
+    let mut shares: Vec<_> = (0..workers).map(|_| Vec::new()).collect();
+    for (first, UdpSockets { address, sockets }) in listeners.into_iter().enumerate() {
+        for (index, socket) in sockets.into_iter().enumerate() {
+            shares[(first + index) % workers].push((address, socket));
         }
-        shares
     }
+    shares
 }
 
 /// What the kernel may hold of datagrams that a busy worker has not read yet.
 const UDP_BUFFER: usize = 4 << 20;
 
+/// Binds `workers` sockets to one address; port 0 becomes a port the system chooses.
+///
+/// # Errors
+/// What the system says; `AddrInUse` also when only other SO_REUSEPORT sockets hold the port.
+pub(crate) fn bind_listener(address: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
+    let address = vacant(address)?;
+    let bind_one = |_| {
+        let socket = bound(address, Port::Shared)?;
+        // Larger buffers are a wish: without the privilege the kernel gives what it allows.
+        let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, UDP_BUFFER)
+            .or_else(|_| rustix::net::sockopt::set_socket_recv_buffer_size(&socket, UDP_BUFFER));
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, UDP_BUFFER);
+        Ok(socket.into())
+    };
+    (0..workers).map(bind_one).collect()
+}
+
 impl UdpSockets {
-    /// Binds `workers` sockets to one address; port 0 becomes a port the system chooses.
+    /// Takes bound sockets, whoever bound them; those of one address become one listener.
     ///
     /// # Errors
-    /// What the system says; `AddrInUse` also when only other SO_REUSEPORT sockets hold the port.
-    pub(crate) fn bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
-        let address = vacant(address)?;
-        let bind_one = |_| {
-            let socket = bound(address, Port::Shared)?;
-            // Larger buffers are a wish: without the privilege the kernel gives what it allows.
-            let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, UDP_BUFFER)
-                .or_else(|_| {
-                    rustix::net::sockopt::set_socket_recv_buffer_size(&socket, UDP_BUFFER)
-                });
-            let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, UDP_BUFFER);
+    /// What the system says, and `InvalidInput` for a socket that takes both families: clients would be known by
+    /// IPv4-mapped addresses, which are none that they have.
+    pub(crate) fn adopt(sockets: Vec<UdpSocket>) -> io::Result<Vec<Self>> {
+        let mut listeners: Vec<Self> = Vec::new();
+        for socket in sockets {
+            let address = socket.local_addr()?;
+            socket.set_nonblocking(true)?;
             if address.ip().is_unspecified() {
+                if address.is_ipv6() && !rustix::net::sockopt::ipv6_v6only(&socket)? {
+                    return Err(both_families(address));
+                }
                 sys::report_destination(socket.as_fd(), address.is_ipv6())?;
             }
-            Ok(socket.into())
-        };
-        let sockets = (0..workers).map(bind_one).collect::<io::Result<_>>()?;
-        Ok(Self { address, sockets })
+            match listeners.iter_mut().find(|listener| listener.address == address) {
+                Some(listener) => listener.sockets.push(socket),
+                None => listeners.push(Self { address, sockets: vec![socket] }),
+            }
+        }
+        Ok(listeners)
     }
+}
+
+fn both_families(address: SocketAddr) -> io::Error {
+    let problem = format!(
+        "the UDP socket of {address} takes IPv4 too: set IPV6_V6ONLY before it is bound, and give IPv4 a socket of its own"
+    );
+    io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 
 /// Binds a relay socket.
@@ -114,20 +130,49 @@ mod tests {
 
     #[test]
     fn every_worker_gets_a_socket_on_the_same_port() {
-        let udp = UdpSockets::bind(ANY_PORT, 3).expect("loopback has free ports");
-        let port = udp.address.port();
-        let shares = ListenerSockets { udp: vec![udp] }.per_worker(3);
+        let sockets = bind_listener(ANY_PORT, 3).expect("loopback has free ports");
+        let listeners = UdpSockets::adopt(sockets).expect("they are bound");
+        assert_eq!(listeners.len(), 1);
+        let port = listeners[0].address.port();
+        let shares = per_worker(listeners, 3);
         assert_eq!(shares.len(), 3);
         for share in shares {
-            let local = share.udp[0].1.local_addr().expect("the socket is bound");
+            assert_eq!(share.len(), 1);
+            let local = share[0].1.local_addr().expect("the socket is bound");
             assert_eq!(local.port(), port);
         }
     }
 
     #[test]
+    fn every_socket_gets_a_worker_and_single_ones_are_spread() {
+        let single = || UdpSocket::bind(ANY_PORT).expect("loopback has free ports");
+        let mut sockets = bind_listener(ANY_PORT, 5).expect("loopback has free ports");
+        sockets.extend([single(), single()]);
+        let listeners = UdpSockets::adopt(sockets).expect("they are bound");
+        assert_eq!(listeners.len(), 3);
+        let shares: Vec<usize> = per_worker(listeners, 3).iter().map(Vec::len).collect();
+        assert_eq!(
+            shares,
+            [2, 3, 2],
+            "two, two and one of the five; the second and third begin further on"
+        );
+    }
+
+    #[test]
+    fn a_socket_of_both_families_is_refused() {
+        let socket = Socket::new(Domain::IPV6, Type::DGRAM, None).expect("a socket");
+        socket.set_only_v6(false).expect("a plain option");
+        let any: SocketAddr = "[::]:0".parse().expect("literal");
+        socket.bind(&any.into()).expect("there are free ports");
+        let refused = UdpSockets::adopt(vec![socket.into()]).map(drop).expect_err("it takes IPv4");
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
     fn a_port_in_use_is_refused_even_if_its_holder_would_share() {
-        let udp = UdpSockets::bind(ANY_PORT, 2).expect("loopback has free ports");
-        let busy = |r: io::Result<()>| r.expect_err("the port is busy").kind();
-        assert_eq!(busy(UdpSockets::bind(udp.address, 2).map(drop)), io::ErrorKind::AddrInUse);
+        let held = bind_listener(ANY_PORT, 2).expect("loopback has free ports");
+        let address = held[0].local_addr().expect("bound");
+        let busy = bind_listener(address, 2).expect_err("the port is busy");
+        assert_eq!(busy.kind(), io::ErrorKind::AddrInUse);
     }
 }

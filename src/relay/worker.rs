@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +20,6 @@ use super::hairpin::{Mailbox, Parcel};
 use super::intake::Streams;
 use super::routes::Token;
 use super::shard::Shard;
-use super::sockets::WorkerListeners;
 use super::stream;
 use super::sys::{EpollSet, RecvBatch, watch_set};
 use crate::metrics::RelayMetrics;
@@ -29,7 +29,7 @@ pub(super) struct WorkerSetup {
     pub(super) index: usize,
     pub(super) rules: Arc<Rules>,
     pub(super) own: OwnAddresses,
-    pub(super) listeners: WorkerListeners,
+    pub(super) listeners: Vec<(SocketAddr, UdpSocket)>,
     pub(super) mailboxes: Vec<mpsc::Sender<Parcel>>,
     pub(super) metrics: Arc<RelayMetrics>,
     pub(super) context: Arc<RelayContext>,

@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 
 use super::{Client, get, server};
+use crate::relay::embedding::OPEN_FILES;
 
 /// Few enough for any machine's limit on open files; `hairpin-bench match` does ten thousand.
 const CROWD: usize = 400;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_that_joins_at_once_is_matched_each_exactly_once() {
+    {
+        let _alone = OPEN_FILES.lock().await;
+        hairpin::raise_open_files_limit().expect("up to the maximum");
+    }
     let server = server().await;
     let address = server.addresses().http[0];
     let clients = (0..CROWD).map(|n| {

@@ -1,6 +1,7 @@
 //! The relay over real sockets: what the state machine alone cannot show.
 
 mod command;
+pub(crate) mod embedding;
 mod limits;
 mod listeners;
 mod streams;
