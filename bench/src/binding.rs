@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use hairpin_sim::{Request, TurnEvent};
 
 use crate::engine::{Engine, Launch, Programs, Server};
 use crate::load::{self, Flow, Pace, WINDOW};
 use crate::process::{self, Cpus};
-use crate::socket::{Socket, Transport};
-use crate::turn;
+use crate::socket::Transport;
+use crate::turn::Client;
 
 /// Clients that ask.
 const CLIENTS: usize = 16;
@@ -47,8 +48,11 @@ pub(crate) fn measure(programs: &Programs, engine: Engine, length: Duration) -> 
 
 /// A client that has asked once and knows how long an answer is.
 fn flow(server: &Server) -> Result<Flow> {
-    let socket = Socket::connect(Transport::Udp, server.turn)?;
-    let packet = turn::binding_request()?;
-    let arriving = turn::ask_binding(&socket)?;
-    Ok(Flow { socket, packet, arriving, stamps: None })
+    let Client { mut socket, mut turn } = Client::connect(Transport::Udp, server.turn)?;
+    let packet = turn.request(Request::Binding);
+    socket.send(&packet)?;
+    let answer = socket.receive_message().context("no answer")?;
+    let meaning = turn.handle(&answer);
+    ensure!(matches!(meaning, Some(TurnEvent::Mapped(_))), "the answer means {meaning:?}");
+    Ok(Flow { socket, packet, arriving: answer.len(), stamps: None })
 }

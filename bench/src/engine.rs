@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use hairpin_stun::{Class, Message, Method, TransactionId, Writer};
+use hairpin_sim::{Request, TurnClient};
 use tempfile::TempDir;
 
 use crate::{metrics, process};
@@ -140,9 +140,8 @@ impl Server {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.connect(self.turn)?;
         socket.set_read_timeout(Some(Duration::from_millis(20)))?;
-        let mut request = [0; 64];
-        let id = TransactionId(*b"are you up ?");
-        let len = Writer::new(&mut request, Class::Request, Method::BINDING, id).finish()?;
+        let mut client = TurnClient::new("nobody", "");
+        let request = client.request(Request::Binding);
         let deadline = Instant::now() + STARTUP;
         let mut buffer = [0; 1500];
         while Instant::now() < deadline {
@@ -150,8 +149,8 @@ impl Server {
                 bail!("it ended with {status}:\n{}", self.last_words());
             }
             // Nobody listening yet shows as an error of either call, and is no reason to give up.
-            let answer = socket.send(&request[..len]).and_then(|_| socket.recv(&mut buffer));
-            if answer.is_ok_and(|len| Message::parse(&buffer[..len]).is_ok()) {
+            let answer = socket.send(&request).and_then(|_| socket.recv(&mut buffer));
+            if answer.is_ok_and(|len| client.handle(&buffer[..len]).is_some()) {
                 return Ok(());
             }
         }

@@ -3,12 +3,12 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 
 use crate::events::Events;
 use crate::latency::{Histogram, Latency, read_stamp, stamp};
 use crate::load::{Flow, Pace, WINDOW};
-use crate::socket::{Transport, is_dry};
+use crate::socket::is_dry;
 
 /// A packet that is on its way for longer than this is lost, and another takes its place.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -25,8 +25,6 @@ pub(crate) struct Generator<'a> {
     delivered: u64,
     /// Packets given up, so that others may take their places in the window.
     written_off: u64,
-    /// The beginning of an unfinished frame, by flow; always empty over UDP.
-    partial: Vec<Vec<u8>>,
     receiver: Receiver,
 }
 
@@ -61,7 +59,6 @@ impl<'a> Generator<'a> {
             Pace::PerSecond(_) => WINDOW,
         };
         Ok(Self {
-            partial: vec![Vec::new(); flows.len()],
             flows,
             echo,
             pace,
@@ -167,11 +164,8 @@ impl<'a> Generator<'a> {
         let share = self.receiver.window.div_ceil(self.flows.len() as u32);
         for number in self.events.wait(wait)? {
             any = true;
-            match (self.flows.get(number), self.echo) {
-                (Some(flow), _) => {
-                    let partial = &mut self.partial[number];
-                    self.delivered += self.receiver.take(flow, share, partial)?;
-                }
+            match (self.flows.get_mut(number), self.echo) {
+                (Some(flow), _) => self.delivered += self.receiver.take(flow, share)?,
                 (None, Some(echo)) => self.receiver.reflect(echo)?,
                 (None, None) => unreachable!("only flows and the echo peer are watched"),
             }
@@ -183,33 +177,30 @@ impl<'a> Generator<'a> {
 impl Receiver {
     fn new(window: u32) -> Self {
         let (start, latencies) = (Instant::now(), Histogram::new());
-        // A datagram's 64 KiB, behind as much of a frame that was begun.
-        Self { window, start, latencies, buffer: vec![0; 1 << 17] }
+        Self { window, start, latencies, buffer: vec![0; 1 << 16] }
     }
 
     /// Takes up to `batch` datagrams (or so many times a stream's next bytes) that have arrived for `flow`;
-    /// tells how many whole messages that completes.
-    fn take(&mut self, flow: &Flow, batch: u32, partial: &mut Vec<u8>) -> Result<u64> {
+    /// tells how many messages those are.
+    fn take(&mut self, flow: &mut Flow, batch: u32) -> Result<u64> {
+        let Self { start, latencies, buffer, .. } = self;
+        let Flow { socket, arriving, stamps, .. } = flow;
         let mut count = 0;
-        for _ in 0..batch {
-            let begun = partial.len();
-            self.buffer[..begun].copy_from_slice(partial);
-            let len = match flow.socket.receive(&mut self.buffer[begun..]) {
-                Ok(0) => bail!("the server closed a connection"),
-                Ok(len) => begun + len,
-                Err(error) if is_dry(&error) => break,
-                Err(error) => return Err(error.into()),
-            };
-            let messages = self.buffer[..len].chunks_exact(flow.arriving);
-            partial.clear();
-            if flow.socket.transport() == Transport::Tcp {
-                partial.extend_from_slice(messages.remainder());
+        let mut take = |message: &[u8]| {
+            // Anything else is no packet of the load: an answer that came twice, say.
+            if message.len() == *arriving {
+                count += 1;
+                if let Some(at) = stamps {
+                    let now = start.elapsed().as_nanos() as u64;
+                    latencies.record(now.saturating_sub(read_stamp(message, at.arriving)));
+                }
             }
-            count += messages.len() as u64;
-            let Some(at) = flow.stamps else { continue };
-            let now = self.nanos();
-            for message in messages {
-                self.latencies.record(now.saturating_sub(read_stamp(message, at.arriving)?));
+        };
+        for _ in 0..batch {
+            match socket.receive(buffer, &mut take) {
+                Ok(()) => {}
+                Err(error) if is_dry(&error) => break,
+                Err(error) => return Err(error).context("the server is gone"),
             }
         }
         Ok(count)
@@ -240,7 +231,7 @@ mod tests {
 
     use super::*;
     use crate::load::Stamps;
-    use crate::socket::Socket;
+    use crate::socket::{Socket, Transport};
 
     #[test]
     fn frames_cut_across_reads_are_counted_once_and_keep_their_stamps() {
@@ -249,20 +240,20 @@ mod tests {
         let (mut server, _) = listener.accept().unwrap();
         socket.set_nonblocking().unwrap();
         let stamps = Some(Stamps { sent: 4, arriving: 4 });
-        let mut flow = Flow { socket, packet: vec![0; 20], arriving: 20, stamps };
+        let packet = [&[0x40, 0, 0, 15][..], &[0; 16]].concat();
+        let mut flow = Flow { socket, packet, arriving: 19, stamps };
         stamp(&mut flow.packet, 4, 0);
         let stream = flow.packet.repeat(3);
         let mut receiver = Receiver::new(16);
-        let mut partial = Vec::new();
         let mut count = 0;
         for piece in [&stream[..7], &stream[7..33], &stream[33..]] {
             server.write_all(piece).unwrap();
-            let events = &mut Events::new().unwrap();
+            let mut events = Events::new().unwrap();
             events.watch(&flow.socket, 0).unwrap();
             assert_eq!(events.wait(PATIENCE * 100).unwrap().count(), 1);
-            count += receiver.take(&flow, 16, &mut partial).unwrap();
+            count += receiver.take(&mut flow, 16).unwrap();
         }
-        assert_eq!((count, partial.len()), (3, 0));
+        assert_eq!(count, 3);
         assert!(receiver.latencies.summary().unwrap().worst < PATIENCE * 100);
     }
 }

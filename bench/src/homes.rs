@@ -1,6 +1,7 @@
 //! Which worker serves a client, told from outside: it is the thread that wakes up when the client asks something.
 
 use anyhow::{Context, Result, ensure};
+use hairpin_sim::Request;
 
 use crate::engine::Server;
 use crate::relay::Workers;
@@ -18,8 +19,8 @@ pub(crate) fn pair_up(
     workers: Workers,
 ) -> Result<Vec<Client>> {
     let mut homes: Vec<(u32, Vec<Client>)> = Vec::new();
-    for client in clients {
-        let thread = home(server, &client)?;
+    for mut client in clients {
+        let thread = home(server, &mut client)?;
         match homes.iter_mut().find(|(id, _)| *id == thread) {
             Some((_, clients)) => clients.push(client),
             None => homes.push((thread, vec![client])),
@@ -34,10 +35,10 @@ pub(crate) fn pair_up(
 }
 
 /// The thread of `server` that answers `client`.
-fn home(server: &Server, client: &Client) -> Result<u32> {
+fn home(server: &Server, client: &mut Client) -> Result<u32> {
     let before = server.wake_ups()?;
     for _ in 0..QUESTIONS {
-        client.ask_binding()?;
+        client.ask(Request::Binding)?;
     }
     let after = server.wake_ups()?;
     let woken = |(&id, &turns): (&u32, &u64)| (turns - before.get(&id).unwrap_or(&0), id);

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-
 /// Bytes of data a stamp takes: the time of sending in nanoseconds.
 pub(crate) const STAMP_LEN: usize = 8;
 
@@ -13,9 +11,9 @@ pub(crate) fn stamp(packet: &mut [u8], data_at: usize, nanos: u64) {
 }
 
 /// The time that was written into `message`, whose data begins at `data_at`.
-pub(crate) fn read_stamp(message: &[u8], data_at: usize) -> Result<u64> {
-    let bytes = message.get(data_at..data_at + STAMP_LEN).context("a message without a stamp")?;
-    Ok(u64::from_be_bytes(bytes.try_into().expect("the range is that long")))
+pub(crate) fn read_stamp(message: &[u8], data_at: usize) -> u64 {
+    let bytes = &message[data_at..data_at + STAMP_LEN];
+    u64::from_be_bytes(bytes.try_into().expect("the range is that long"))
 }
 
 /// Buckets to each doubling: a quantile is at most 1/32 above the true one.
@@ -129,7 +127,6 @@ mod tests {
     fn a_stamp_is_read_where_it_was_written() {
         let mut packet = [0; 20];
         stamp(&mut packet, 4, 123_456_789);
-        assert_eq!(read_stamp(&packet, 4).unwrap(), 123_456_789);
-        assert!(read_stamp(&packet, 13).is_err());
+        assert_eq!(read_stamp(&packet, 4), 123_456_789);
     }
 }

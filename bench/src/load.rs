@@ -25,7 +25,7 @@ pub(crate) struct Flow {
     pub(crate) socket: Socket,
     /// The message to send, the same each time but for its stamp.
     pub(crate) packet: Vec<u8>,
-    /// Length of a message that arrives.
+    /// Length of a message that arrives, a stream's padding not counted.
     pub(crate) arriving: usize,
     /// Where packets carry the time they were sent at, if they are to tell how long they took.
     pub(crate) stamps: Option<Stamps>,

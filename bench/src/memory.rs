@@ -47,7 +47,7 @@ fn load(server: &Server, count: usize) -> Result<Sample> {
     let (empty, idle_cpu) = (server.resident_bytes()?, server.cpu_time()?);
     let mut clients = turn::allocate(Transport::Udp, server.turn, count)?;
     let (allocated, allocate_cpu) = (server.resident_bytes()?, server.cpu_time()?);
-    let peer: SocketAddr = first[0].relayed;
+    let peer: SocketAddr = first[0].relayed()?;
     turn::bind_channels(&mut clients, &vec![peer; count])?;
     let (bound, bind_cpu) = (server.resident_bytes()?, server.cpu_time()?);
     turn::refresh(&mut clients)?;

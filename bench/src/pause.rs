@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use hairpin_sim::TurnEvent;
 
 use crate::engine::{Engine, Launch, Programs, Server};
 use crate::events::Events;
@@ -59,7 +60,7 @@ pub(crate) fn measure(programs: &Programs, engine: Engine, count: usize) -> Resu
 }
 
 fn delete_all(server: &Server, count: usize) -> Result<Sample> {
-    let clients = turn::allocate(Transport::Udp, server.turn, count)?;
+    let mut clients = turn::allocate(Transport::Udp, server.turn, count)?;
     let pace = Pace::PerSecond(RATE);
     let mut call = Setup::new(
         server,
@@ -77,7 +78,7 @@ fn delete_all(server: &Server, count: usize) -> Result<Sample> {
     generator.drive(AROUND)?;
     let before = generator.latency().context("nothing came back")?;
     generator.forget_latencies();
-    let mut deletions = Deletions::new(&clients)?;
+    let mut deletions = Deletions::new(&mut clients)?;
     let cpu_before = server.cpu_time()?;
     let start = Instant::now();
     generator.pace_while(RATE, || deletions.step())?;
@@ -89,12 +90,13 @@ fn delete_all(server: &Server, count: usize) -> Result<Sample> {
 
 /// Requests of many clients, [`WINDOW`] of them unanswered at a time.
 struct Deletions<'a> {
-    clients: &'a [Client],
+    clients: &'a mut [Client],
+    /// Signed beforehand, which is no server's work.
     requests: Vec<Vec<u8>>,
     events: Events,
     /// The first client that has not asked yet.
     next: usize,
-    is_gone: Vec<bool>,
+    /// Clients whose allocation is gone.
     gone: usize,
     start: Instant,
     /// When an answer came last.
@@ -102,15 +104,15 @@ struct Deletions<'a> {
 }
 
 impl<'a> Deletions<'a> {
-    fn new(clients: &'a [Client]) -> Result<Self> {
+    fn new(clients: &'a mut [Client]) -> Result<Self> {
         let events = Events::new()?;
         for (number, client) in clients.iter().enumerate() {
             client.socket.set_nonblocking()?;
             events.watch(&client.socket, number)?;
         }
-        let requests = clients.iter().map(turn::delete_request).collect::<Result<_>>()?;
-        let (is_gone, now) = (vec![false; clients.len()], Instant::now());
-        Ok(Self { clients, requests, events, next: 0, is_gone, gone: 0, start: now, progress: now })
+        let requests = clients.iter_mut().map(|client| client.turn.release()).collect();
+        let now = Instant::now();
+        Ok(Self { clients, requests, events, next: 0, gone: 0, start: now, progress: now })
     }
 
     /// Sends a few more and takes the answers that are there; false when all have been answered.
@@ -120,17 +122,21 @@ impl<'a> Deletions<'a> {
             self.clients[number].socket.send(&self.requests[number])?;
             self.next = number + 1;
         }
-        let mut buffer = [0; 2048];
         for number in self.events.wait(Duration::ZERO)? {
-            match self.clients[number].socket.receive(&mut buffer) {
-                Ok(len) => {
-                    ensure!(turn::says_gone(&buffer[..len])?, "a deletion was refused");
-                    self.gone += usize::from(!std::mem::replace(&mut self.is_gone[number], true));
-                    self.progress = Instant::now();
-                }
-                Err(error) if is_dry(&error) => {}
+            let client = &mut self.clients[number];
+            let answer = match client.socket.receive_message() {
+                Ok(answer) => answer,
+                Err(error) if is_dry(&error) => continue,
                 Err(error) => return Err(error.into()),
+            };
+            match client.turn.handle(&answer) {
+                // Refused: it was gone already, only the answer was lost.
+                Some(TurnEvent::Released | TurnEvent::Refused(437)) => self.gone += 1,
+                Some(TurnEvent::Transmit(bytes)) => client.socket.send(&bytes)?,
+                None => {}
+                Some(other) => bail!("{other:?} in answer to a deletion"),
             }
+            self.progress = Instant::now();
         }
         if self.progress.elapsed() > PATIENCE {
             self.ask_again()?;
@@ -140,8 +146,10 @@ impl<'a> Deletions<'a> {
     }
 
     fn ask_again(&mut self) -> Result<()> {
-        for number in (0..self.next).filter(|&number| !self.is_gone[number]) {
-            self.clients[number].socket.send(&self.requests[number])?;
+        for client in &self.clients[..self.next] {
+            for request in client.turn.unanswered() {
+                client.socket.send(request)?;
+            }
         }
         self.progress = Instant::now();
         Ok(())

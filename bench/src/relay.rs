@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hairpin_stun::{AttributeType, Class, Method, TransactionId, Writer};
+use hairpin_sim::TurnClient;
 
 use crate::engine::{Engine, Launch, Programs, Server};
 use crate::homes;
@@ -158,17 +158,17 @@ impl Setup {
         };
         let peers = match &echo {
             Some(echo) => vec![echo.local_addr()?; clients.len()],
-            None => partners(&clients),
+            None => partners(&clients)?,
         };
         match case.framing {
             Framing::Channel => turn::bind_channels(&mut clients, &peers)?,
             Framing::Indication => turn::permit(&mut clients, &peers)?,
         }
-        let flow = |(client, peer): (Client, &SocketAddr)| -> Result<Flow> {
-            let packet = wrap(case, *peer)?;
-            Ok(Flow { socket: client.socket, packet, arriving: 0, stamps: None })
+        let flow = |(mut client, peer): (Client, &SocketAddr)| {
+            let packet = wrap(&mut client.turn, case.framing, *peer, &payload(case.size));
+            Flow { socket: client.socket, packet, arriving: 0, stamps: None }
         };
-        let mut flows = clients.into_iter().zip(&peers).map(flow).collect::<Result<Vec<_>>>()?;
+        let mut flows: Vec<Flow> = clients.into_iter().zip(&peers).map(flow).collect();
         probe(&mut flows, echo.as_ref(), case)?;
         Ok(Self { flows, echo })
     }
@@ -192,34 +192,17 @@ fn pairs(server: &Server, case: &Case) -> Result<Vec<Client>> {
 }
 
 /// Clients 0 and 1 are each other's peers, 2 and 3, and so on.
-fn partners(clients: &[Client]) -> Vec<SocketAddr> {
-    (0..clients.len()).map(|index| clients[index ^ 1].relayed).collect()
+fn partners(clients: &[Client]) -> Result<Vec<SocketAddr>> {
+    let relayed = |index: usize| clients[index ^ 1].relayed();
+    (0..clients.len()).map(relayed).collect()
 }
 
-/// The message that carries [`payload`] to the server.
-fn wrap(case: &Case, peer: SocketAddr) -> Result<Vec<u8>> {
-    let payload = payload(case.size);
-    let mut packet = vec![0; 64 + case.size.next_multiple_of(4)];
-    let len = match case.framing {
-        Framing::Channel => {
-            packet[..2].copy_from_slice(&CHANNEL.to_be_bytes());
-            packet[2..4].copy_from_slice(&u16::try_from(case.size)?.to_be_bytes());
-            packet[4..4 + case.size].copy_from_slice(&payload);
-            match case.transport {
-                Transport::Udp => 4 + case.size,
-                Transport::Tcp => 4 + case.size.next_multiple_of(4),
-            }
-        }
-        Framing::Indication => {
-            let id = TransactionId(*b"a bench send");
-            Writer::new(&mut packet, Class::Indication, Method::SEND, id)
-                .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
-                .bytes(AttributeType::DATA, &payload)
-                .finish()?
-        }
-    };
-    packet.truncate(len);
-    Ok(packet)
+/// The message that carries `payload` to the server.
+fn wrap(turn: &mut TurnClient, framing: Framing, peer: SocketAddr, payload: &[u8]) -> Vec<u8> {
+    match framing {
+        Framing::Channel => turn.send_on_channel(CHANNEL, payload),
+        Framing::Indication => turn.send(peer, payload),
+    }
 }
 
 /// Application data no header could be mistaken for.
@@ -236,6 +219,7 @@ fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()
     ensure!(!is_stamped || case.size >= STAMP_LEN, "a stamp takes {STAMP_LEN} bytes of data");
     let mut buffer = [0; 2048];
     for sender in 0..flows.len() {
+        let sent = find(&flows[sender].packet).context("a packet without its payload")?;
         flows[sender].socket.send(&flows[sender].packet)?;
         let receiver = match echo {
             Some(echo) => {
@@ -246,10 +230,9 @@ fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()
             }
             None => sender ^ 1,
         };
-        let arrived = flows[receiver].socket.receive_message(&mut buffer);
+        let arrived = flows[receiver].socket.receive_message();
         let arrived = arrived.context("nothing arrived at a client")?;
-        let at = find(arrived).context("a client got something else than was sent")?;
-        let sent = find(&flows[sender].packet).context("a packet without its payload")?;
+        let at = find(&arrived).context("a client got something else than was sent")?;
         flows[receiver].arriving = arrived.len();
         // All flows of a case are alike, so what is true of the sender's packets is true of the receiver's.
         flows[receiver].stamps = is_stamped.then_some(Stamps { sent, arriving: at });
@@ -260,26 +243,26 @@ fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hairpin_stun::{Message, decode};
+    use hairpin_sim::Transport::Tcp;
+    use hairpin_stun::{AttributeType, Message, decode};
 
-    fn case(framing: Framing, transport: Transport, size: usize) -> Case {
-        let (pace, workers) = (Pace::Saturated { window: 64 }, Workers::One);
-        Case { route: Route::Echo, framing, transport, pace, allocations: 1, size, workers }
-    }
+    const PEER: &str = "127.0.0.1:9";
 
     #[test]
     fn channel_data_is_padded_over_a_stream_only() {
-        let peer = "127.0.0.1:9".parse().unwrap();
-        let udp = wrap(&case(Framing::Channel, Transport::Udp, 5), peer).unwrap();
-        let tcp = wrap(&case(Framing::Channel, Transport::Tcp, 5), peer).unwrap();
-        assert_eq!(udp, [0x40, 0, 0, 5, 3, 10, 17, 24, 31]);
-        assert_eq!(tcp, [0x40, 0, 0, 5, 3, 10, 17, 24, 31, 0, 0, 0]);
+        let wrap = |mut client: TurnClient| {
+            wrap(&mut client, Framing::Channel, PEER.parse().unwrap(), &payload(5))
+        };
+        let client = || TurnClient::new("name", "password");
+        assert_eq!(wrap(client()), [0x40, 0, 0, 5, 3, 10, 17, 24, 31]);
+        assert_eq!(wrap(client().over(Tcp)), [0x40, 0, 0, 5, 3, 10, 17, 24, 31, 0, 0, 0]);
     }
 
     #[test]
     fn an_indication_names_its_peer_and_carries_the_payload() {
-        let peer = "127.0.0.1:9".parse().unwrap();
-        let packet = wrap(&case(Framing::Indication, Transport::Udp, 160), peer).unwrap();
+        let peer = PEER.parse().unwrap();
+        let mut client = TurnClient::new("name", "password");
+        let packet = wrap(&mut client, Framing::Indication, peer, &payload(160));
         let message = Message::parse(&packet).unwrap();
         let value = message.get(AttributeType::XOR_PEER_ADDRESS).unwrap();
         assert_eq!(decode::xor_address(value, message.transaction_id()), Some(peer));
