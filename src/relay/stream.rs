@@ -40,30 +40,25 @@ pub(super) async fn serve(
     let mut reader = Reader::new();
     let mut deadlines = StreamDeadlines::new(clock.monotonic());
     let frames = |reader: &mut Reader, deadlines: &mut StreamDeadlines| {
-        loop {
-            match reader.next_frame() {
-                Ok(Some(frame)) => {
-                    deadlines.frame(clock.monotonic());
-                    shard.borrow_mut().receive_frame(tuple, frame);
-                }
-                Ok(None) => break,
-                Err(FramingLost) => return false,
-            }
+        while let Some(frame) = reader.next_frame()? {
+            deadlines.frame(clock.monotonic());
+            shard.borrow_mut().receive_frame(tuple, frame);
         }
         deadlines.left_over(clock.monotonic(), reader.buffered());
-        true
+        Ok::<_, FramingLost>(())
     };
-    let mut unread = &already_read[..];
-    let mut intact = true;
-    while intact && !unread.is_empty() {
-        let taken = reader.spare().len().min(unread.len());
-        let (now, later) = unread.split_at(taken);
-        reader.spare()[..taken].copy_from_slice(now);
-        reader.filled(taken);
-        unread = later;
-        intact = frames(&mut reader, &mut deadlines);
+    let mut framed = Ok(());
+    let mut unread = already_read.as_slice();
+    while !unread.is_empty() && framed.is_ok() {
+        let spare = reader.spare();
+        let now = spare.len().min(unread.len());
+        spare[..now].copy_from_slice(&unread[..now]);
+        reader.filled(now);
+        unread = &unread[now..];
+        framed = frames(&mut reader, &mut deadlines);
     }
-    while intact {
+    drop(already_read);
+    while framed.is_ok() {
         let allocation = shard.borrow().core.allocation_of(clock.now(), &tuple);
         let deadline = deadlines.deadline(allocation).map(|at| clock.instant(at));
         tokio::select! {
@@ -73,13 +68,11 @@ pub(super) async fn serve(
             readable = writer.stream.readable() => {
                 match readable.and_then(|()| writer.stream.try_read(reader.spare())) {
                     Ok(0) => break,
-                    Ok(n) => {
-                        reader.filled(n);
-                        intact = frames(&mut reader, &mut deadlines);
-                    }
+                    Ok(n) => reader.filled(n),
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
                     Err(_) => break,
                 }
+                framed = frames(&mut reader, &mut deadlines);
             }
             () = sleep_until(deadline) => break,
         }
