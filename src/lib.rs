@@ -56,8 +56,9 @@ pub use server::Server;
 
 // What a configuration is made of.
 pub use hairpin_config::{
-    AllowedOrigins, BindHost, Config, ConfigErrors, Host, HttpSettings, IceSettings, IceUrl,
-    ListenSettings, Listener, Origin, Protocol, RelayAddress, RelaySettings,
+    AllowedOrigins, BindHost, Config, ConfigError, ConfigErrors, Host, HttpSettings, IceSettings,
+    IceUrl, ListenSettings, Listener, LogLevel, Origin, Protocol, RelayAddress, RelaySettings,
 };
-pub use hairpin_signaling::Config as SignalingConfig;
+pub use hairpin_signaling::{Config as SignalingConfig, Rate};
+pub use hairpin_stun::Key;
 pub use hairpin_turn::{Credentials, IpRange, PeerPolicy, Quotas, Rules};

@@ -18,6 +18,11 @@ impl Rate {
         Self { per_second: positive(per_second), burst: positive(burst) }
     }
 
+    /// What is allowed at once.
+    pub const fn burst(self) -> u32 {
+        self.burst
+    }
+
     /// How long the rate takes to allow so many units.
     fn time_of(self, units: usize) -> Duration {
         let units = u64::try_from(units).unwrap_or(u64::MAX);

@@ -169,6 +169,8 @@ async fn two_servers_live_in_one_process() {
 
 #[tokio::test]
 async fn a_dropped_server_is_gone() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let tasks_before = tasks();
     let server = start(config());
     let addresses = server.addresses().clone();
     let mut client = Client::tcp(addresses.turn_tcp[0]).await;
@@ -192,6 +194,7 @@ async fn a_dropped_server_is_gone() {
         until("the TCP port is free", || free_tcp(address)).await;
     }
     assert_eq!(client.wire.receive().await, None, "the TURN stream is closed");
+    until("its tasks have ended", || tasks() == tasks_before).await;
     let ended = tokio::time::timeout(PATIENCE, websocket.next()).await.expect("it is closed");
     assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
     for stream in [silent, scraper] {

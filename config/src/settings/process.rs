@@ -1,10 +1,8 @@
 //! The process itself.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::relay::WORKERS;
 use crate::check::Violations;
 use crate::parser::{Parser, seconds};
 use crate::setting::{Group, Optional, Setting};
@@ -33,7 +31,4 @@ pub(super) const GROUP: Group = Group {
 
 pub(crate) fn check(config: &Config, violations: &mut Violations) {
     violations.bounds(&SHUTDOWN_TIMEOUT, &config.shutdown_timeout);
-    if let Some(workers) = config.workers {
-        violations.bounds(&WORKERS, &NonZeroUsize::get(workers));
-    }
 }

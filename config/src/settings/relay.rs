@@ -93,6 +93,9 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
         let invalid = Invalid::new(format!("is above max-port, which is {max}"), fix);
         violations.clash(&MIN_PORT, &MAX_PORT, invalid);
     }
+    if let Some(workers) = config.workers {
+        violations.bounds(&WORKERS, &workers.get());
+    }
     for (setting, quota) in [(&USER_QUOTA, quotas.per_user), (&TOTAL_QUOTA, quotas.total)] {
         if let Some(Err(invalid)) = quota.map(|quota| setting.parse(&quota.to_string())) {
             violations.reject(setting, invalid);

@@ -64,6 +64,10 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     violations.bounds(&SESSION_LIFETIME, &signaling.session_lifetime);
     violations.bounds(&HEARTBEAT_INTERVAL, &signaling.heartbeat);
     violations.bounds(&MAX_MESSAGE_BYTES, &signaling.max_message);
+    if signaling.bytes.burst() as usize <= signaling.max_message {
+        let fix = "give less than the rate of bytes allows at once, or a greater rate";
+        violations.reject(&MAX_MESSAGE_BYTES, Invalid::new("is more than may come at once", fix));
+    }
     if signaling.heartbeat_timeout <= signaling.heartbeat {
         let fix = "give less than the heartbeat timeout, or a greater timeout";
         violations.reject(&HEARTBEAT_INTERVAL, Invalid::new("outlasts the heartbeat timeout", fix));

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use hairpin_config::{BindHost, Config, Host, Listener, Protocol, RelayAddress, Source};
+use hairpin_signaling::Rate;
 use hairpin_stun::Key;
 use hairpin_turn::{Quotas, Rules};
 
@@ -44,7 +45,7 @@ fn every_number_is_held_to_its_settings_bounds() {
         ("queue-timeout", |c| c.signaling.queue_timeout = Duration::ZERO),
         ("session-lifetime", |c| c.signaling.session_lifetime = Duration::MAX),
         ("heartbeat-interval", |c| c.signaling.heartbeat = Duration::from_millis(999)),
-        ("max-message-bytes", |c| c.signaling.max_message = 1 << 20 | 1),
+        ("max-message-bytes", |c| c.signaling.max_message = 1023),
         ("shutdown-timeout", |c| c.shutdown_timeout = Duration::from_secs(301)),
         ("workers", |c| c.workers = NonZeroUsize::new(1025)),
     ];
@@ -101,6 +102,10 @@ fn values_are_held_to_each_other() {
         (
             |c| c.signaling.heartbeat_timeout = c.signaling.heartbeat,
             "heartbeat-interval (program): outlasts the heartbeat timeout;",
+        ),
+        (
+            |c| c.signaling.bytes = Rate::new(1024, 65_536),
+            "max-message-bytes (program): is more than may come at once;",
         ),
         (
             |c| c.listen.http = vec!["127.0.0.1:3478".parse().expect("an address")],
