@@ -1,4 +1,4 @@
-//! A settings file of arbitrary text: resolved or refused without a panic, and whatever is printed of
+//! A settings file of arbitrary text: resolved to what is valid or refused, without a panic, and whatever is printed of
 //! it keeps its secret, even when the line with the secret is the broken one.
 #![no_main]
 
@@ -11,7 +11,10 @@ fuzz_target!(|text: &str| {
     let mut layers = Layers::default();
     layers.file("fuzz.toml", &format!("static-auth-secret = ['{SECRET}'{text}"));
     let printed = match layers.resolve() {
-        Ok(resolved) => format!("{}{:?}", resolved.describe(), resolved.config),
+        Ok(resolved) => {
+            assert_eq!(resolved.config.check(), Ok(()));
+            format!("{}{:?}", resolved.describe(), resolved.config)
+        }
         Err(errors) => format!("{errors}{errors:?}"),
     };
     assert!(!printed.contains(SECRET), "{printed}");

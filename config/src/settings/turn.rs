@@ -107,6 +107,11 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
         }
         Err(invalid) => violations.reject(&REALM, invalid),
     }
+    // RFC 8489 s14.14
+    if rules.software.as_ref().is_some_and(|software| software.chars().count() > 127) {
+        let fix = "give a SOFTWARE of fewer than 128 characters";
+        violations.reject(&NO_SOFTWARE, Invalid::new("leaves one that is too long", fix));
+    }
     if rules.credentials.secrets.iter().any(|secret| secret.is_empty()) {
         violations.reject(&STATIC_AUTH_SECRET, Invalid::empty());
     }

@@ -16,7 +16,9 @@ fn program(settings: &[(&str, &str)]) -> Result<Resolved, ConfigErrors> {
     for (name, value) in settings {
         layers.set(name, *value);
     }
-    layers.resolve()
+    let resolved = layers.resolve()?;
+    assert_eq!(resolved.config.check(), Ok(()), "what was typed is held to no other rules");
+    Ok(resolved)
 }
 
 /// What these settings mean; they must be valid.

@@ -3,10 +3,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use hairpin_config::{BindHost, Config, Host, Listener, Protocol, RelayAddress, Source};
+use hairpin_config::{BindHost, Config, Host, Layers, Listener, Protocol, RelayAddress, Source};
 use hairpin_signaling::Rate;
 use hairpin_stun::Key;
 use hairpin_turn::{Quotas, Rules};
+use proptest::prelude::*;
 
 /// A configuration with one thing changed.
 fn changed(change: impl FnOnce(&mut Config)) -> Config {
@@ -103,6 +104,7 @@ fn values_are_held_to_each_other() {
             |c| c.signaling.heartbeat_timeout = c.signaling.heartbeat,
             "heartbeat-interval (program): outlasts the heartbeat timeout;",
         ),
+        (|c| c.rules.software = Some("s".repeat(128)), "no-software (program): leaves one"),
         (
             |c| c.signaling.bytes = Rate::new(1024, 65_536),
             "max-message-bytes (program): is more than may come at once;",
@@ -173,4 +175,19 @@ fn a_listener_nobody_asked_for_makes_way_for_http() {
         .filter(|listener| listener.protocol == Protocol::Tcp && listener.port == 443)
         .collect();
     assert_eq!(tcp_443, [&at_443(BindHost::Name("a.example".into()))]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Preparing text that is prepared already changes nothing.
+    #[test]
+    fn whatever_text_is_taken_is_valid_as_a_value(text in "\\PC{1,40}") {
+        let mut layers = Layers::default();
+        layers.set("realm", &*text);
+        layers.set("user", format!("{text}:password"));
+        if let Ok(resolved) = layers.resolve() {
+            prop_assert_eq!(resolved.config.check(), Ok(()));
+        }
+    }
 }
