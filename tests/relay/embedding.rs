@@ -78,7 +78,7 @@ async fn answers_a_binding(mut wire: Wire) {
     assert_eq!(mapped(&answer, 1), wire.local());
 }
 
-/// Waits until something is so.
+/// Waits until something is so. A port that is freed may be another test's for a while.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
     let waited = tokio::time::timeout(PATIENCE, async {
@@ -182,16 +182,10 @@ async fn a_dropped_server_is_gone() {
     drop(server);
 
     let free_udp = |address: SocketAddr| UdpSocket::bind(address).is_ok();
-    // A client may still hold the port, which a new listener does not mind; an old one it does.
-    let free_tcp = |address: SocketAddr| {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket.set_reuse_address(true).expect("a plain option");
-        socket.bind(&address.into()).and_then(|()| socket.listen(1)).is_ok()
-    };
     until("the UDP port is free", || free_udp(addresses.turn_udp[0])).await;
     let listening = [addresses.turn_tcp[0], addresses.http[0], addresses.admin.expect("set")];
     for address in listening {
-        until("the TCP port is free", || free_tcp(address)).await;
+        until("the TCP port is free", || is_free(address)).await;
     }
     assert_eq!(client.wire.receive().await, None, "the TURN stream is closed");
     until("its tasks have ended", || tasks() == tasks_before).await;
@@ -201,6 +195,13 @@ async fn a_dropped_server_is_gone() {
         let closed = tokio::time::timeout(PATIENCE, stream.readable()).await;
         closed.expect("it is closed").expect("a close can be read");
     }
+}
+
+/// Whether nobody listens. A client of the past may still hold the port, which a new listener does not mind.
+fn is_free(address: SocketAddr) -> bool {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_reuse_address(true).expect("a plain option");
+    socket.bind(&address.into()).and_then(|()| socket.listen(1)).is_ok()
 }
 
 async fn open_websocket(address: SocketAddr) -> WebSocketStream<TcpStream> {
@@ -296,5 +297,5 @@ async fn a_socket_that_cannot_be_served_is_refused_and_leaves_nothing() {
         Listeners { turn_udp: vec![both.into()], http: vec![http], ..Default::default() };
     let refused = Server::start(config(), listeners).expect_err("it takes IPv4 too");
     assert!(refused.to_string().contains("set IPV6_V6ONLY"), "{refused}");
-    TcpListener::bind(address).expect("the other sockets are closed");
+    until("the other sockets are closed", || is_free(address)).await;
 }
