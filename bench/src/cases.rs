@@ -1,5 +1,7 @@
 //! The cases of relaying that the results show, and how a table calls them.
 
+use std::fmt;
+
 use crate::load::{Pace, WINDOW};
 use crate::relay::{Case, Framing, Route, Workers};
 use crate::socket::Transport;
@@ -34,6 +36,19 @@ pub(crate) fn describe(case: &Case) -> Vec<String> {
     let mut cells = [route, framing, over].map(str::to_owned).to_vec();
     cells.extend([load, window, case.allocations.to_string(), case.size.to_string()]);
     cells
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cells = describe(self).into_iter().zip(COLUMNS).filter(|(cell, _)| cell != "-");
+        let words: Vec<String> = cells
+            .map(|(cell, column)| match column {
+                "window" | "allocations" | "bytes" => format!("{column} {cell}"),
+                _ => cell,
+            })
+            .collect();
+        f.write_str(&words.join(", "))
+    }
 }
 
 /// Both routes, channels over UDP: every number of allocations and size at the usual window, the other windows
@@ -128,5 +143,7 @@ mod tests {
         assert_eq!(COLUMNS[3..5], ["load", "window"]);
         assert_eq!(column(saturated(16)), "saturated 16");
         assert_eq!(column(Pace::PerSecond(2000)), "2000/s -");
+        let line = Case { pace: saturated(16), ..usual(Route::Echo) }.to_string();
+        assert!(line.ends_with("saturated, window 16, allocations 50, bytes 160"), "{line}");
     }
 }

@@ -80,7 +80,7 @@ impl Plan {
         let mut worst = 0_f64;
         for case in cases {
             let places = [Workers::TwoWithin, Workers::TwoAcross];
-            let what = format!("{case}, within and across");
+            let what = format!("{case}: within a worker and across two");
             let samples = self.take_turns(&what, &places, |workers| {
                 let case = Case { workers, ..*case };
                 relay::measure(&self.programs, Engine::Hairpin, &case, self.length)

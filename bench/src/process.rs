@@ -76,10 +76,9 @@ pub(crate) struct Cpus {
 }
 
 impl Cpus {
-    /// Picks one more than `server` of the CPUs this process may use.
+    /// Picks one more than `server` of the [`allowed_cpus`].
     pub(crate) fn pick(server: usize) -> Result<Self> {
-        let allowed = sched_getaffinity(None)?;
-        let mut cpus = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
+        let mut cpus = allowed_cpus()?.into_iter();
         let generator = cpus.next().context("no CPU to run on")?;
         // CPU 0 tends to serve the machine's interrupts, so the server gets others.
         let picked: Vec<usize> = cpus.take(server).collect();
@@ -91,6 +90,12 @@ impl Cpus {
     pub(crate) fn server_busy_time(&self) -> Result<Duration> {
         self.server.iter().map(|&cpu| busy_time(cpu)).sum()
     }
+}
+
+/// The CPUs this process may use.
+pub(crate) fn allowed_cpus() -> Result<Vec<usize>> {
+    let allowed = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect())
 }
 
 /// Runs `start` with the calling thread on `cpus`, where a process it starts then stays for life.

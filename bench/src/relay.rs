@@ -1,6 +1,5 @@
 //! CPU time per relayed packet: which cases there are, and how one is measured.
 
-use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -80,16 +79,6 @@ pub struct Case {
     pub size: usize,
     /// Who serves the clients; more than one worker with [`Route::Pair`] and hairpin only.
     pub workers: Workers,
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { route, framing, transport, pace, allocations, size, workers } = self;
-        write!(
-            f,
-            "{route:?} {framing:?} {transport:?} {pace:?} {allocations} x {size} B {workers:?}"
-        )
-    }
 }
 
 /// What one measurement of one engine found.

@@ -43,7 +43,10 @@ pub fn everything(plan: &Plan, previous: &str) -> Result<String> {
     section("CPU per relayed packet", plan.relay(&cases::standard())?);
     let title = "CPU per relayed packet, in indications and over TCP";
     section(title, plan.relay(&cases::other_ways())?);
-    section("Pairs within a worker and across two", plan.workers(&cases::two_workers())?);
+    // Two workers and the generator each want a CPU of their own.
+    if process::allowed_cpus()?.len() > 2 {
+        section("Pairs within a worker and across two", plan.workers(&cases::two_workers())?);
+    }
     section("Allocations", plan.memory(&ALLOCATIONS)?);
     section("The end of many allocations", plan.pause(&[ENDING])?);
     section("Binding", plan.binding()?);
