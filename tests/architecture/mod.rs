@@ -7,6 +7,10 @@
 //! stun ->
 //! turn -> stun
 //! ```
+//!
+//! A second block, marked `rooms`, draws the modules of `src/` in the same way.
+
+mod rooms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -110,7 +114,12 @@ fn metadata() -> Value {
 
 /// The lines of the page's `graph` block.
 fn graph_of_page(page: &str) -> Graph {
-    let block = page.split("```graph\n").nth(1).expect("the page has a graph block");
+    graph_in_block(page, "graph")
+}
+
+/// The lines of the page's block with this mark.
+fn graph_in_block(page: &str, mark: &str) -> Graph {
+    let block = page.split(&format!("```{mark}\n")).nth(1).expect("the page has such a block");
     let block = block.split("```").next().expect("split gives at least one part");
     let lines = block.lines().filter(|line| !line.trim().is_empty());
     lines
