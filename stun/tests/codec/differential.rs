@@ -1,6 +1,8 @@
 //! Against `stun-types`, an implementation by other people.
 
-use hairpin_stun::{AttributeType, Class, Key, Message, Method, TransactionId, Writer, sha256_key};
+use hairpin_stun::{
+    AttributeType, Class, IntegrityError, Key, Message, Method, TransactionId, Writer,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use stun_types::attribute::{Attribute, RawAttribute};
@@ -27,6 +29,11 @@ fn their_credentials() -> MessageIntegrityCredentials {
     LongTermKeyCredentials::new(user, password, REALM.to_owned()).into()
 }
 
+fn key(sha256: bool) -> Key {
+    let make = if sha256 { Key::long_term_sha256 } else { Key::long_term };
+    make(USER, REALM, PASSWORD)
+}
+
 proptest! {
     #[test]
     fn they_read_what_we_write(attributes in plain_attributes(), sha256 in any::<bool>()) {
@@ -35,12 +42,7 @@ proptest! {
         for (kind, value) in &attributes {
             writer.bytes(AttributeType(*kind), value);
         }
-        if sha256 {
-            writer.integrity_sha256(&sha256_key(USER, REALM, PASSWORD));
-        } else {
-            writer.integrity(Key::long_term(USER, REALM, PASSWORD).as_ref());
-        }
-        let len = writer.fingerprint().finish().expect("1024 bytes are enough");
+        let len = writer.sign(&key(sha256)).fingerprint().finish().expect("1024 bytes are enough");
 
         let theirs = TheirMessage::from_bytes(&buf[..len]).expect("they accept it");
         prop_assert!(theirs.has_class(MessageClass::Request));
@@ -78,12 +80,8 @@ proptest! {
             .take(attributes.len())
             .collect();
         prop_assert_eq!(read, attributes);
-        let verified = if sha256 {
-            message.check_integrity_sha256(&sha256_key(USER, REALM, PASSWORD))
-        } else {
-            message.check_integrity(Key::long_term(USER, REALM, PASSWORD).as_ref())
-        };
-        prop_assert_eq!(verified, Ok(()));
+        prop_assert_eq!(message.verify(&key(sha256)), Ok(()));
+        prop_assert_eq!(message.verify(&key(!sha256)), Err(IntegrityError::Missing));
     }
 
     /// A message with one byte changed is refused by both or accepted by both.
