@@ -24,6 +24,7 @@
 //! [`hairpin_turn`], [`hairpin_signaling`] and [`hairpin_matcher`].
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod accept;
 mod builder;
 mod clock;
 mod error;

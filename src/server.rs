@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::accept;
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::http::{IceIssuer, Web, admin};
@@ -48,6 +49,7 @@ pub struct Server {
     shutdown_timeout: Duration,
     relay: Relay,
     web: JoinHandle<()>,
+    front: JoinHandle<()>,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
     /// Cancelled: no new work, and every client is told.
@@ -88,7 +90,7 @@ impl Server {
     /// when `--shutdown-timeout` has passed.
     pub async fn shutdown(self) {
         let deadline = tokio::time::Instant::now() + self.shutdown_timeout;
-        let Self { relay, mut web, admin, draining, supervisor, .. } = self;
+        let Self { relay, mut web, front, admin, draining, supervisor, .. } = self;
         supervisor.stop();
         draining.cancel();
         relay.drain();
@@ -102,6 +104,7 @@ impl Server {
             tracing::info!(allocations = relay.allocations(), "cutting what is left");
             web.abort();
         }
+        front.abort();
         relay.stop().await;
         if let Some(admin) = admin {
             admin.abort();
@@ -116,10 +119,10 @@ impl Server {
         let config = &resolved.config;
         let workers = worker_count(config);
         let relay_ips = listen::relay_ips(&config.relay)?;
-        let Opened { sockets, turn_tcp, admin, notes } = listen::open(config, workers)?;
-        let bound: Vec<_> = sockets.tcp.iter().map(|tcp| tcp.address).collect();
+        let Opened { udp, tcp, turn_tcp, admin, notes } = listen::open(config, workers)?;
+        let bound: Vec<_> = tcp.iter().map(|tcp| tcp.address).collect();
         let addresses = Addresses {
-            turn_udp: sockets.udp.iter().map(|udp| udp.address).collect(),
+            turn_udp: udp.iter().map(|udp| udp.address).collect(),
             turn_tcp: bound[..turn_tcp].to_vec(),
             http: bound[turn_tcp..].to_vec(),
             admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
@@ -137,10 +140,9 @@ impl Server {
                 per_user: config.relay.user_quota.map(Into::into),
                 total: config.relay.total_quota.map(Into::into),
             }),
-            listeners: sockets,
+            listeners: udp,
             metrics: (0..workers).map(|worker| metrics.relay(worker)).collect(),
             clock,
-            http,
             supervisor: supervisor.clone(),
         })
         .map_err(StartError::System)?;
@@ -156,6 +158,8 @@ impl Server {
             signaling::start(&config.signaling, ice.clone(), metrics.clone(), clock, &supervisor);
         let limits = Limits { max_message: config.signaling.max_message_bytes };
         let web = Web::new(&config.http, limits, ice, hub, clock);
+        let front = accept::accept(tcp, relay.intake(), http);
+        let front = supervisor.task("the front door", front);
         let web = supervisor.task("the web server", web.run(streams, draining.clone()));
         let admin = admin.map(tokio::net::TcpListener::from_std).transpose();
         let admin = admin.map_err(StartError::System)?.map(|listener| {
@@ -169,6 +173,7 @@ impl Server {
             shutdown_timeout: config.shutdown_timeout,
             relay,
             web,
+            front,
             admin,
             draining,
             supervisor,

@@ -2,7 +2,9 @@
 //! it can be served.
 
 mod addresses;
+mod connection;
 mod sniff;
 
 pub(crate) use addresses::{detect_relay_ip, own_addresses, resolve};
+pub(crate) use connection::{Connection, Io, canonical};
 pub(crate) use sniff::{Speaks, sniff};

@@ -1,53 +1,43 @@
 //! The relay's impure half: one worker thread a core, each with its own sockets and its own shard.
 //!
-//! A worker owns a [`hairpin_turn::Server`] outright. Its UDP sockets are read in batches when an epoll set
-//! says so; its TURN streams are tasks on the same single-threaded runtime; both call the shard directly, so
-//! nothing on the packet path is shared but the port table's atomics. A packet for a relayed address of
-//! another worker is handed over in a parcel, never sent through a socket.
+//! A worker owns a [`hairpin_turn::Server`] outright, and waits for its UDP sockets, its TURN streams, its mailbox and
+//! its deadlines in one epoll set. Nothing on the packet path is shared but the port table's atomics. A packet for a
+//! relayed address of another worker is handed over in a parcel, never sent through a socket.
 
-mod accept;
-mod hairpin;
+mod context;
+mod gathered;
 mod layout;
+mod mailbox;
+mod pace;
+mod parcel;
 mod ports;
 mod routes;
+mod runs;
 mod shard;
 mod sockets;
 mod stream;
+mod streams;
 mod sys;
 mod worker;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hairpin_turn::{OwnAddresses, QuotaLedger, Rules};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::http::HttpStream;
 use crate::metrics::RelayMetrics;
+use crate::net::Connection;
 use crate::supervisor::Supervisor;
 
 pub(crate) use ports::RelayIp;
-pub(crate) use sockets::{ListenerSockets, TcpSockets, UdpSockets};
+pub(crate) use sockets::UdpSockets;
 
+use context::RelayContext;
+use mailbox::Postbox;
 use ports::PortTable;
 use worker::{Worker, WorkerSetup};
-
-/// What all workers share.
-pub(crate) struct RelayContext {
-    ports: PortTable,
-    quotas: Mutex<QuotaLedger>,
-    clock: Clock,
-    /// Set when the process is stopping: no new allocations.
-    draining: AtomicBool,
-    /// Sockets that speak HTTP go here.
-    http: mpsc::Sender<HttpStream>,
-    /// Cancelled when workers must stop.
-    stop: CancellationToken,
-}
 
 /// What the relay is made of.
 pub(crate) struct RelaySetup {
@@ -55,11 +45,11 @@ pub(crate) struct RelaySetup {
     pub(crate) own: OwnAddresses,
     pub(crate) addresses: Vec<RelayIp>,
     pub(crate) quotas: QuotaLedger,
-    pub(crate) listeners: ListenerSockets,
+    /// UDP listeners, each with a socket for every worker.
+    pub(crate) listeners: Vec<UdpSockets>,
     /// One per worker; their number is the number of workers.
     pub(crate) metrics: Vec<Arc<RelayMetrics>>,
     pub(crate) clock: Clock,
-    pub(crate) http: mpsc::Sender<HttpStream>,
     pub(crate) supervisor: Supervisor,
 }
 
@@ -67,51 +57,72 @@ pub(crate) struct RelaySetup {
 pub(crate) struct Relay {
     context: Arc<RelayContext>,
     metrics: Vec<Arc<RelayMetrics>>,
+    postboxes: Vec<Postbox>,
     threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+/// Where TURN clients' TCP connections are handed in.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamIntake {
+    postboxes: Arc<[Postbox]>,
+    /// Whose turn it is.
+    next: Arc<AtomicUsize>,
+}
+
+impl StreamIntake {
+    /// Has a worker serve a connection. The bytes already read from it are the first of its stream.
+    pub(crate) fn serve(&self, connection: Connection) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.postboxes[turn % self.postboxes.len()].send_stream(connection);
+    }
 }
 
 impl Relay {
     /// Starts a thread per worker.
     ///
     /// # Errors
-    /// What the system says when a thread, an epoll set or a runtime cannot be had.
+    /// What the system says when a thread or a descriptor cannot be had.
     pub(crate) fn start(setup: RelaySetup) -> io::Result<Self> {
         let workers = setup.metrics.len();
-        let context = Arc::new(RelayContext {
-            ports: PortTable::new(&setup.addresses, setup.own.relay_ports()),
-            quotas: Mutex::new(setup.quotas),
-            clock: setup.clock,
-            draining: AtomicBool::new(false),
-            http: setup.http,
-            stop: CancellationToken::new(),
-        });
-        let supervisor = setup.supervisor;
-        let (senders, mailboxes) = hairpin::mailboxes(workers);
-        let listeners = setup.listeners.per_worker(workers);
-        let mut threads = Vec::with_capacity(workers);
-        let parts = mailboxes.into_iter().zip(listeners).zip(&setup.metrics).enumerate();
-        for (index, ((mailbox, listeners), metrics)) in parts {
-            let setup = WorkerSetup {
+        let context = Arc::new(RelayContext::new(
+            PortTable::new(&setup.addresses, setup.own.relay_ports()),
+            setup.quotas,
+        ));
+        let mailboxes = (0..workers).map(|_| mailbox::mailbox());
+        let (postboxes, mailboxes): (Vec<_>, Vec<_>) =
+            mailboxes.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+        let mut relay = Self { context, metrics: setup.metrics, postboxes, threads: Vec::new() };
+        let listeners = sockets::per_worker(setup.listeners, workers);
+        for (index, (mailbox, listeners)) in mailboxes.into_iter().zip(listeners).enumerate() {
+            let worker = WorkerSetup {
                 index,
                 rules: setup.rules.clone(),
                 own: setup.own.clone(),
                 listeners,
-                mailboxes: senders.clone(),
-                metrics: metrics.clone(),
-                context: context.clone(),
+                mailbox,
+                postboxes: relay.postboxes.clone(),
+                metrics: relay.metrics[index].clone(),
+                context: relay.context.clone(),
+                clock: setup.clock,
             };
-            let thread = Worker::new(setup, mailbox).and_then(|worker| {
-                supervisor.thread(format!("relay-{index}"), move || worker.run())
+            let thread = worker.epoll().and_then(|epoll| {
+                let name = format!("relay-{index}");
+                setup.supervisor.thread(name, move || Worker::new(worker, epoll).run())
             });
             // The workers already running must not outlive a failed start.
-            threads.push(thread.inspect_err(|_| context.stop.cancel())?);
+            relay.threads.push(thread.inspect_err(|_| relay.send_stop())?);
         }
-        Ok(Self { context, metrics: setup.metrics, threads })
+        Ok(relay)
+    }
+
+    /// Where TURN clients' TCP connections go.
+    pub(crate) fn intake(&self) -> StreamIntake {
+        StreamIntake { postboxes: self.postboxes.clone().into(), next: Arc::default() }
     }
 
     /// Refuses new allocations from now on.
     pub(crate) fn drain(&self) {
-        self.context.draining.store(true, Ordering::Relaxed);
+        self.context.drain();
     }
 
     /// Allocations held now, by all workers.
@@ -121,7 +132,7 @@ impl Relay {
 
     /// Stops the workers and waits until their threads are gone.
     pub(crate) async fn stop(self) {
-        self.context.stop.cancel();
+        self.send_stop();
         let joined = tokio::task::spawn_blocking(move || {
             for thread in self.threads {
                 // Its supervisor has caught, and told of, any panic.
@@ -132,12 +143,10 @@ impl Relay {
             tracing::error!("waiting for the relay workers failed");
         }
     }
-}
 
-/// IPv4 addresses in their own form: a dual-stack listener reports them mapped into IPv6.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
-        IpAddr::V6(_) => address,
+    fn send_stop(&self) {
+        for postbox in &self.postboxes {
+            postbox.send_stop();
+        }
     }
 }
