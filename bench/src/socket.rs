@@ -6,7 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use hairpin_stun::HEADER_LEN;
+use rustix::net::sockopt;
 
+/// Room for what a load keeps on its way when it all waits in one socket: 256 packets of 1400 bytes, each counted
+/// by Linux with the memory it sits in.
+const BUFFER: usize = 1 << 20;
 /// How long a server may take to answer one request before it is asked again, or given up over TCP.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -30,7 +34,7 @@ impl Socket {
     pub(crate) fn connect(transport: Transport, server: SocketAddr) -> io::Result<Self> {
         match transport {
             Transport::Udp => {
-                let socket = UdpSocket::bind("127.0.0.1:0")?;
+                let socket = udp_socket()?;
                 socket.connect(server)?;
                 socket.set_read_timeout(Some(PATIENCE))?;
                 Ok(Self::Udp(socket))
@@ -38,6 +42,8 @@ impl Socket {
             Transport::Tcp => {
                 let stream = TcpStream::connect(server)?;
                 stream.set_nodelay(true)?;
+                // A frame is sent whole or not at all, so all that waits for the server has to fit.
+                sockopt::set_socket_send_buffer_size(&stream, BUFFER)?;
                 stream.set_read_timeout(Some(PATIENCE))?;
                 Ok(Self::Tcp(stream))
             }
@@ -101,6 +107,15 @@ impl AsFd for Socket {
             Self::Tcp(stream) => stream.as_fd(),
         }
     }
+}
+
+/// A UDP socket on loopback whose receive buffer holds what a load keeps on its way.
+pub(crate) fn udp_socket() -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    // Without limit where we may, else as much as anybody gets.
+    sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER)
+        .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, BUFFER))?;
+    Ok(socket)
 }
 
 /// Whether a non-blocking socket merely has nothing more for us.

@@ -106,6 +106,31 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Asks the server for this client's own address, and waits for the answer.
+    pub(crate) fn ask_binding(&self) -> Result<()> {
+        ask_binding(&self.socket).map(drop)
+    }
+}
+
+/// Sends a Binding request and returns the length of the success that comes back.
+pub(crate) fn ask_binding(socket: &Socket) -> Result<usize> {
+    socket.send(&binding_request()?)?;
+    let mut buffer = [0; 1500];
+    let arrived = socket.receive_message(&mut buffer).context("no answer")?;
+    expect_success(&parse(arrived)?)?;
+    Ok(arrived.len())
+}
+
+/// A Binding request.
+pub(crate) fn binding_request() -> Result<Vec<u8>> {
+    let mut packet = vec![0; 64];
+    let id = TransactionId(*b"where am I ?");
+    let len = Writer::new(&mut packet, Class::Request, Method::BINDING, id).finish()?;
+    packet.truncate(len);
+    Ok(packet)
+}
+
 /// Connects `count` clients and allocates for each: a challenge, then a signed request.
 pub(crate) fn allocate(
     transport: Transport,
@@ -138,6 +163,28 @@ pub(crate) fn permit(clients: &mut [Client], peers: &[SocketAddr]) -> Result<()>
         writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peers[index]);
     };
     ask_all(clients, Method::CREATE_PERMISSION, build, |_, answer| expect_success(answer))
+}
+
+/// Gives every client's allocation another ten minutes.
+pub(crate) fn refresh(clients: &mut [Client]) -> Result<()> {
+    let build = |_: usize, writer: &mut Writer<'_>| {
+        writer.u32(AttributeType::LIFETIME, 600);
+    };
+    ask_all(clients, Method::REFRESH, build, |_, answer| expect_success(answer))
+}
+
+/// The request that ends a client's allocation.
+pub(crate) fn delete_request(client: &Client) -> Result<Vec<u8>> {
+    client.request(Method::REFRESH, next_id(), |writer| {
+        writer.u32(AttributeType::LIFETIME, 0);
+    })
+}
+
+/// Whether a message says that an allocation is gone: deleted now, or by the same request sent before.
+pub(crate) fn says_gone(message: &[u8]) -> Result<bool> {
+    let message = parse(message)?;
+    let code = message.get(AttributeType::ERROR_CODE).and_then(decode::error_code);
+    Ok(message.class() == Class::Success || matches!(code, Some((437, _))))
 }
 
 /// Makes the same request for every client, [`PIPELINE`] of them at a time.
