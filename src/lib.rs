@@ -24,11 +24,12 @@
 //! [`hairpin_turn`], [`hairpin_signaling`] and [`hairpin_matcher`].
 #![deny(unsafe_op_in_unsafe_fn)]
 
-mod accept;
 mod builder;
 mod clock;
 mod error;
+mod front;
 mod http;
+mod ice;
 mod listen;
 mod metrics;
 mod net;

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use hairpin_config::{BindHost, Config, Protocol, RelaySettings};
 use hairpin_turn::Family;
 
-use crate::accept::TcpSocket;
 use crate::error::{StartError, remedy};
+use crate::front::{self, Families};
 use crate::net::{detect_relay_ip, resolve};
 use crate::relay::{RelayIp, UdpSockets};
 
@@ -15,8 +15,8 @@ use crate::relay::{RelayIp, UdpSockets};
 pub(crate) struct Opened {
     /// For the relay's workers.
     pub(crate) udp: Vec<UdpSockets>,
-    /// Every TCP port speaks all our protocols.
-    pub(crate) tcp: Vec<TcpSocket>,
+    /// For the front door: every TCP port speaks all our protocols.
+    pub(crate) tcp: Vec<front::Listener>,
     /// How many of `tcp` are TURN listeners; the HTTP ones follow.
     pub(crate) turn_tcp: usize,
     /// The admin listener.
@@ -40,9 +40,10 @@ pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError
                 Protocol::Udp => {
                     ("udp", UdpSockets::bind(address, workers).map(|udp| opened.udp.push(udp)))
                 }
-                Protocol::Tcp => {
-                    ("tcp", TcpSocket::bind(address, false).map(|tcp| opened.tcp.push(tcp)))
-                }
+                Protocol::Tcp => (
+                    "tcp",
+                    front::Listener::bind(address, Families::Own).map(|tcp| opened.tcp.push(tcp)),
+                ),
             };
             match bound {
                 Ok(()) => {}
@@ -86,11 +87,14 @@ impl Unserved {
     }
 }
 
-fn open_http(address: SocketAddr) -> Result<TcpSocket, StartError> {
-    TcpSocket::bind(address, true)
+fn open_http(address: SocketAddr) -> Result<front::Listener, StartError> {
+    front::Listener::bind(address, Families::Both)
         .or_else(|error| match unsupported_v6(&error, address) {
             // A kernel without IPv6: the default `[::]` means "everywhere".
-            true => TcpSocket::bind((Ipv4Addr::UNSPECIFIED, address.port()).into(), false),
+            true => {
+                let everywhere = (Ipv4Addr::UNSPECIFIED, address.port()).into();
+                front::Listener::bind(everywhere, Families::Own)
+            }
             false => Err(error),
         })
         .map_err(|source| StartError::Bind {

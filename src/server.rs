@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use hairpin_config::{Config, Insecurity, Resolved};
 use hairpin_turn::{OwnAddresses, QuotaLedger, Quotas, Rules};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept;
 use crate::clock::Clock;
 use crate::error::StartError;
-use crate::http::{IceIssuer, Web, admin};
+use crate::front::Front;
+use crate::http::{Web, admin};
+use crate::ice::IceIssuer;
 use crate::listen::{self, Opened};
 use crate::metrics::Metrics;
 use crate::relay::{Relay, RelayIp, RelaySetup};
@@ -47,9 +47,9 @@ pub struct Server {
     notes: Vec<String>,
     insecure: Vec<Insecurity>,
     shutdown_timeout: Duration,
+    front: JoinHandle<()>,
     relay: Relay,
     web: JoinHandle<()>,
-    front: JoinHandle<()>,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
     /// Cancelled: no new work, and every client is told.
@@ -90,10 +90,11 @@ impl Server {
     /// when `--shutdown-timeout` has passed.
     pub async fn shutdown(self) {
         let deadline = tokio::time::Instant::now() + self.shutdown_timeout;
-        let Self { relay, mut web, front, admin, draining, supervisor, .. } = self;
+        let Self { front, relay, mut web, admin, draining, supervisor, .. } = self;
         supervisor.stop();
         draining.cancel();
         relay.drain();
+        let _ = front.await;
         let quiet = async {
             let _ = (&mut web).await;
             while relay.allocations() > 0 {
@@ -104,7 +105,6 @@ impl Server {
             tracing::info!(allocations = relay.allocations(), "cutting what is left");
             web.abort();
         }
-        front.abort();
         relay.stop().await;
         if let Some(admin) = admin {
             admin.abort();
@@ -131,7 +131,6 @@ impl Server {
         let clock = Clock::start();
         let metrics = Arc::new(Metrics::new(workers));
         let supervisor = Supervisor::default();
-        let (http, streams) = mpsc::channel(1024);
         let relay = Relay::start(RelaySetup {
             rules: Arc::new(rules(config)),
             own: own_addresses(config, &relay_ips, &addresses),
@@ -153,14 +152,15 @@ impl Server {
             &config.turn.credentials.secrets[0],
             &addresses.turn_udp,
             &addresses.turn_tcp,
+            clock,
         ));
         let hub =
             signaling::start(&config.signaling, ice.clone(), metrics.clone(), clock, &supervisor);
         let limits = Limits { max_message: config.signaling.max_message_bytes };
-        let web = Web::new(&config.http, limits, ice, hub, clock);
-        let front = accept::accept(tcp, relay.intake(), http);
-        let front = supervisor.task("the front door", front);
-        let web = supervisor.task("the web server", web.run(streams, draining.clone()));
+        let web = Web::new(&config.http, limits, ice, hub);
+        let front = Front::new(tcp, web.clone(), relay.intake()).map_err(StartError::System)?;
+        let front = supervisor.task("the front door", front.run(draining.clone()));
+        let web = supervisor.task("the web server", web.run(draining.clone()));
         let admin = admin.map(tokio::net::TcpListener::from_std).transpose();
         let admin = admin.map_err(StartError::System)?.map(|listener| {
             let served = admin::serve(listener, metrics, draining.clone(), supervisor.clone());
@@ -171,9 +171,9 @@ impl Server {
             notes: resolved.warnings.into_iter().chain(notes).collect(),
             insecure,
             shutdown_timeout: config.shutdown_timeout,
+            front,
             relay,
             web,
-            front,
             admin,
             draining,
             supervisor,

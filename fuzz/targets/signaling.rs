@@ -47,7 +47,7 @@ struct World {
 impl Default for World {
     fn default() -> Self {
         Self {
-            hub: Hub::new(Config::default()),
+            hub: Hub::new(Config::default(), [0; 2]),
             matcher: Matcher::new(),
             now: Duration::ZERO,
             connected: BTreeSet::new(),

@@ -1,6 +1,5 @@
 //! What the hub is told once.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::Rate;
@@ -15,11 +14,8 @@ pub const MAX_POOL_LEN: usize = 64;
 pub const DEFAULT_POOL: &str = "default";
 
 /// Times and limits of a [`Hub`](crate::Hub).
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The secret that session ids are made with. The default is a constant, fit for tests alone:
-    /// a server sets 128 random bits.
-    pub seed: [u64; 2],
     /// How long a user waits for a match before `queue_timeout`.
     pub queue_timeout: Duration,
     /// How long a session lasts at most.
@@ -39,7 +35,6 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            seed: [0; 2],
             queue_timeout: Duration::from_secs(120),
             session_lifetime: Duration::from_secs(7200),
             heartbeat: Duration::from_secs(25),
@@ -48,19 +43,5 @@ impl Default for Config {
             messages: Rate::new(50, 250),
             bytes: Rate::new(64 * 1024, 512 * 1024),
         }
-    }
-}
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("queue_timeout", &self.queue_timeout)
-            .field("session_lifetime", &self.session_lifetime)
-            .field("heartbeat", &self.heartbeat)
-            .field("heartbeat_timeout", &self.heartbeat_timeout)
-            .field("max_message", &self.max_message)
-            .field("messages", &self.messages)
-            .field("bytes", &self.bytes)
-            .finish_non_exhaustive()
     }
 }

@@ -41,11 +41,11 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub without connections.
-    pub fn new(mut config: Config) -> Self {
+    /// A hub without connections. `seed` is the secret that session ids are made with: 128 random bits, but in a test.
+    pub fn new(mut config: Config, seed: [u64; 2]) -> Self {
         config.heartbeat = config.heartbeat.max(MIN_HEARTBEAT);
         Self {
-            session_ids: SessionIds::new(config.seed),
+            session_ids: SessionIds::new(seed),
             config,
             links: BTreeMap::new(),
             users: BTreeMap::new(),

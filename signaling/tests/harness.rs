@@ -48,7 +48,7 @@ impl World {
 
     pub(crate) fn with(config: Config) -> Self {
         Self {
-            hub: Hub::new(config),
+            hub: Hub::new(config, [0; 2]),
             now: Duration::from_secs(1000),
             ice: Ice::default(),
             seeking: Vec::new(),

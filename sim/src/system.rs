@@ -69,12 +69,12 @@ impl System {
     /// A server with so many relay shards, and nobody there.
     pub fn new(seed: u64, shards: usize) -> Self {
         let mut rng = Rng::new(seed);
-        let config = Config { seed: [rng.next_u64(), rng.next_u64()], ..Config::default() };
+        let hub = Hub::new(Config::default(), [rng.next_u64(), rng.next_u64()]);
         Self {
             now: Duration::ZERO,
             coming: BTreeMap::new(),
             scheduled: 0,
-            hub: Hub::new(config),
+            hub,
             matcher: Matcher::new(),
             shards: Shards::new(shards, rng.next_u64()),
             people: Vec::new(),

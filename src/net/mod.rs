@@ -3,8 +3,8 @@
 
 mod addresses;
 mod connection;
-mod sniff;
+mod limit;
 
 pub(crate) use addresses::{detect_relay_ip, own_addresses, resolve};
 pub(crate) use connection::{Connection, Io, canonical};
-pub(crate) use sniff::{Speaks, sniff};
+pub(crate) use limit::AddressLimit;

@@ -6,6 +6,7 @@
 
 mod context;
 mod gathered;
+mod intake;
 mod layout;
 mod mailbox;
 mod pace;
@@ -22,15 +23,14 @@ mod worker;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hairpin_turn::{OwnAddresses, QuotaLedger, Rules};
 
 use crate::clock::Clock;
 use crate::metrics::RelayMetrics;
-use crate::net::Connection;
 use crate::supervisor::Supervisor;
 
+pub(crate) use intake::StreamIntake;
 pub(crate) use ports::RelayIp;
 pub(crate) use sockets::UdpSockets;
 
@@ -59,22 +59,6 @@ pub(crate) struct Relay {
     metrics: Vec<Arc<RelayMetrics>>,
     postboxes: Vec<Postbox>,
     threads: Vec<std::thread::JoinHandle<()>>,
-}
-
-/// Where TURN clients' TCP connections are handed in.
-#[derive(Clone, Debug)]
-pub(crate) struct StreamIntake {
-    postboxes: Arc<[Postbox]>,
-    /// Whose turn it is.
-    next: Arc<AtomicUsize>,
-}
-
-impl StreamIntake {
-    /// Has a worker serve a connection. The bytes already read from it are the first of its stream.
-    pub(crate) fn serve(&self, connection: Connection) {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.postboxes[turn % self.postboxes.len()].send_stream(connection);
-    }
 }
 
 impl Relay {
@@ -117,7 +101,7 @@ impl Relay {
 
     /// Where TURN clients' TCP connections go.
     pub(crate) fn intake(&self) -> StreamIntake {
-        StreamIntake { postboxes: self.postboxes.clone().into(), next: Arc::default() }
+        StreamIntake::new(self.postboxes.clone())
     }
 
     /// Refuses new allocations from now on.

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::handle::{Client, Input, Outgoing};
 use crate::clock::Clock;
-use crate::http::IceIssuer;
+use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
 
 /// Inputs handled per reading of the clock.
@@ -37,7 +37,7 @@ impl Driver {
         clock: Clock,
     ) -> Self {
         Self {
-            hub: Hub::new(config),
+            hub: Hub::new(config, rand::random()),
             matcher: Matcher::new(),
             clients: HashMap::new(),
             ice,
@@ -125,7 +125,7 @@ impl Driver {
         match self.matcher.insert(now, Ticket { id, user, pool }).outcome {
             Outcome::Waiting { position } => self.hub.queued(ticket, position),
             Outcome::Matched(Match { first, second }) => {
-                let mut ice = HostedIce { issuer: &self.ice, clients: &self.clients };
+                let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
                 self.hub.matched(now, TicketId(first.id.0), TicketId(second.id.0), &mut ice);
             }
         }
@@ -142,15 +142,15 @@ impl Driver {
     }
 }
 
-/// Issues ICE servers under the host that each client came by.
-struct HostedIce<'a> {
+/// Issues ICE servers with the URLs that each client came with.
+struct ClientsIce<'a> {
     issuer: &'a IceIssuer,
     clients: &'a HashMap<ConnectionId, Client>,
 }
 
-impl IceServers for HostedIce<'_> {
+impl IceServers for ClientsIce<'_> {
     fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant {
-        let host = self.clients.get(&connection).and_then(|client| client.host.as_ref());
-        self.issuer.issue_to(host, user)
+        let urls = self.clients.get(&connection).map(|client| client.ice.clone());
+        self.issuer.issue_to(&urls.unwrap_or_default(), user)
     }
 }

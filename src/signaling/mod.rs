@@ -15,7 +15,7 @@ pub(crate) use handle::HubHandle;
 pub(crate) use socket::Limits;
 
 use crate::clock::Clock;
-use crate::http::IceIssuer;
+use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
 use crate::supervisor::Supervisor;
 
@@ -41,7 +41,6 @@ fn config(settings: &SignalingSettings) -> Config {
     let interval = settings.heartbeat_interval;
     let longest = settings.max_message_bytes as u32;
     Config {
-        seed: rand::random(),
         queue_timeout: settings.queue_timeout,
         session_lifetime: settings.session_lifetime,
         heartbeat: interval,

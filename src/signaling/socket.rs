@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use hairpin_signaling::{CloseCode, ConnectionId};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -15,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::handle::{HubHandle, Outgoing, QUEUE};
-use crate::http::Host;
+use crate::ice::IceUrls;
 
 /// What a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -39,19 +38,19 @@ const WRITE_BUFFER: usize = 4 * 1024;
 /// What the hub puts around a client's message when it passes it on, and more than that.
 const ENVELOPE: usize = 4 * 1024;
 
-/// Carries messages between a client and the hub until one of them ends it. `read` is what the client
-/// has sent after its handshake.
+/// Carries messages between a client and the hub until one of them ends it. `stream` carries WebSocket frames,
+/// whatever is below; `read` is what the client has sent after its handshake, `ice` where it finds the relay.
 pub(crate) async fn serve(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     read: Vec<u8>,
-    host: Option<Host>,
+    ice: IceUrls,
     hub: &HubHandle,
     limits: Limits,
 ) {
     let config = config(limits);
     let mut socket =
         WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
-    let (id, mut queue) = hub.connect(host).await;
+    let (id, mut queue) = hub.connect(ice).await;
     let end = carry(&mut socket, id, &mut queue, hub).await;
     drop(queue);
     let close = match end {
@@ -104,8 +103,8 @@ impl From<Error> for End {
     }
 }
 
-async fn carry(
-    socket: &mut WebSocketStream<TcpStream>,
+async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
     id: ConnectionId,
     queue: &mut mpsc::Receiver<Outgoing>,
     hub: &HubHandle,
@@ -146,8 +145,8 @@ async fn carry(
 }
 
 /// Writes what is queued, up to a reason to close.
-async fn write(
-    socket: &mut WebSocketStream<TcpStream>,
+async fn write<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
     batch: &mut Vec<Outgoing>,
 ) -> Result<Option<CloseCode>, Error> {
     let mut close = None;
@@ -168,7 +167,7 @@ async fn write(
 
 /// Lets the client read the close frame. Closing while there is something unread from it would send a
 /// reset, which overtakes what we have said last.
-async fn linger(stream: &mut TcpStream) -> std::io::Result<()> {
+async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::Result<()> {
     stream.shutdown().await?;
     // On the heap: every socket's task would carry it.
     let mut unread = vec![0; 1024];
