@@ -117,7 +117,7 @@ impl Server {
         let hub = start_hub(&config, ice.clone(), &base);
         let web = web(&config, ice, hub);
         let tcp = listeners.turn_tcp.into_iter().chain(listeners.http).collect();
-        let front = Front::new(tcp, web.clone(), relay.streams()).map_err(StartError::Listener)?;
+        let front = Front::new(tcp, web.clone(), relay.intake()).map_err(StartError::Listener)?;
         let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
         let web = base.supervisor.task("the web server", web.run(base.draining.clone()));

@@ -1,7 +1,8 @@
-//! Addresses and control messages as the kernel lays them out in memory (ip(7), ipv6(7), cmsg(3)), written
-//! and read byte by byte, which needs no `unsafe`.
+//! Addresses, control messages and message headers as the kernel lays them out in memory (ip(7), ipv6(7), cmsg(3),
+//! recvmmsg(2)), which needs no `unsafe`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::ptr::null_mut;
 
 const WORD: usize = size_of::<usize>();
 
@@ -122,9 +123,53 @@ impl Control {
     }
 }
 
+/// A `struct mmsghdr` as the kernel has it. The C libraries differ in the types of its lengths; the kernel does not.
+#[repr(C)]
+pub(super) struct Message {
+    pub(super) header: Header,
+    /// Bytes received, or sent.
+    pub(super) len: u32,
+}
+
+/// A `struct user_msghdr`.
+#[repr(C)]
+pub(super) struct Header {
+    pub(super) name: *mut Name,
+    pub(super) name_len: i32,
+    pub(super) vectors: *mut libc::iovec,
+    pub(super) vector_count: usize,
+    pub(super) control: *mut Control,
+    pub(super) control_len: usize,
+    flags: u32,
+}
+
+impl Message {
+    pub(super) const EMPTY: Self = Self {
+        header: Header {
+            name: null_mut(),
+            name_len: 0,
+            vectors: null_mut(),
+            vector_count: 0,
+            control: null_mut(),
+            control_len: 0,
+            flags: 0,
+        },
+        len: 0,
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::mem::offset_of;
+
+    #[test]
+    fn message_headers_are_laid_out_as_in_the_kernel() {
+        assert_eq!(size_of::<Header>(), 56);
+        assert_eq!((size_of::<Message>(), offset_of!(Message, len)), (64, 56));
+        let lengths = (offset_of!(Header, vector_count), offset_of!(Header, control_len));
+        assert_eq!((offset_of!(Header, name_len), lengths), (8, (24, 40)));
+    }
 
     #[test]
     fn names_come_back_as_they_went() {

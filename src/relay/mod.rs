@@ -1,28 +1,31 @@
 //! The relay's impure half: one worker thread a core, each with its own sockets and its own shard.
 //!
-//! A worker owns a [`hairpin_turn::Server`] outright. Its UDP sockets are read in batches when an epoll set
-//! says so; its TURN streams are tasks on the same single-threaded runtime; both call the shard directly, so
-//! nothing on the packet path is shared but the port table's atomics. A packet for a relayed address of
-//! another worker is handed over in a parcel, never sent through a socket.
+//! A worker owns a [`hairpin_turn::Server`] outright, and waits for its UDP sockets, its TURN streams, its mailbox and
+//! its deadlines in one epoll set. Nothing on the packet path is shared but the port table's atomics. A packet for a
+//! relayed address of another worker is handed over in a parcel, never sent through a socket.
 
-mod hairpin;
+mod context;
+mod gathered;
 mod intake;
 mod layout;
+mod mailbox;
+mod pace;
+mod parcel;
 mod ports;
 mod routes;
+mod runs;
 mod shard;
 mod sockets;
 mod stream;
+mod streams;
 mod sys;
 mod worker;
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use hairpin_turn::{OwnAddresses, QuotaLedger, Rules};
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::metrics::RelayMetrics;
@@ -32,6 +35,8 @@ pub(crate) use intake::StreamIntake;
 pub(crate) use ports::RelayIp;
 pub(crate) use sockets::{UdpSockets, bind_listener};
 
+use context::RelayContext;
+use mailbox::Postbox;
 use ports::PortTable;
 use worker::{Worker, WorkerSetup};
 
@@ -41,23 +46,13 @@ pub(crate) fn worker_count(asked_for: Option<NonZeroUsize>) -> usize {
     asked_for.map_or_else(cores, NonZeroUsize::get)
 }
 
-/// What all workers share.
-pub(crate) struct RelayContext {
-    ports: PortTable,
-    quotas: Mutex<QuotaLedger>,
-    clock: Clock,
-    /// Set when the process is stopping: no new allocations.
-    draining: AtomicBool,
-    /// Cancelled when workers must stop.
-    stop: CancellationToken,
-}
-
 /// What the relay is made of.
 pub(crate) struct RelaySetup {
     pub(crate) rules: Arc<Rules>,
     pub(crate) own: OwnAddresses,
     pub(crate) addresses: Vec<RelayIp>,
     pub(crate) quotas: QuotaLedger,
+    /// UDP listeners, each with a socket for every worker, or fewer.
     pub(crate) listeners: Vec<UdpSockets>,
     /// One per worker; their number is the number of workers.
     pub(crate) metrics: Vec<Arc<RelayMetrics>>,
@@ -68,8 +63,8 @@ pub(crate) struct RelaySetup {
 /// The running workers.
 pub(crate) struct Relay {
     context: Arc<RelayContext>,
-    intake: StreamIntake,
     metrics: Vec<Arc<RelayMetrics>>,
+    postboxes: Vec<Postbox>,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
@@ -77,49 +72,48 @@ impl Relay {
     /// Starts a thread per worker.
     ///
     /// # Errors
-    /// What the system says when a thread, an epoll set or a runtime cannot be had.
+    /// What the system says when a thread or a descriptor cannot be had.
     pub(crate) fn start(setup: RelaySetup) -> io::Result<Self> {
         let workers = setup.metrics.len();
-        let context = Arc::new(RelayContext {
-            ports: PortTable::new(&setup.addresses, setup.own.relay_ports()),
-            quotas: Mutex::new(setup.quotas),
-            clock: setup.clock,
-            draining: AtomicBool::new(false),
-            stop: CancellationToken::new(),
-        });
-        let supervisor = setup.supervisor;
-        let (senders, mailboxes) = hairpin::mailboxes(workers);
-        let (intake, streams) = intake::intake(workers);
+        let context = Arc::new(RelayContext::new(
+            PortTable::new(&setup.addresses, setup.own.relay_ports()),
+            setup.quotas,
+        ));
+        let mailboxes = (0..workers).map(|_| mailbox::mailbox());
+        let (postboxes, mailboxes): (Vec<_>, Vec<_>) =
+            mailboxes.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+        let mut relay = Self { context, metrics: setup.metrics, postboxes, threads: Vec::new() };
         let listeners = sockets::per_worker(setup.listeners, workers);
-        let mut threads = Vec::with_capacity(workers);
-        let parts = mailboxes.into_iter().zip(listeners).zip(streams).zip(&setup.metrics);
-        for (index, (((mailbox, listeners), streams), metrics)) in parts.enumerate() {
-            let setup = WorkerSetup {
+        for (index, (mailbox, listeners)) in mailboxes.into_iter().zip(listeners).enumerate() {
+            let worker = WorkerSetup {
                 index,
                 rules: setup.rules.clone(),
                 own: setup.own.clone(),
                 listeners,
-                mailboxes: senders.clone(),
-                metrics: metrics.clone(),
-                context: context.clone(),
+                mailbox,
+                postboxes: relay.postboxes.clone(),
+                metrics: relay.metrics[index].clone(),
+                context: relay.context.clone(),
+                clock: setup.clock,
             };
-            let thread = Worker::new(setup, mailbox, streams).and_then(|worker| {
-                supervisor.thread(format!("relay-{index}"), move || worker.run())
+            let thread = worker.epoll().and_then(|epoll| {
+                let name = format!("relay-{index}");
+                setup.supervisor.thread(name, move || Worker::new(worker, epoll).run())
             });
-            // The workers already running must not outlive a failed start.
-            threads.push(thread.inspect_err(|_| context.stop.cancel())?);
+            // Those already running end with `relay` if this one cannot.
+            relay.threads.push(thread?);
         }
-        Ok(Self { context, intake, metrics: setup.metrics, threads })
+        Ok(relay)
     }
 
-    /// Where TURN's streams are to be brought.
-    pub(crate) fn streams(&self) -> StreamIntake {
-        self.intake.clone()
+    /// Where TURN clients' TCP connections go.
+    pub(crate) fn intake(&self) -> StreamIntake {
+        StreamIntake::new(self.postboxes.clone())
     }
 
     /// Refuses new allocations from now on.
     pub(crate) fn drain(&self) {
-        self.context.draining.store(true, Ordering::Relaxed);
+        self.context.drain();
     }
 
     /// Allocations held now, by all workers.
@@ -129,7 +123,7 @@ impl Relay {
 
     /// Stops the workers and waits until their threads are gone.
     pub(crate) async fn stop(&mut self) {
-        self.context.stop.cancel();
+        self.send_stop();
         let threads = std::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {
@@ -141,11 +135,17 @@ impl Relay {
             tracing::error!("waiting for the relay workers failed");
         }
     }
+
+    fn send_stop(&self) {
+        for postbox in &self.postboxes {
+            postbox.send_stop();
+        }
+    }
 }
 
 /// Stops the workers without waiting for them.
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.context.stop.cancel();
+        self.send_stop();
     }
 }

@@ -1,166 +1,367 @@
-//! A worker's shard: the state machine, and carrying out what it asks for.
+//! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use arrayvec::ArrayVec;
+use hairpin_stun::Reader;
 use hairpin_turn::{
-    AllocationId, BindError, Event, FiveTuple, Forward, Output, PacketBuf, PeerAddr, RelayedAddr,
-    Transport, User,
+    AllocationId, BindError, Event, FiveTuple, Forward, Now, Output, PeerAddr, RelayedAddr, Server,
+    Target, Transport, User,
 };
+use rustix::event::epoll::EventFlags;
 
-use super::hairpin::{Outbox, Parcel};
-use super::ports::{Claim, Wanted};
-use super::routes::{Inlet, RelaySocket, Sockets, Token, Way, watch};
-use super::stream::StreamWriter;
-use super::sys::{BATCH, Datagram, Packet, RecvBatch, Sender};
-use super::worker::WorkerSetup;
-use super::{RelayContext, sockets};
-use crate::metrics::{DropReason, RelayMetrics};
+use super::context::RelayContext;
+use super::gathered::{Gathered, Route};
+use super::parcel::{Delivery, Outbox, Parcel};
+use super::ports::Wanted;
+use super::routes::{Arrival, RelaySocket, Routes, Senders, Token, watch};
+use super::stream::Queued;
+use super::streams::Streams;
+use super::sys::{Batch, Datagram};
+use crate::metrics::{Direction, DropReason, RelayMetrics};
+use crate::net::Connection;
+
+/// Datagrams taken from one socket before the others get their turn.
+const DATAGRAMS: usize = 64;
+
+/// Frames taken from one stream before the others get their turn.
+const FRAMES: usize = 64;
+
+/// Streams whose deadlines are looked at in one turn.
+const TIMERS: usize = 64;
 
 /// One worker's state; the only owner of its allocations.
+///
+/// Whatever is handed in may leave packets in what the turn gathers, and sockets that [`finish`](Self::finish) closes.
 pub(super) struct Shard {
-    pub(super) core: hairpin_turn::Server,
-    sockets: Sockets,
+    core: Server,
+    routes: Routes,
+    streams: Streams,
     outbox: Outbox,
-    sender: Sender,
-    epoll: Rc<OwnedFd>,
+    epoll: OwnedFd,
+    /// The worker's number.
     index: usize,
     metrics: Arc<RelayMetrics>,
     context: Arc<RelayContext>,
+    /// Relay sockets of allocations that are gone. Packets that still wait may leave by them.
+    closing: Vec<RelaySocket>,
+    /// Allocations gone in this turn, counted once their ports can be had again.
+    released: usize,
 }
 
 impl Shard {
-    /// Registers the listeners with the epoll set.
-    pub(super) fn new(setup: WorkerSetup, epoll: Rc<OwnedFd>) -> io::Result<Self> {
-        for (i, (_, socket)) in setup.listeners.iter().enumerate() {
-            watch(&epoll, socket.as_fd(), Token::Listener(i))?;
-        }
-        Ok(Self {
-            core: hairpin_turn::Server::new(setup.rules, setup.own, rand::random()),
-            sockets: Sockets { listeners: setup.listeners, ..Sockets::default() },
-            outbox: Outbox::new(setup.mailboxes),
-            sender: Sender::new(),
-            epoll,
-            index: setup.index,
-            metrics: setup.metrics,
-            context: setup.context,
-        })
+    pub(super) fn new(
+        core: Server,
+        routes: Routes,
+        outbox: Outbox,
+        epoll: OwnedFd,
+        index: usize,
+        metrics: Arc<RelayMetrics>,
+        context: Arc<RelayContext>,
+    ) -> Self {
+        let (streams, closing, released) = (Streams::default(), Vec::new(), 0);
+        Self { core, routes, streams, outbox, epoll, index, metrics, context, closing, released }
     }
 
-    /// Reads one batch from a socket that has datagrams, and forwards and answers them. `true` says that the batch was
-    /// full, so more may be waiting.
+    /// The epoll set that all sockets are in.
+    pub(super) fn epoll(&self) -> &OwnedFd {
+        &self.epoll
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is next worth a call.
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.core.poll_timeout().into_iter().chain(self.streams.next_timer()).min()
+    }
+
+    /// Whether streams wait to be served again without an event.
+    pub(super) fn has_unread(&self) -> bool {
+        self.streams.unread() > 0
+    }
+
+    /// Receives from a UDP socket that has datagrams, and forwards and answers them. Returns how many there were.
     ///
     /// # Errors
     /// What the system says of the socket.
-    pub(super) fn receive(&mut self, token: Token, batch: &mut RecvBatch) -> io::Result<bool> {
-        let Some(inlet) = self.sockets.inlet(token) else { return Ok(false) };
-        let now = self.context.clock.now();
-        let mut packets = ArrayVec::<Packet<'_>, BATCH>::new();
-        let datagrams = batch.recv(inlet.socket())?;
-        let full = datagrams.len() == BATCH;
+    pub(super) fn receive<'b>(
+        &mut self,
+        now: Now,
+        token: Token,
+        batch: &mut Batch<'b>,
+        out: &mut Gathered<'b>,
+    ) -> io::Result<usize> {
+        let Some(Arrival { socket, from }) = self.routes.arrival(token) else { return Ok(0) };
+        let datagrams = batch.receive(socket.as_fd(), DATAGRAMS)?;
+        let found = datagrams.len();
         for Datagram { source, destination, packet } in datagrams {
-            let forward = match inlet {
-                Inlet::Clients { address, .. } => {
-                    let server =
-                        SocketAddr::new(destination.unwrap_or(address.ip()), address.port());
+            let forward = match from {
+                Senders::Clients(address) => {
+                    let ip = destination.unwrap_or(address.ip());
+                    let server = SocketAddr::new(ip, address.port());
                     let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
                     self.core.handle_client(now, tuple, packet)
                 }
-                Inlet::Peers { id, .. } => self.core.handle_peer(now, id, PeerAddr(source), packet),
+                Senders::Peers(id) => self.core.handle_peer(now, id, PeerAddr(source), packet),
             };
             if let Some(forward) = forward {
-                let way =
-                    Way { sockets: &self.sockets, context: &self.context, metrics: &self.metrics };
-                packets.extend(way.dispatch(&mut self.outbox, forward.to, forward.into_bytes()));
+                self.forward(forward, |route, bytes| out.lend(route, bytes));
             }
+            self.settle(now, out);
         }
-        self.metrics.dropped(DropReason::SendFailed, self.sender.send(&mut packets));
-        drop(packets);
-        self.settle();
-        Ok(full)
+        Ok(found)
     }
 
     /// Takes packets that another worker's allocations sent to relayed addresses of this shard.
-    pub(super) fn receive_parcel(&mut self, parcel: Parcel) {
-        let now = self.context.clock.now();
-        parcel.open(|to, from, packet| {
-            let forward = self.core.handle_relayed(now, to, from, packet);
-            self.send_one(forward);
-        });
-        self.settle();
+    pub(super) fn receive_parcel(
+        &mut self,
+        now: Now,
+        mut parcel: Parcel,
+        out: &mut Gathered<'_>,
+    ) -> usize {
+        let found = parcel.len();
+        for Delivery { to, from, packet } in parcel.open() {
+            if let Some(forward) = self.core.handle_relayed(now, to, from, packet) {
+                self.forward(forward, |route, bytes| out.keep(route, bytes));
+            }
+            self.settle(now, out);
+        }
+        self.outbox.recycle(parcel);
+        found
     }
 
-    /// Takes one frame of a TURN stream.
-    pub(super) fn receive_frame(&mut self, tuple: FiveTuple, frame: PacketBuf<'_>) {
-        let now = self.context.clock.now();
-        let forward = self.core.handle_client(now, tuple, frame);
-        self.send_one(forward);
-        self.settle();
+    /// Begins to serve a TURN client's connection.
+    ///
+    /// # Errors
+    /// What the system says when it cannot be watched.
+    pub(super) fn open_stream(
+        &mut self,
+        now: Now,
+        connection: Connection,
+        out: &mut Gathered<'_>,
+    ) -> io::Result<()> {
+        let Connection { io, peer: client, local: server, already_read } = connection;
+        let tuple = FiveTuple { transport: Transport::Tcp, client, server };
+        // The client knows that its last connection is over before we do.
+        if let Some(place) = self.streams.place_of(&tuple) {
+            self.close_stream(now, place, out);
+        }
+        let place = self.streams.open(&self.epoll, io, tuple, now.monotonic)?;
+        self.metrics.tcp_opened();
+        let mut reader = self.streams.take_reader(place);
+        let mut rest = already_read.as_slice();
+        while !rest.is_empty() {
+            let spare = reader.spare();
+            let length = rest.len().min(spare.len());
+            if length == 0 {
+                self.streams.doom(place);
+                return Ok(());
+            }
+            spare[..length].copy_from_slice(&rest[..length]);
+            reader.filled(length);
+            rest = &rest[length..];
+        }
+        self.take_frames(now, place, reader, out);
+        Ok(())
+    }
+
+    /// Serves a stream that epoll has told of. Returns how many frames there were.
+    pub(super) fn serve_stream(
+        &mut self,
+        now: Now,
+        place: usize,
+        flags: EventFlags,
+        out: &mut Gathered<'_>,
+    ) -> usize {
+        if flags.contains(EventFlags::OUT) {
+            self.streams.write_later(place);
+        }
+        if flags == EventFlags::OUT {
+            return 0;
+        }
+        let mut reader = self.streams.take_reader(place);
+        let Some(stream) = self.streams.get_mut(place) else { return 0 };
+        if stream.state.unread {
+            // It has its turn below, and is not read before it has been.
+            self.streams.put_reader(place, reader);
+            return 0;
+        }
+        match stream.receive(&mut reader) {
+            Ok(_) => self.take_frames(now, place, reader, out),
+            Err(_) => {
+                self.streams.doom(place);
+                0
+            }
+        }
+    }
+
+    /// Serves streams that had more frames than a turn may take. Returns how many frames there were.
+    pub(super) fn serve_unread(&mut self, now: Now, out: &mut Gathered<'_>) -> usize {
+        let mut found = 0;
+        for _ in 0..self.streams.unread() {
+            let Some(place) = self.streams.next_unread() else { break };
+            let reader = self.streams.take_reader(place);
+            found += self.take_frames(now, place, reader, out);
+        }
+        found
+    }
+
+    fn take_frames(
+        &mut self,
+        now: Now,
+        place: usize,
+        mut reader: Reader,
+        out: &mut Gathered<'_>,
+    ) -> usize {
+        let Some(tuple) = self.streams.get_mut(place).map(|stream| stream.tuple) else { return 0 };
+        let mut found = 0;
+        let drained = loop {
+            if found == FRAMES {
+                break false;
+            }
+            match reader.next_frame() {
+                Ok(Some(frame)) => {
+                    found += 1;
+                    if let Some(forward) = self.core.handle_client(now, tuple, frame) {
+                        self.forward(forward, |route, bytes| out.keep(route, bytes));
+                    }
+                    self.settle(now, out);
+                }
+                Ok(None) => break true,
+                Err(_) => {
+                    self.streams.doom(place);
+                    return found;
+                }
+            }
+        };
+        if let Some(stream) = self.streams.get_mut(place) {
+            if found > 0 {
+                stream.deadlines.frame(now.monotonic);
+            }
+            if drained {
+                stream.deadlines.left_over(now.monotonic, reader.buffered());
+            }
+            let deadline = stream.deadlines.deadline(None);
+            self.streams.look_by(place, deadline);
+        }
+        if !drained {
+            self.streams.read_later(place);
+        }
+        self.streams.put_reader(place, reader);
+        found
     }
 
     /// Lets timers run.
-    pub(super) fn handle_timeout(&mut self) {
-        self.core.handle_timeout(self.context.clock.now());
-        self.settle();
+    pub(super) fn handle_timeout(&mut self, now: Now, out: &mut Gathered<'_>) {
+        if self.core.poll_timeout().is_some_and(|at| at <= now.monotonic) {
+            self.core.handle_timeout(now);
+            self.settle(now, out);
+        }
+        let core = &self.core;
+        let allocation = |tuple: &FiveTuple| core.allocation_of(now, tuple);
+        self.streams.handle_timeout(now.monotonic, TIMERS, allocation);
     }
 
-    /// From now on answers and data for this client go to `writer`.
-    pub(super) fn open_stream(&mut self, tuple: FiveTuple, writer: Rc<StreamWriter>) {
-        self.metrics.tcp_opened();
-        self.sockets.streams.insert(tuple, writer);
-    }
-
-    /// The connection is gone, and its allocation with it.
-    pub(super) fn close_stream(&mut self, tuple: &FiveTuple) {
-        self.metrics.tcp_closed();
-        self.sockets.streams.remove(tuple);
-        self.core.handle_disconnect(self.context.clock.now(), tuple);
-        self.settle();
-    }
-
-    fn send_one(&mut self, forward: Option<Forward<'_>>) {
-        let Some(forward) = forward else { return };
-        let way = Way { sockets: &self.sockets, context: &self.context, metrics: &self.metrics };
-        if let Some(packet) = way.dispatch(&mut self.outbox, forward.to, forward.into_bytes()) {
-            self.metrics.dropped(DropReason::SendFailed, self.sender.send(&mut [packet]));
+    /// Ends a turn whose streams may be written to, and closes those that are to be closed.
+    pub(super) fn finish_streams(&mut self, now: Now, out: &mut Gathered<'_>) {
+        self.streams.flush(&self.epoll);
+        while let Some(place) = self.streams.next_doomed() {
+            self.close_stream(now, place, out);
         }
     }
 
-    /// Hands parcels over and carries out what the state machine asked for. Packets that refer to sockets
-    /// have left by now, so closing one here cannot send them from its successor.
-    fn settle(&mut self) {
+    /// Ends a turn whose datagrams have left: hands parcels over, and closes what nothing leaves by any more.
+    pub(super) fn finish(&mut self) {
         self.metrics.dropped(DropReason::HairpinQueueFull, self.outbox.flush());
+        for RelaySocket { claim, socket, .. } in self.closing.drain(..) {
+            debug_assert_eq!(Rc::strong_count(&socket), 1, "no packet waits for it");
+            // Closing takes it out of the epoll set. Before the port is given back, or its next owner would find it bound.
+            drop(socket);
+            self.context.ports.release(claim);
+        }
+        for _ in 0..std::mem::take(&mut self.released) {
+            self.metrics.released();
+        }
+    }
+
+    /// Counts packets that could not be sent.
+    pub(super) fn lost(&self, packets: usize) {
+        self.metrics.dropped(DropReason::SendFailed, packets);
+    }
+
+    fn close_stream(&mut self, now: Now, place: usize, out: &mut Gathered<'_>) {
+        let Some(stream) = self.streams.close(place) else { return };
+        self.metrics.tcp_closed();
+        self.core.handle_disconnect(now, &stream.tuple);
+        self.settle(now, out);
+    }
+
+    /// Passes a packet on to its stream or another worker, or to `send` with its route.
+    fn forward<'p>(&mut self, forward: Forward<'p>, send: impl FnOnce(Route, &'p [u8])) {
+        let route = match forward.to {
+            Target::Client { tuple, hairpin } => {
+                let direction = if hairpin { Direction::Hairpin } else { Direction::ToClient };
+                self.metrics.forwarded(direction, forward.wire_len());
+                match tuple.transport {
+                    Transport::Udp => self.routes.to_client(tuple),
+                    Transport::Tcp => {
+                        if self.streams.send_data(&tuple, &forward) == Queued::Refused {
+                            self.metrics.dropped(DropReason::SlowReader, 1);
+                        }
+                        None
+                    }
+                }
+            }
+            Target::Peer { via, to } => self.to_peer(via, to, &forward),
+            Target::Hairpin { to, from, otherwise } => {
+                match (self.context.ports.owner(to), otherwise) {
+                    (Some((worker, to)), _) => {
+                        self.outbox.push(worker, to, from, forward.payload());
+                        None
+                    }
+                    (None, Some(via)) => self.to_peer(via, PeerAddr(to.0), &forward),
+                    (None, None) => {
+                        self.metrics.dropped(DropReason::NobodyThere, 1);
+                        None
+                    }
+                }
+            }
+        };
+        if let Some(route) = route {
+            send(route, forward.into_bytes());
+        }
+    }
+
+    fn to_peer(&self, via: AllocationId, to: PeerAddr, forward: &Forward<'_>) -> Option<Route> {
+        let route = self.routes.to_peer(via, to)?;
+        self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
+        Some(route)
+    }
+
+    /// Carries out what the state machine asks for.
+    fn settle(&mut self, now: Now, out: &mut Gathered<'_>) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Transmit { to, bytes } => self.transmit(to, &bytes),
+                Output::Transmit { to, bytes } => match to.transport {
+                    Transport::Tcp => self.streams.send_answer(&to, &bytes),
+                    Transport::Udp => {
+                        if let Some(route) = self.routes.to_client(to) {
+                            out.keep(route, &bytes);
+                        }
+                    }
+                },
                 Output::BindRelay { id, family, even_port, user } => {
                     let bound = self.bind_relay(id, Wanted { family, even: even_port }, &user);
-                    self.core.handle_relay_bound(self.context.clock.now(), id, bound);
+                    self.core.handle_relay_bound(now, id, bound);
                 }
-                Output::CloseRelay { id, user, .. } => self.close_relay(id, &user),
+                Output::CloseRelay { id, user, .. } => {
+                    self.closing.extend(self.routes.remove_relay(id));
+                    self.context.release_quota(&user);
+                }
                 Output::Path { .. } | Output::PathClosed { .. } => {}
                 Output::Event(event) => self.count(event),
-            }
-        }
-    }
-
-    fn transmit(&mut self, to: FiveTuple, bytes: &[u8]) {
-        match to.transport {
-            Transport::Tcp => {
-                if let Some(stream) = self.sockets.streams.get(&to) {
-                    stream.send_control(bytes);
-                }
-            }
-            Transport::Udp => {
-                if let Some(packet) = self.sockets.to_client(to, bytes) {
-                    let failed = self.sender.send(&mut [packet]);
-                    self.metrics.dropped(DropReason::SendFailed, failed);
-                }
             }
         }
     }
@@ -171,80 +372,26 @@ impl Shard {
         wanted: Wanted,
         user: &User,
     ) -> Result<RelayedAddr, BindError> {
-        if self.context.draining.load(Ordering::Relaxed) {
-            return Err(BindError::Capacity);
-        }
-        self.quotas().acquire(user)?;
-        let Some((claim, socket)) = self.claim_port(wanted) else {
-            self.quotas().release(user);
-            return Err(BindError::Capacity);
-        };
-        if let Err(error) = watch(&self.epoll, socket.as_fd(), Token::Relay(id.index())) {
+        let (claim, socket) = self.context.bind(self.index, wanted, user)?;
+        if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
             tracing::warn!(%error, "cannot watch a relay socket");
+            drop(socket);
             self.context.ports.release(claim);
-            self.quotas().release(user);
+            self.context.release_quota(user);
             return Err(BindError::Capacity);
         }
-        let relays = &mut self.sockets.relays;
-        if relays.len() <= id.index() {
-            relays.resize_with(id.index() + 1, || None);
-        }
-        relays[id.index()] = Some(RelaySocket { id, claim, socket });
+        self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket) });
         Ok(self.context.ports.relayed(claim))
     }
 
-    /// Claims a random port and binds it. Ports that other programs hold inside our range are passed over.
-    fn claim_port(&self, wanted: Wanted) -> Option<(Claim, UdpSocket)> {
-        const TRIES: usize = 64;
-        let ports = &self.context.ports;
-        let mut taken = ArrayVec::<Claim, TRIES>::new();
-        let mut found = None;
-        for _ in 0..TRIES {
-            let Some(claim) = ports.claim(wanted, self.index, rand::random()) else { break };
-            match sockets::bind_relay(ports.local(claim)) {
-                Ok(socket) => {
-                    found = Some((claim, socket));
-                    break;
-                }
-                // Held until a port is found, so that no other try meets it again.
-                Err(e) if e.kind() == io::ErrorKind::AddrInUse => taken.push(claim),
-                Err(error) => {
-                    tracing::warn!(%error, address = %ports.local(claim), "cannot bind a relay socket");
-                    taken.push(claim);
-                    break;
-                }
-            }
-        }
-        for claim in taken {
-            ports.release(claim);
-        }
-        found
-    }
-
-    fn close_relay(&mut self, id: AllocationId, user: &User) {
-        if let Some(RelaySocket { socket, claim, .. }) =
-            self.sockets.relays.get_mut(id.index()).and_then(Option::take)
-        {
-            // Closing takes it out of the epoll set. Before the port is given back, or its next owner would find it bound.
-            drop(socket);
-            self.context.ports.release(claim);
-        }
-        self.quotas().release(user);
-    }
-
-    fn quotas(&self) -> std::sync::MutexGuard<'_, hairpin_turn::QuotaLedger> {
-        // The ledger's methods leave it consistent even if its holder panics afterwards.
-        self.context.quotas.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn count(&self, event: Event) {
+    fn count(&mut self, event: Event) {
         match event {
             Event::Allocated { tuple, relayed, user } => {
                 self.metrics.allocated();
                 tracing::debug!(client = %tuple.client, relayed = %relayed.0, %user, "allocated");
             }
             Event::Released { tuple, relayed, reason } => {
-                self.metrics.released();
+                self.released += 1;
                 tracing::debug!(client = %tuple.client, relayed = %relayed.0, ?reason, "released");
             }
             Event::Refused { tuple, method, refusal } => {

@@ -116,7 +116,9 @@ fn bound(address: SocketAddr, port: Port) -> io::Result<Socket> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    socket.set_reuse_port(port == Port::Shared)?;
+    if port == Port::Shared {
+        socket.set_reuse_port(true)?;
+    }
     socket.bind(&address.into())?;
     Ok(socket)
 }

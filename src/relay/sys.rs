@@ -1,93 +1,128 @@
-//! The system calls that have no safe form: batched UDP (`recvmmsg` into buffers with headroom, `sendmmsg`
-//! with UDP GSO for runs of one flow), and an epoll set as one descriptor of the runtime.
+//! The system calls that have no safe form: batched UDP, `recvmmsg` into slots with room around each datagram and
+//! `sendmmsg` with UDP GSO for runs of one flow.
 //!
-//! All `unsafe` of the crate is in this file. The message headers the kernel reads and writes hold raw
-//! pointers; they point into boxed slices owned by the same struct (receiving), which never move or
-//! resize, or into arrays filled anew for each call (sending), which outlive it.
+//! All `unsafe` of the crate is in this file. The message headers the kernel reads and writes hold raw pointers;
+//! they point into allocations owned by the same struct (receiving), which never move or resize, or into arrays
+//! filled anew for each call (sending), which outlive it. The calls are made by their numbers: musl's `sendmmsg`
+//! is a loop of single sends.
 
 use std::io;
-use std::mem::{size_of, zeroed};
+use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::rc::Rc;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use hairpin_turn::{HEADROOM, PacketBuf, TAILROOM};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
-use super::layout::{Control, Name};
+use super::layout::{Control, Message, Name};
+use super::runs::{MAX_RUN, Packet, run_length};
 
-/// Datagrams received and sent by one system call.
-pub(super) const BATCH: usize = 32;
+/// Datagrams a worker receives before it sends what came of them.
+pub(super) const SLOTS: usize = 128;
 
 /// The largest UDP payload is 65,507 bytes (IPv4) or 65,527 (IPv6); none is cut off.
 const MAX_DATAGRAM: usize = 65_535;
 const SLOT: usize = HEADROOM + MAX_DATAGRAM + TAILROOM;
 
-/// A received datagram in its buffer.
+/// Buffers and headers for the datagrams of one batch.
+pub(super) struct Slots {
+    /// `SLOTS` slots, allocated by `new` and freed by `drop`. Referred to by pointer alone, for a reference to all of it
+    /// would deny what the kernel and the packets handed out do with parts of it.
+    memory: *mut [u8],
+    names: Box<[Name]>,
+    controls: Box<[Control]>,
+    // Referenced by `messages`, never read again.
+    _vectors: Box<[libc::iovec]>,
+    messages: Box<[Message]>,
+}
+
+/// A received datagram.
 pub(super) struct Datagram<'b> {
     /// Where it came from.
     pub(super) source: SocketAddr,
     /// The local address it was sent to; known when the socket was told so by [`report_destination`].
     pub(super) destination: Option<IpAddr>,
-    /// What it carries, in its slot of the batch's memory.
+    /// What it carries, in its slot.
     pub(super) packet: PacketBuf<'b>,
 }
 
-/// Buffers and headers for one `recvmmsg`.
-pub(super) struct RecvBatch {
-    memory: Box<[u8]>,
-    names: Box<[Name]>,
-    controls: Box<[Control]>,
-    // Referenced by `headers`, never read again.
-    _vectors: Box<[libc::iovec]>,
-    headers: Box<[libc::mmsghdr]>,
-}
-
-impl RecvBatch {
+impl Slots {
     pub(super) fn new() -> Self {
         // A page is only touched when a datagram reaches it, so the size is no cost.
-        let mut memory = vec![0; SLOT * BATCH].into_boxed_slice();
-        let mut names = vec![Name::EMPTY; BATCH].into_boxed_slice();
-        let mut controls = vec![Control::EMPTY; BATCH].into_boxed_slice();
-        // SAFETY: all-zero bytes are a valid value of this plain C struct.
-        let mut headers: Box<[libc::mmsghdr]> = unsafe { vec![zeroed(); BATCH].into() };
-        let mut vectors: Box<[libc::iovec]> = memory
-            .chunks_exact_mut(SLOT)
+        let memory = Box::into_raw(vec![0_u8; SLOT * SLOTS].into_boxed_slice());
+        let mut names = vec![Name::EMPTY; SLOTS].into_boxed_slice();
+        let mut controls = vec![Control::EMPTY; SLOTS].into_boxed_slice();
+        let mut vectors: Box<[libc::iovec]> = (0..SLOTS)
             .map(|slot| libc::iovec {
-                iov_base: slot[HEADROOM..].as_mut_ptr().cast(),
+                iov_base: memory.cast::<u8>().wrapping_add(slot * SLOT + HEADROOM).cast(),
                 iov_len: MAX_DATAGRAM,
             })
             .collect();
-        for (i, header) in headers.iter_mut().enumerate() {
-            header.msg_hdr.msg_name = (&raw mut names[i]).cast();
-            header.msg_hdr.msg_namelen = Name::LEN as libc::socklen_t;
-            header.msg_hdr.msg_iov = &raw mut vectors[i];
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_control = controls[i].0.as_mut_ptr().cast();
-            header.msg_hdr.msg_controllen = Control::LEN;
-        }
-        Self { memory, names, controls, _vectors: vectors, headers }
+        let messages = (0..SLOTS)
+            .map(|i| {
+                let mut message = Message::EMPTY;
+                message.header.name = &raw mut names[i];
+                message.header.name_len = Name::LEN as i32;
+                message.header.vectors = &raw mut vectors[i];
+                message.header.vector_count = 1;
+                message.header.control = &raw mut controls[i];
+                message.header.control_len = Control::LEN;
+                message
+            })
+            .collect();
+        Self { memory, names, controls, _vectors: vectors, messages }
     }
 
-    /// Receives what is waiting on a non-blocking socket, at most [`BATCH`] datagrams, and hands each out
-    /// with its buffer. Nothing waiting is an empty batch.
+    /// Begins a batch, for which all slots are free.
+    pub(super) fn batch(&mut self) -> Batch<'_> {
+        Batch { slots: self, used: 0, lends: PhantomData }
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        // SAFETY: `memory` came from `Box::into_raw`, is freed here alone, and no batch can have survived: each borrows `self`.
+        drop(unsafe { Box::from_raw(self.memory) });
+    }
+}
+
+/// Receives datagrams until every slot holds one; they last as long as the batch's borrow of the slots.
+pub(super) struct Batch<'b> {
+    slots: &'b mut Slots,
+    /// Slots handed out.
+    used: usize,
+    lends: PhantomData<&'b mut [u8]>,
+}
+
+impl<'b> Batch<'b> {
+    /// How many datagrams can still be received.
+    pub(super) fn left(&self) -> usize {
+        SLOTS - self.used
+    }
+
+    /// Receives what is waiting on a non-blocking socket, at most `most` datagrams and as many as there are slots left.
+    /// Nothing waiting is an empty result.
     ///
     /// # Errors
     /// What `recvmmsg` says, other than "try again".
-    pub(super) fn recv(
-        &mut self,
+    pub(super) fn receive<'s>(
+        &'s mut self,
         socket: BorrowedFd<'_>,
-    ) -> io::Result<impl ExactSizeIterator<Item = Datagram<'_>>> {
-        // SAFETY: `headers` holds BATCH valid headers whose pointers refer to `memory`, `names`, `controls` and
-        // `_vectors`: boxed slices of this struct, borrowed mutably for the call and as long as the result lives.
+        most: usize,
+    ) -> io::Result<impl ExactSizeIterator<Item = Datagram<'b>> + use<'s, 'b>> {
+        let first = self.used;
+        let offered = most.min(self.left());
+        let messages = &mut self.slots.messages[first..first + offered];
+        // SAFETY: `messages` are that many valid headers, whose pointers refer to `memory`, `names`, `controls` and `_vectors`
+        // of the slots, borrowed mutably for the call. The parts of `memory` they refer to are not handed out: those are the
+        // slots below `used`.
         let received = unsafe {
-            libc::recvmmsg(
+            libc::syscall(
+                libc::SYS_recvmmsg,
                 socket.as_raw_fd(),
-                self.headers.as_mut_ptr(),
-                BATCH as u32,
-                libc::MSG_DONTWAIT as _,
-                std::ptr::null_mut(),
+                messages.as_mut_ptr(),
+                offered as libc::c_uint,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut::<libc::timespec>(),
             )
         };
         let received = match received {
@@ -99,104 +134,68 @@ impl RecvBatch {
             },
             n => n as usize,
         };
-        let Self { memory, names, controls, headers, .. } = self;
-        Ok(memory
-            .chunks_exact_mut(SLOT)
-            .zip(headers.iter_mut())
-            .zip(names.iter().zip(controls.iter()))
-            .take(received)
-            .map(|((buffer, header), (name, control))| {
-                let length = (header.msg_len as usize).min(MAX_DATAGRAM);
-                let destination = control.destination(header.msg_hdr.msg_controllen);
-                // The kernel wrote how much it used; the next call must offer everything again.
-                header.msg_hdr.msg_namelen = Name::LEN as libc::socklen_t;
-                header.msg_hdr.msg_controllen = Control::LEN;
-                let packet = PacketBuf::new(buffer, HEADROOM..HEADROOM + length)
-                    .expect("a slot has room around what fits into it");
-                Datagram { source: name.read(), destination, packet }
-            }))
+        self.used += received;
+        let slots = &mut *self.slots;
+        let memory = slots.memory.cast::<u8>();
+        let messages = slots.messages[first..].iter_mut().take(received);
+        let origins = slots.names[first..].iter().zip(&slots.controls[first..]);
+        Ok(messages.zip(origins).enumerate().map(move |(i, (message, (name, control)))| {
+            let len = (message.len as usize).min(MAX_DATAGRAM);
+            let destination = control.destination(message.header.control_len);
+            // The kernel wrote how much it used; the next call must offer everything again.
+            message.header.name_len = Name::LEN as i32;
+            message.header.control_len = Control::LEN;
+            // SAFETY: slot `first + i` is one of `SLOTS`, initialised since `new`. Because `used` only grows in the life of a
+            // batch, it is handed out once in it and the kernel writes to it no more, and `'b` ends before the next batch begins.
+            let slot =
+                unsafe { std::slice::from_raw_parts_mut(memory.add((first + i) * SLOT), SLOT) };
+            let packet = PacketBuf::new(slot, HEADROOM..HEADROOM + len);
+            let packet = packet.expect("a slot has room around the longest datagram");
+            Datagram { source: name.read(), destination, packet }
+        }))
     }
 }
 
-/// A packet to send. Borrowing the bytes, it cannot outlive the batch they were received in.
-#[derive(Clone, Copy)]
-pub(super) struct Packet<'b> {
-    pub(super) socket: BorrowedFd<'b>,
-    /// The source address, where the socket is bound to a wildcard; `None` leaves it to the socket.
-    pub(super) from: Option<IpAddr>,
-    pub(super) to: SocketAddr,
-    pub(super) bytes: &'b [u8],
-}
-
-impl Packet<'_> {
-    fn same_flow(&self, other: &Self) -> bool {
-        self.to == other.to
-            && self.from == other.from
-            && self.socket.as_raw_fd() == other.socket.as_raw_fd()
-    }
-}
+/// Packets tried by one `sendmmsg`.
+const BATCH: usize = 64;
 
 /// Sends packets in batches; runs of one flow leave as a single segmented send (UDP GSO).
 pub(super) struct Sender {
-    headers: Box<[libc::mmsghdr; BATCH]>,
-    vectors: Box<[libc::iovec; BATCH]>,
+    messages: Box<[Message; BATCH]>,
     names: Box<[Name; BATCH]>,
     controls: Box<[Control; BATCH]>,
+    vectors: Vec<libc::iovec>,
     segmentation: bool,
 }
 
-/// GSO's own bounds: the segments together must fit one IP packet's length field.
-const MAX_RUN_BYTES: usize = 65_000;
-
 impl Sender {
     pub(super) fn new() -> Self {
-        // SAFETY: all-zero bytes are a valid value of these plain C structs; null pointers are replaced before use.
-        unsafe {
-            Self {
-                headers: Box::new(zeroed()),
-                vectors: Box::new(zeroed()),
-                names: Box::new([Name::EMPTY; BATCH]),
-                controls: Box::new([Control::EMPTY; BATCH]),
-                segmentation: true,
-            }
+        Self {
+            messages: Box::new([const { Message::EMPTY }; BATCH]),
+            names: Box::new([Name::EMPTY; BATCH]),
+            controls: Box::new([Control::EMPTY; BATCH]),
+            vectors: Vec::with_capacity(BATCH + MAX_RUN),
+            segmentation: true,
         }
     }
 
-    /// Sends all packets, at most [`BATCH`], and returns how many the kernel refused. A relay has no use for a
-    /// packet that cannot leave at once: it is lost, as it would be on any full link.
-    pub(super) fn send(&mut self, packets: &mut [Packet<'_>]) -> usize {
-        if packets.len() > 2 {
-            // Stable: packets of one flow keep their order.
-            packets.sort_by_key(sort_key);
-        }
-        let mut lost = 0;
-        for group in packets.chunk_by(|a, b| a.socket.as_raw_fd() == b.socket.as_raw_fd()) {
-            lost += self.send_group(group);
-        }
-        lost
-    }
-
-    /// Sends packets that leave by one socket.
-    fn send_group(&mut self, packets: &[Packet<'_>]) -> usize {
+    /// Sends packets in their order by one socket, and returns how many the kernel refused. A relay has no use for a packet
+    /// that cannot leave at once: it is lost, as it would be on any full link.
+    pub(super) fn send(&mut self, socket: BorrowedFd<'_>, packets: &[Packet<'_>]) -> usize {
         let mut lost = 0;
         let mut rest = packets;
         while !rest.is_empty() {
-            let mut runs = arrayvec::ArrayVec::<usize, BATCH>::new();
-            let mut planned = 0;
-            while planned < rest.len() {
-                let run = run_length(&rest[planned..], self.segmentation);
-                self.prepare(runs.len(), planned, &rest[planned..planned + run]);
-                runs.push(run);
-                planned += run;
-            }
-            // SAFETY: the first `runs.len()` headers were just prepared: their names, vectors and controls are boxed arrays of
-            // this struct, and the vectors point at packets' bytes, which `packets` borrows until this function returns.
+            let runs = self.prepare(rest);
+            // SAFETY: the first `runs.len()` messages were just prepared: their names, vectors and controls are allocations of
+            // this struct which `prepare` has finished with, and the vectors point at packets' bytes, which `packets` borrows
+            // until this function returns and which the kernel only reads.
             let sent = unsafe {
-                libc::sendmmsg(
-                    rest[0].socket.as_raw_fd(),
-                    self.headers.as_mut_ptr(),
-                    runs.len() as u32,
-                    libc::MSG_DONTWAIT as _,
+                libc::syscall(
+                    libc::SYS_sendmmsg,
+                    socket.as_raw_fd(),
+                    self.messages.as_mut_ptr(),
+                    runs.len() as libc::c_uint,
+                    libc::MSG_DONTWAIT,
                 )
             };
             if sent >= 0 {
@@ -205,78 +204,52 @@ impl Sender {
             }
             // The first message was refused; those behind it have not been tried.
             let error = io::Error::last_os_error();
+            let (refused, behind) = rest.split_at(runs[0]);
             match error.raw_os_error() {
-                Some(libc::EINTR) => {}
+                Some(libc::EINTR) => continue,
                 // No GSO in this kernel or device, or segments over the MTU, which only go out one by one, in fragments.
-                Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE) if runs[0] > 1 => {
+                Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE) if refused.len() > 1 => {
                     if error.raw_os_error() == Some(libc::EIO) {
                         self.segmentation = false;
                     }
-                    for single in rest[..runs[0]].chunks(1) {
-                        lost += self.send_group(single);
-                    }
-                    rest = &rest[runs[0]..];
+                    lost += refused.chunks(1).map(|one| self.send(socket, one)).sum::<usize>();
                 }
-                _ => {
-                    lost += runs[0];
-                    rest = &rest[runs[0]..];
-                }
+                _ => lost += refused.len(),
             }
+            rest = behind;
         }
         lost
     }
 
-    /// Fills header number `index` for a run of packets whose vectors start at `first`.
-    fn prepare(&mut self, index: usize, first: usize, run: &[Packet<'_>]) {
-        for (vector, packet) in self.vectors[first..].iter_mut().zip(run) {
-            // The kernel only reads through this pointer.
-            vector.iov_base = packet.bytes.as_ptr().cast_mut().cast();
-            vector.iov_len = packet.bytes.len();
+    /// Fills messages with the first of the packets, a run in each, and returns the runs' lengths.
+    fn prepare(&mut self, packets: &[Packet<'_>]) -> arrayvec::ArrayVec<usize, BATCH> {
+        let mut runs = arrayvec::ArrayVec::new();
+        // Its capacity is never exceeded, so that it never moves.
+        self.vectors.clear();
+        let mut rest = packets;
+        while !rest.is_empty() && self.vectors.len() < BATCH && !runs.is_full() {
+            let length = if self.segmentation { run_length(rest) } else { 1 };
+            let (run, behind) = rest.split_at(length);
+            let index = runs.len();
+            let first = self.vectors.len();
+            self.vectors.extend(run.iter().map(|packet| libc::iovec {
+                // The kernel only reads through this pointer.
+                iov_base: packet.bytes.as_ptr().cast_mut().cast(),
+                iov_len: packet.bytes.len(),
+            }));
+            let segment = (run.len() > 1).then(|| run[0].bytes.len() as u16);
+            let header = &mut self.messages[index].header;
+            header.name_len = self.names[index].write(run[0].to) as i32;
+            header.name = &raw mut self.names[index];
+            header.control_len = self.controls[index].write(run[0].from, segment);
+            header.control = &raw mut self.controls[index];
+            header.vectors = self.vectors.as_mut_ptr().wrapping_add(first);
+            header.vector_count = run.len();
+            runs.push(length);
+            rest = behind;
         }
-        let length = self.names[index].write(run[0].to);
-        let segment = (run.len() > 1).then(|| run[0].bytes.len() as u16);
-        let control = self.controls[index].write(run[0].from, segment);
-        let header = &mut self.headers[index].msg_hdr;
-        header.msg_name = (&raw mut self.names[index]).cast();
-        header.msg_namelen = length as libc::socklen_t;
-        header.msg_iov = &raw mut self.vectors[first];
-        header.msg_iovlen = run.len() as _;
-        header.msg_control = self.controls[index].0.as_mut_ptr().cast();
-        header.msg_controllen = control as _;
+        runs
     }
-}
-
-/// How many packets at the front can leave as one segmented send: one flow, one size, only the last may be shorter.
-fn run_length(packets: &[Packet<'_>], segmentation: bool) -> usize {
-    let first = &packets[0];
-    let size = first.bytes.len();
-    if !segmentation || size == 0 {
-        return 1;
-    }
-    let mut run = 1;
-    let mut total = size;
-    for next in &packets[1..] {
-        let length = next.bytes.len();
-        if length == 0 || length > size || total + length > MAX_RUN_BYTES || !first.same_flow(next)
-        {
-            break;
-        }
-        run += 1;
-        total += length;
-        if length < size {
-            break;
-        }
-    }
-    run
-}
-
-/// Brings packets of one socket, and then of one flow, together. Not an identity: flows may share a key.
-fn sort_key(packet: &Packet<'_>) -> (i32, u16, u64) {
-    let ip = match packet.to.ip() {
-        IpAddr::V4(ip) => u64::from(ip.to_bits()),
-        IpAddr::V6(ip) => ip.to_bits() as u64,
-    };
-    (packet.socket.as_raw_fd(), packet.to.port(), ip)
 }
 
 /// Asks the kernel to report each datagram's destination, for answers to leave from the address asked
@@ -317,24 +290,6 @@ fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// An epoll set. Owning it, the runtime's registration below cannot outlive it.
-pub(super) struct EpollSet(pub(super) Rc<OwnedFd>);
-
-impl AsRawFd for EpollSet {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-}
-
-/// Has the runtime tell when a socket of the set is readable.
-///
-/// # Errors
-/// What the runtime's own epoll says.
-pub(super) fn watch_set(epoll: Rc<OwnedFd>) -> io::Result<AsyncFd<EpollSet>> {
-    // SAFETY: the set is held by an `Rc` inside the `AsyncFd`, so it is open, and the same, as long as that lives.
-    unsafe { Ok(AsyncFd::register_with_interest(EpollSet(epoll), Interest::READABLE)?) }
 }
 
 #[cfg(test)]

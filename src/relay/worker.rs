@@ -1,150 +1,217 @@
-//! A worker: a thread with a single-threaded runtime, on which the UDP loop and the TCP connections' tasks
-//! take turns with the shard.
+//! A worker: a thread around one epoll set with all that it waits for.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hairpin_turn::{OwnAddresses, Rules};
-use rustix::event::epoll;
-use tokio::io::unix::AsyncFd;
-use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
-use tokio::task::LocalSet;
+use hairpin_turn::{Now, OwnAddresses, Rules, Server};
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, Event, EventFlags};
 
-use super::RelayContext;
-use super::hairpin::{Mailbox, Parcel};
-use super::intake::Streams;
-use super::routes::Token;
+use super::context::RelayContext;
+use super::gathered::Gathered;
+use super::mailbox::{Mailbox, Postbox, ToWorker};
+use super::pace::Pace;
+use super::parcel::Outbox;
+use super::routes::{Routes, Token, watch};
 use super::shard::Shard;
-use super::stream;
-use super::sys::{EpollSet, RecvBatch, watch_set};
+use super::sys::{Sender, Slots};
+use crate::clock::Clock;
 use crate::metrics::RelayMetrics;
 
-/// What a worker's shard is made of.
+/// Sockets served in a turn.
+const EVENTS: usize = 128;
+
+/// Packets taken from the mailbox in a turn, or a few more.
+const PARCEL_PACKETS: usize = 256;
+
+/// What a worker is made of.
 pub(super) struct WorkerSetup {
+    /// Its number.
     pub(super) index: usize,
     pub(super) rules: Arc<Rules>,
     pub(super) own: OwnAddresses,
+    /// Its UDP listeners and what they are bound to.
     pub(super) listeners: Vec<(SocketAddr, UdpSocket)>,
-    pub(super) mailboxes: Vec<mpsc::Sender<Parcel>>,
+    pub(super) mailbox: Mailbox,
+    /// Of all workers, by number.
+    pub(super) postboxes: Vec<Postbox>,
     pub(super) metrics: Arc<RelayMetrics>,
     pub(super) context: Arc<RelayContext>,
+    pub(super) clock: Clock,
 }
 
-/// A worker ready to run on its thread.
+impl WorkerSetup {
+    /// The epoll set with everything that is there from the beginning.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn epoll(&self) -> io::Result<OwnedFd> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        watch(&epoll, &self.mailbox, Token::Mailbox, EventFlags::IN | EventFlags::ET)?;
+        for (i, (_, socket)) in self.listeners.iter().enumerate() {
+            watch(&epoll, socket, Token::Listener(i), EventFlags::IN)?;
+        }
+        Ok(epoll)
+    }
+}
+
+/// A worker on its thread.
 pub(super) struct Worker {
-    runtime: Runtime,
-    epoll: OwnedFd,
+    shard: Shard,
     mailbox: Mailbox,
-    streams: Streams,
-    setup: WorkerSetup,
+    /// What was taken out of the mailbox; empty between turns.
+    inbox: Vec<ToWorker>,
+    slots: Slots,
+    sender: Sender,
+    clock: Clock,
+    pace: Pace,
+    stopped: bool,
 }
 
 impl Worker {
-    /// # Errors
-    /// What the system says when a runtime or an epoll set cannot be had.
-    pub(super) fn new(setup: WorkerSetup, mailbox: Mailbox, streams: Streams) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { runtime, epoll, mailbox, streams, setup })
-    }
-
-    /// Works until the context's `stop`; any other end is a failure of the whole relay.
-    pub(super) fn run(self) {
-        let Self { runtime, epoll, mailbox, streams, setup } = self;
-        let served =
-            runtime.block_on(LocalSet::new().run_until(serve(epoll, mailbox, streams, setup)));
-        if let Err(error) = served {
-            tracing::error!(%error, "a relay worker failed");
+    /// `epoll` is the set that [`WorkerSetup::epoll`] made.
+    pub(super) fn new(setup: WorkerSetup, epoll: OwnedFd) -> Self {
+        let core = Server::new(setup.rules, setup.own, rand::random());
+        let shard = Shard::new(
+            core,
+            Routes::new(setup.listeners),
+            Outbox::new(setup.postboxes),
+            epoll,
+            setup.index,
+            setup.metrics,
+            setup.context,
+        );
+        Self {
+            shard,
+            mailbox: setup.mailbox,
+            inbox: Vec::new(),
+            slots: Slots::new(),
+            sender: Sender::new(),
+            clock: setup.clock,
+            pace: Pace::new(setup.clock.monotonic()),
+            stopped: false,
         }
     }
-}
 
-async fn serve(
-    epoll: OwnedFd,
-    mut mailbox: Mailbox,
-    mut streams: Streams,
-    setup: WorkerSetup,
-) -> io::Result<()> {
-    let epoll = Rc::new(epoll);
-    let context = setup.context.clone();
-    let shard = Rc::new(RefCell::new(Shard::new(setup, epoll.clone())?));
-    let mut udp = UdpLoop::new(epoll)?;
-    let mut timer = std::pin::pin!(tokio::time::sleep(std::time::Duration::ZERO));
-    loop {
-        let deadline = shard.borrow().core.poll_timeout().map(|at| context.clock.instant(at));
-        if let Some(deadline) = deadline.filter(|deadline| *deadline != timer.deadline()) {
-            timer.as_mut().reset(deadline);
-        }
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return Ok(()),
-            () = &mut timer, if deadline.is_some() => shard.borrow_mut().handle_timeout(),
-            Some(parcel) = mailbox.recv() => shard.borrow_mut().receive_parcel(parcel),
-            Some(connection) = streams.recv() => {
-                tokio::task::spawn_local(stream::serve(shard.clone(), connection, context.clone()));
+    /// Works until it is told to stop; any other end is a failure of the whole relay.
+    pub(super) fn run(mut self) {
+        // Without it the kernel may wake us 50 us later than asked. It is a wish.
+        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+        let mut events = Vec::with_capacity(EVENTS);
+        while !self.stopped {
+            if let Err(error) = self.wait(&mut events) {
+                return tracing::error!(%error, "a relay worker cannot wait for events");
             }
-            served = udp.serve_ready(&shard) => served?,
+            self.turn(&events);
         }
     }
-}
 
-/// The epoll set with all UDP sockets of a worker. The set itself is one descriptor of the runtime's, so that
-/// UDP is read without a task or a registration with the runtime per socket.
-struct UdpLoop {
-    ready: AsyncFd<EpollSet>,
-    events: Vec<epoll::Event>,
-    batch: RecvBatch,
-}
-
-/// Rounds over the ready sockets before TCP and timers get their turn.
-const ROUNDS: usize = 16;
-
-/// Sockets served in a round.
-const EVENTS: usize = 128;
-
-impl UdpLoop {
-    fn new(epoll: Rc<OwnedFd>) -> io::Result<Self> {
-        Ok(Self {
-            ready: watch_set(epoll)?,
-            events: Vec::with_capacity(EVENTS),
-            batch: RecvBatch::new(),
-        })
-    }
-
-    /// Waits until datagrams are there and handles them. Can be dropped while it waits, and nothing is lost.
-    async fn serve_ready(&mut self, shard: &RefCell<Shard>) -> io::Result<()> {
-        let mut guard = self.ready.readable().await?;
-        for _ in 0..ROUNDS {
-            self.events.clear();
-            let events = rustix::buffer::spare_capacity(&mut self.events);
-            match epoll::wait(&*guard.get_inner().0, events, Some(&NO_WAIT)) {
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(error.into()),
+    /// Waits until there is something to do, or a time for it has come.
+    fn wait(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        if self.shard.has_unread() {
+            return self.poll(events, Some(Duration::ZERO));
+        }
+        if let Some(pause) = self.pace.pause() {
+            self.poll(events, Some(Duration::ZERO))?;
+            if !events.is_empty() {
+                return Ok(());
             }
-            let mut more = self.events.len() == self.events.capacity();
-            for event in &self.events {
-                let token = Token::from_u64(event.data.u64());
-                match shard.borrow_mut().receive(token, &mut self.batch) {
-                    Ok(full) => more |= full,
-                    Err(error) => tracing::warn!(%error, ?token, "cannot receive"),
-                }
-            }
-            if !more {
-                // What arrives from here on is a new edge for the runtime, which looks for edges only after this task.
-                guard.clear_ready();
+            std::thread::sleep(pause);
+            self.poll(events, Some(Duration::ZERO))?;
+            if !events.is_empty() {
                 return Ok(());
             }
         }
-        // Still busy; the descriptor stays marked as ready.
-        tokio::task::yield_now().await;
-        Ok(())
+        let timeout = match self.mailbox.sleep() {
+            true => {
+                let now = self.clock.monotonic();
+                self.shard.poll_timeout().map(|at| at.saturating_sub(now))
+            }
+            false => Some(Duration::ZERO),
+        };
+        self.poll(events, timeout)
+    }
+
+    fn poll(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        events.clear();
+        let timeout = timeout.map(|timeout| Timespec {
+            tv_sec: timeout.as_secs() as i64,
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        });
+        let spare = rustix::buffer::spare_capacity(events);
+        match epoll::wait(self.shard.epoll(), spare, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Serves what is ready, each socket and stream with a bounded share, and then sends all that came of it; sooner when
+    /// all slots are full.
+    fn turn(&mut self, events: &[Event]) {
+        let mut events = events.iter();
+        let mut found = 0;
+        loop {
+            let now = self.clock.now();
+            let mut batch = self.slots.batch();
+            let mut out = Gathered::default();
+            while batch.left() > 0
+                && let Some(event) = events.next()
+            {
+                let token = Token::from_u64(event.data.u64());
+                found += match token {
+                    Token::Mailbox => 0,
+                    Token::Stream(place) => {
+                        let flags = event.flags;
+                        self.shard.serve_stream(now, place, flags, &mut out)
+                    }
+                    Token::Listener(_) | Token::Relay(_) => {
+                        let received = self.shard.receive(now, token, &mut batch, &mut out);
+                        received.unwrap_or_else(|error| {
+                            tracing::warn!(%error, ?token, "cannot receive");
+                            0
+                        })
+                    }
+                };
+            }
+            let last = events.len() == 0;
+            if last {
+                found += self.shard.serve_unread(now, &mut out);
+                self.mailbox.take(&mut self.inbox, PARCEL_PACKETS);
+                found += open(&mut self.inbox, &mut self.shard, &mut self.stopped, now, &mut out);
+                self.shard.handle_timeout(now, &mut out);
+            }
+            self.shard.finish_streams(now, &mut out);
+            self.shard.lost(out.send(&mut self.sender));
+            self.shard.finish();
+            if last {
+                return self.pace.found(now.monotonic, found);
+            }
+        }
     }
 }
 
-const NO_WAIT: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+/// Takes what was in the mailbox. Returns how many packets there were.
+fn open(
+    inbox: &mut Vec<ToWorker>,
+    shard: &mut Shard,
+    stopped: &mut bool,
+    now: Now,
+    out: &mut Gathered<'_>,
+) -> usize {
+    let mut found = 0;
+    for item in inbox.drain(..) {
+        match item {
+            ToWorker::Parcel(parcel) => found += shard.receive_parcel(now, parcel, out),
+            ToWorker::Stream(connection) => {
+                if let Err(error) = shard.open_stream(now, connection, out) {
+                    tracing::warn!(%error, "cannot serve a connection");
+                }
+            }
+            ToWorker::Stop => *stopped = true,
+        }
+    }
+    found
+}

@@ -1,0 +1,251 @@
+//! All of a worker's TURN clients over TCP.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use hairpin_stun::Reader;
+use hairpin_turn::{AllocationId, FiveTuple, Forward, StreamDeadlines};
+use rustix::event::epoll::{self, EventFlags};
+
+use super::routes::{Token, watch};
+use super::stream::{Queued, Stream};
+use crate::net::Io;
+
+/// Streams found by place and by 5-tuple, and what is to be done with them by the end of a turn.
+#[derive(Default)]
+pub(super) struct Streams {
+    /// By the number in their tokens.
+    places: Vec<Option<Stream>>,
+    vacant: Vec<usize>,
+    by_tuple: HashMap<FiveTuple, usize>,
+    /// When each stream's deadlines are looked at next.
+    timers: BTreeSet<(Duration, usize)>,
+    /// Those with something to write.
+    queued: Vec<usize>,
+    /// Those with whole frames in their readers.
+    unread: VecDeque<usize>,
+    /// Those to close.
+    doomed: Vec<usize>,
+    /// Readers and buffers of streams that have nothing in them: most streams, most of the time.
+    readers: Vec<Reader>,
+    buffers: Vec<Vec<u8>>,
+}
+
+/// Empty readers and buffers kept for later, and the largest buffer that is.
+const SPARE: usize = 16;
+const SPARE_BYTES: usize = 64 << 10;
+
+impl Streams {
+    /// Begins to serve a connection, and returns its place.
+    ///
+    /// # Errors
+    /// What the system says when it cannot be watched.
+    pub(super) fn open(
+        &mut self,
+        epoll: &OwnedFd,
+        io: Io,
+        tuple: FiveTuple,
+        now: Duration,
+    ) -> io::Result<usize> {
+        let stream = Stream::new(io, tuple, now);
+        let place = self.vacant.last().copied().unwrap_or(self.places.len());
+        watch(epoll, &stream, Token::Stream(place), EventFlags::IN)?;
+        match self.vacant.pop() {
+            Some(_) => self.places[place] = Some(stream),
+            None => self.places.push(Some(stream)),
+        }
+        self.by_tuple.insert(tuple, place);
+        self.look_again(place, now + StreamDeadlines::FIRST_FRAME);
+        Ok(place)
+    }
+
+    pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut Stream> {
+        self.places.get_mut(place)?.as_mut()
+    }
+
+    pub(super) fn place_of(&self, tuple: &FiveTuple) -> Option<usize> {
+        self.by_tuple.get(tuple).copied()
+    }
+
+    /// Takes a stream out; dropping it closes the connection.
+    pub(super) fn close(&mut self, place: usize) -> Option<Stream> {
+        let stream = self.places.get_mut(place)?.take()?;
+        self.vacant.push(place);
+        // A successor on the same 5-tuple has replaced it there.
+        if self.by_tuple.get(&stream.tuple) == Some(&place) {
+            self.by_tuple.remove(&stream.tuple);
+        }
+        if let Some(at) = stream.timer {
+            self.timers.remove(&(at, place));
+        }
+        Some(stream)
+    }
+
+    /// Sends a relayed packet at the end of the turn, unless its reader is too slow.
+    pub(super) fn send_data(&mut self, tuple: &FiveTuple, forward: &Forward<'_>) -> Queued {
+        let Some((place, stream)) = self.to_fill(tuple) else { return Queued::Refused };
+        let queued = stream.queue_data(forward);
+        self.write_later(place);
+        queued
+    }
+
+    /// Sends an answer at the end of the turn. A client that lets too many wait is cut off.
+    pub(super) fn send_answer(&mut self, tuple: &FiveTuple, bytes: &[u8]) {
+        let Some((place, stream)) = self.to_fill(tuple) else { return };
+        if stream.queue_answer(bytes) == Queued::Refused {
+            self.doom(place);
+        }
+        self.write_later(place);
+    }
+
+    /// The stream of a 5-tuple, with a buffer to write to.
+    fn to_fill(&mut self, tuple: &FiveTuple) -> Option<(usize, &mut Stream)> {
+        let place = *self.by_tuple.get(tuple)?;
+        let stream = self.places.get_mut(place)?.as_mut()?;
+        if stream.pending.capacity() == 0 {
+            stream.pending = self.buffers.pop().unwrap_or_default();
+        }
+        Some((place, stream))
+    }
+
+    /// Writes to a stream at the end of the turn.
+    pub(super) fn write_later(&mut self, place: usize) {
+        if let Some(stream) = self.get_mut(place)
+            && !std::mem::replace(&mut stream.state.queued, true)
+        {
+            self.queued.push(place);
+        }
+    }
+
+    /// Closes a stream at the end of the turn.
+    pub(super) fn doom(&mut self, place: usize) {
+        if let Some(stream) = self.get_mut(place)
+            && !std::mem::replace(&mut stream.state.doomed, true)
+        {
+            self.doomed.push(place);
+        }
+    }
+
+    /// One more stream to be closed now.
+    pub(super) fn next_doomed(&mut self) -> Option<usize> {
+        self.doomed.pop()
+    }
+
+    /// Writes what the turn has brought, each stream in one call.
+    pub(super) fn flush(&mut self, epoll: &OwnedFd) {
+        for place in std::mem::take(&mut self.queued) {
+            let Some(stream) = self.places.get_mut(place).and_then(Option::as_mut) else {
+                continue;
+            };
+            stream.state.queued = false;
+            let blocked = stream.write().map(|()| !stream.pending.is_empty());
+            let watched = blocked.and_then(|blocked| {
+                if std::mem::replace(&mut stream.state.blocked, blocked) == blocked {
+                    return Ok(());
+                }
+                let flags = if blocked { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+                let data = epoll::EventData::new_u64(Token::Stream(place).to_u64());
+                Ok(epoll::modify(epoll, &*stream, data, flags)?)
+            });
+            if stream.pending.is_empty() {
+                let buffer = std::mem::take(&mut stream.pending);
+                if self.buffers.len() < SPARE && buffer.capacity() <= SPARE_BYTES {
+                    self.buffers.push(buffer);
+                }
+            }
+            if let Err(error) = watched {
+                tracing::debug!(client = %stream.tuple.client, %error, "stream broke");
+                self.doom(place);
+            }
+        }
+    }
+
+    /// The reader of a stream, or an empty one.
+    pub(super) fn take_reader(&mut self, place: usize) -> Reader {
+        let reader = self.get_mut(place).and_then(|stream| stream.reader.take());
+        reader.or_else(|| self.readers.pop()).unwrap_or_default()
+    }
+
+    /// Gives a stream its reader back, if there is something in it.
+    pub(super) fn put_reader(&mut self, place: usize, reader: Reader) {
+        if reader.buffered() == 0 {
+            if self.readers.len() < SPARE {
+                self.readers.push(reader);
+            }
+        } else if let Some(stream) = self.get_mut(place) {
+            stream.reader = Some(reader);
+        }
+    }
+
+    /// Serves a stream again in the next turn: it has more frames than one turn may take.
+    pub(super) fn read_later(&mut self, place: usize) {
+        if let Some(stream) = self.get_mut(place)
+            && !std::mem::replace(&mut stream.state.unread, true)
+        {
+            self.unread.push_back(place);
+        }
+    }
+
+    /// How many streams wait to be served again.
+    pub(super) fn unread(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// The next stream to be served again.
+    pub(super) fn next_unread(&mut self) -> Option<usize> {
+        let place = self.unread.pop_front()?;
+        if let Some(stream) = self.get_mut(place) {
+            stream.state.unread = false;
+        }
+        Some(place)
+    }
+
+    /// Makes sure that a stream's deadlines are looked at by `at`.
+    pub(super) fn look_by(&mut self, place: usize, at: Option<Duration>) {
+        let Some(stream) = self.get_mut(place) else { return };
+        if let Some(at) = at.filter(|at| stream.timer.is_none_or(|timer| *at < timer)) {
+            self.look_again(place, at);
+        }
+    }
+
+    fn look_again(&mut self, place: usize, at: Duration) {
+        let Some(stream) = self.get_mut(place) else { return };
+        if let Some(before) = stream.timer.replace(at) {
+            self.timers.remove(&(before, place));
+        }
+        self.timers.insert((at, place));
+    }
+
+    /// When deadlines are to be looked at next.
+    pub(super) fn next_timer(&self) -> Option<Duration> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Dooms streams whose time is over, looking at no more than `most`. A stream that is kept for an allocation is looked
+    /// at again when it may have lost it.
+    pub(super) fn handle_timeout(
+        &mut self,
+        now: Duration,
+        most: usize,
+        allocation: impl Fn(&FiveTuple) -> Option<AllocationId>,
+    ) {
+        for _ in 0..most {
+            let Some(&(at, place)) = self.timers.first().filter(|(at, _)| *at <= now) else {
+                return;
+            };
+            self.timers.remove(&(at, place));
+            let Some(stream) = self.get_mut(place) else { continue };
+            stream.timer = None;
+            let deadline = stream.deadlines.deadline(allocation(&stream.tuple));
+            match deadline {
+                Some(deadline) if deadline <= now => self.doom(place),
+                deadline => {
+                    let idle = now + StreamDeadlines::IDLE;
+                    self.look_again(place, deadline.map_or(idle, |at| at.min(idle)));
+                }
+            }
+        }
+    }
+}
