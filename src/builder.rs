@@ -30,3 +30,10 @@ impl Builder {
         Server::start(config, listeners)
     }
 }
+
+impl Server {
+    /// Begins to set up a server from settings in text; without any it is what `hairpin` is without flags.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}

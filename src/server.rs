@@ -58,11 +58,6 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Begins to set up a server from settings in text; without any it is what `hairpin` is without flags.
-    pub fn builder() -> crate::Builder {
-        crate::Builder::default()
-    }
-
     /// Starts a server on sockets that are bound: relay workers on threads of their own, everything else on the tokio
     /// runtime this is called on. Names in `config.relay` are resolved here, which may take a while; `config.listen`
     /// is for [`Listeners::bind`], and not looked at.

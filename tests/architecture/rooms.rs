@@ -49,6 +49,13 @@ fn graph_of_sources() -> Graph {
         .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
         .map(str::to_owned)
         .collect();
+    // `crate::Server` names the room that the root has it from.
+    let from_room = |name: String| {
+        let line = lib.lines().find(|line| {
+            line.strip_prefix("pub use ").is_some_and(|path| words(path).any(|word| word == name))
+        });
+        line.and_then(|line| identifier(line.strip_prefix("pub use ")?)).unwrap_or(name)
+    };
     let mut graph: Graph = rooms.iter().map(|room| (room.clone(), BTreeSet::new())).collect();
     for file in sources(&root().join("src")) {
         let name = relative(&file);
@@ -57,10 +64,11 @@ fn graph_of_sources() -> Graph {
         let is_test = inside.contains("/tests/") || inside.ends_with("/tests.rs");
         let Some(known) = graph.get_mut(room).filter(|_| !is_test) else { continue };
         let text = read(&file);
-        let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let code: String =
             text.lines().map(|line| without_comment(line).to_owned() + "\n").collect();
-        known.extend(named(&code).filter(|other| other != room && rooms.contains(other)));
+        let others = named(&code).map(from_room);
+        known.extend(others.filter(|other| other != room && rooms.contains(other)));
     }
     graph
 }
