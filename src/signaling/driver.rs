@@ -1,13 +1,11 @@
-//! The hub's task: sole owner of the hub and the matcher, so that neither needs a lock.
+//! The hub's task: sole owner of the lobby, so that it needs no lock.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_matcher::{Match, Matcher, Outcome, Ticket};
-use hairpin_signaling::{
-    Config, ConnectionId, Event, Hub, IceGrant, IceServers, Output, Seek, TicketId,
-};
+use hairpin_lobby::Lobby;
+use hairpin_signaling::{Config, ConnectionId, Event, IceGrant, IceServers, Output};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -21,8 +19,7 @@ const BATCH: usize = 256;
 
 /// Drives the hub.
 pub(super) struct Driver {
-    hub: Hub,
-    matcher: Matcher,
+    lobby: Lobby,
     clients: HashMap<ConnectionId, Client>,
     ice: Arc<IceIssuer>,
     metrics: Arc<Metrics>,
@@ -37,8 +34,7 @@ impl Driver {
         clock: Clock,
     ) -> Self {
         Self {
-            hub: Hub::new(config, rand::random()),
-            matcher: Matcher::new(),
+            lobby: Lobby::new(config, rand::random()),
             clients: HashMap::new(),
             ice,
             metrics,
@@ -50,7 +46,7 @@ impl Driver {
     pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let timeout = self.hub.poll_timeout();
+            let timeout = self.lobby.poll_timeout();
             let due = self.clock.instant(timeout.unwrap_or_default());
             tokio::select! {
                 received = inputs.recv_many(&mut batch, BATCH) => if received == 0 { return },
@@ -61,13 +57,11 @@ impl Driver {
                 self.handle(now, input);
                 self.carry_out(now);
             }
-            self.hub.handle_timeout(now);
+            let mut ice = HostedIce { issuer: &self.ice, clients: &self.clients };
+            self.lobby.handle_timeout(now, &mut ice);
             self.carry_out(now);
-            self.metrics.signaling.now(
-                self.hub.queue_len(),
-                self.hub.sessions(),
-                self.hub.connections(),
-            );
+            let hub = self.lobby.hub();
+            self.metrics.signaling.now(hub.queue_len(), hub.sessions(), hub.connections());
         }
     }
 
@@ -75,31 +69,30 @@ impl Driver {
         match input {
             Input::Connected(id, client) => {
                 self.clients.insert(id, client);
-                self.hub.connect(now, id);
+                self.lobby.connect(now, id);
             }
-            Input::Text(id, text) => self.hub.handle_message(now, id, &text),
-            Input::Binary(id) => self.hub.handle_binary(now, id),
-            Input::Alive(id) => self.hub.handle_pong(now, id),
+            Input::Text(id, text) => {
+                let mut ice = HostedIce { issuer: &self.ice, clients: &self.clients };
+                self.lobby.handle_message(now, id, &text, &mut ice);
+            }
+            Input::Binary(id) => self.lobby.handle_binary(now, id),
+            Input::Alive(id) => self.lobby.handle_pong(now, id),
             Input::Disconnected(id, close) => {
                 self.forget(now, id);
                 close.into_iter().for_each(|code| self.metrics.signaling.closed(code));
             }
-            Input::Drain => self.hub.drain(now),
+            Input::Drain => self.lobby.drain(now),
         }
     }
 
     fn carry_out(&mut self, now: Duration) {
-        while let Some(output) = self.hub.poll_output() {
+        while let Some(output) = self.lobby.poll_output() {
             match output {
-                Output::Send { to, text } => self.send(now, to, Outgoing::Text(text)),
+                Output::Send { to, text, .. } => self.send(now, to, Outgoing::Text(text)),
                 Output::Ping { to } => self.send(now, to, Outgoing::Ping),
                 Output::Close { to, code } => {
                     self.send(now, to, Outgoing::Close(code));
                     self.clients.remove(&to);
-                }
-                Output::Seek(seek) => self.seek(now, seek),
-                Output::Unseek(TicketId(id)) => {
-                    self.matcher.remove(hairpin_matcher::TicketId(id));
                 }
                 Output::Event(event) => self.count(event),
             }
@@ -117,18 +110,7 @@ impl Driver {
 
     fn forget(&mut self, now: Duration, id: ConnectionId) {
         self.clients.remove(&id);
-        self.hub.disconnect(now, id);
-    }
-
-    fn seek(&mut self, now: Duration, Seek { ticket, user, pool }: Seek) {
-        let id = hairpin_matcher::TicketId(ticket.0);
-        match self.matcher.insert(now, Ticket { id, user, pool }).outcome {
-            Outcome::Waiting { position } => self.hub.queued(ticket, position),
-            Outcome::Matched(Match { first, second }) => {
-                let mut ice = HostedIce { issuer: &self.ice, clients: &self.clients };
-                self.hub.matched(now, TicketId(first.id.0), TicketId(second.id.0), &mut ice);
-            }
-        }
+        self.lobby.disconnect(now, id);
     }
 
     fn count(&self, event: Event) {
