@@ -27,7 +27,9 @@
 mod builder;
 mod clock;
 mod error;
+mod front;
 mod http;
+mod ice;
 mod listen;
 mod metrics;
 mod net;

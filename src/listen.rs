@@ -7,14 +7,17 @@ use hairpin_config::{BindHost, Config, Protocol, RelaySettings};
 use hairpin_turn::Family;
 
 use crate::error::{StartError, remedy};
+use crate::front::{self, Families};
 use crate::net::{detect_relay_ip, resolve};
-use crate::relay::{ListenerSockets, RelayIp, TcpSockets, UdpSockets};
+use crate::relay::{ListenerSockets, RelayIp, UdpSockets};
 
 /// Every socket a server listens on.
 pub(crate) struct Opened {
-    /// All of them, for the relay's workers: every TCP port speaks all our protocols.
-    pub(crate) sockets: ListenerSockets,
-    /// How many of `sockets.tcp` are TURN listeners; the HTTP ones follow.
+    /// For the relay's workers.
+    pub(crate) udp: ListenerSockets,
+    /// For the front door: every TCP port speaks all our protocols.
+    pub(crate) tcp: Vec<front::Listener>,
+    /// How many of `tcp` are TURN listeners; the HTTP ones follow.
     pub(crate) turn_tcp: usize,
     /// The admin listener.
     pub(crate) admin: Option<std::net::TcpListener>,
@@ -27,21 +30,24 @@ pub(crate) struct Opened {
 /// # Errors
 /// The first address that was asked for and cannot be had.
 pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError> {
-    let mut opened =
-        Opened { sockets: ListenerSockets::default(), turn_tcp: 0, admin: None, notes: Vec::new() };
+    let mut opened = Opened {
+        udp: ListenerSockets::default(),
+        tcp: Vec::new(),
+        turn_tcp: 0,
+        admin: None,
+        notes: Vec::new(),
+    };
     let mut unserved = Unserved::default();
     for listener in &config.listeners {
         for ip in resolved(&listener.host, "listening-ip")? {
             let address = SocketAddr::new(ip, listener.port);
             let (protocol, bound) = match listener.protocol {
-                Protocol::Udp => (
-                    "udp",
-                    UdpSockets::bind(address, workers).map(|udp| opened.sockets.udp.push(udp)),
-                ),
+                Protocol::Udp => {
+                    ("udp", UdpSockets::bind(address, workers).map(|udp| opened.udp.udp.push(udp)))
+                }
                 Protocol::Tcp => (
                     "tcp",
-                    TcpSockets::bind(address, workers, false)
-                        .map(|tcp| opened.sockets.tcp.push(tcp)),
+                    front::Listener::bind(address, Families::Own).map(|tcp| opened.tcp.push(tcp)),
                 ),
             };
             match bound {
@@ -55,9 +61,9 @@ pub(crate) fn open(config: &Config, workers: usize) -> Result<Opened, StartError
         }
     }
     opened.notes = unserved.notes();
-    opened.turn_tcp = opened.sockets.tcp.len();
+    opened.turn_tcp = opened.tcp.len();
     for address in &config.http.listen {
-        opened.sockets.tcp.push(open_http(*address, workers)?);
+        opened.tcp.push(open_http(*address)?);
     }
     if let Some(address) = config.admin_listen {
         opened.admin = Some(open_admin(address)?);
@@ -86,12 +92,13 @@ impl Unserved {
     }
 }
 
-fn open_http(address: SocketAddr, workers: usize) -> Result<TcpSockets, StartError> {
-    TcpSockets::bind(address, workers, true)
+fn open_http(address: SocketAddr) -> Result<front::Listener, StartError> {
+    front::Listener::bind(address, Families::Both)
         .or_else(|error| match unsupported_v6(&error, address) {
             // A kernel without IPv6: the default `[::]` means "everywhere".
             true => {
-                TcpSockets::bind((Ipv4Addr::UNSPECIFIED, address.port()).into(), workers, false)
+                let everywhere = (Ipv4Addr::UNSPECIFIED, address.port()).into();
+                front::Listener::bind(everywhere, Families::Own)
             }
             false => Err(error),
         })

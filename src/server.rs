@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use hairpin_config::{Config, Insecurity, Resolved};
 use hairpin_turn::{QuotaLedger, Quotas};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::error::StartError;
-use crate::http::{IceIssuer, Web, admin};
+use crate::front::Front;
+use crate::http::{Web, admin};
+use crate::ice::IceIssuer;
 use crate::listen::{self, Opened};
 use crate::metrics::Metrics;
 use crate::relay::{Relay, RelayIp, RelaySetup};
@@ -46,6 +47,7 @@ pub struct Server {
     notes: Vec<String>,
     insecure: Vec<Insecurity>,
     shutdown_timeout: Duration,
+    front: JoinHandle<()>,
     relay: Relay,
     web: JoinHandle<()>,
     /// Ends last, so that a stop can be watched.
@@ -88,10 +90,11 @@ impl Server {
     /// when `--shutdown-timeout` has passed.
     pub async fn shutdown(self) {
         let deadline = tokio::time::Instant::now() + self.shutdown_timeout;
-        let Self { relay, mut web, admin, draining, supervisor, .. } = self;
+        let Self { front, relay, mut web, admin, draining, supervisor, .. } = self;
         supervisor.stop();
         draining.cancel();
         relay.drain();
+        let _ = front.await;
         let quiet = async {
             let _ = (&mut web).await;
             while relay.allocations() > 0 {
@@ -116,10 +119,10 @@ impl Server {
         let config = &resolved.config;
         let workers = worker_count(config);
         let relay_ips = listen::relay_ips(&config.relay)?;
-        let Opened { sockets, turn_tcp, admin, notes } = listen::open(config, workers)?;
-        let bound: Vec<_> = sockets.tcp.iter().map(|tcp| tcp.address).collect();
+        let Opened { udp, tcp, turn_tcp, admin, notes } = listen::open(config, workers)?;
+        let bound: Vec<_> = tcp.iter().map(|tcp| tcp.address).collect();
         let addresses = Addresses {
-            turn_udp: sockets.udp.iter().map(|udp| udp.address).collect(),
+            turn_udp: udp.udp.iter().map(|udp| udp.address).collect(),
             turn_tcp: bound[..turn_tcp].to_vec(),
             http: bound[turn_tcp..].to_vec(),
             admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
@@ -128,7 +131,6 @@ impl Server {
         let clock = Clock::start();
         let metrics = Arc::new(Metrics::new(workers));
         let supervisor = Supervisor::default();
-        let (http, streams) = mpsc::channel(1024);
         let relay = Relay::start(RelaySetup {
             core: turn_config(config, &relay_ips, &addresses),
             addresses: relay_ips,
@@ -136,10 +138,9 @@ impl Server {
                 per_user: config.relay.user_quota.map(Into::into),
                 total: config.relay.total_quota.map(Into::into),
             }),
-            listeners: sockets,
+            listeners: udp,
             metrics: (0..workers).map(|worker| metrics.relay(worker)).collect(),
             clock,
-            http,
             supervisor: supervisor.clone(),
         })
         .map_err(StartError::System)?;
@@ -150,12 +151,15 @@ impl Server {
             &config.turn.credentials.secrets[0],
             &addresses.turn_udp,
             &addresses.turn_tcp,
+            clock,
         ));
         let hub =
             signaling::start(&config.signaling, ice.clone(), metrics.clone(), clock, &supervisor);
         let limits = Limits { max_message: config.signaling.max_message_bytes };
-        let web = Web::new(&config.http, limits, ice, hub, clock);
-        let web = supervisor.task("the web server", web.run(streams, draining.clone()));
+        let web = Web::new(&config.http, limits, ice, hub);
+        let front = Front::new(tcp, web.clone(), relay.streams()).map_err(StartError::System)?;
+        let front = supervisor.task("the front door", front.run(draining.clone()));
+        let web = supervisor.task("the web server", web.run(draining.clone()));
         let admin = admin.map(tokio::net::TcpListener::from_std).transpose();
         let admin = admin.map_err(StartError::System)?.map(|listener| {
             let served = admin::serve(listener, metrics, draining.clone(), supervisor.clone());
@@ -166,6 +170,7 @@ impl Server {
             notes: resolved.warnings.into_iter().chain(notes).collect(),
             insecure,
             shutdown_timeout: config.shutdown_timeout,
+            front,
             relay,
             web,
             admin,

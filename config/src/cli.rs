@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 
-use crate::error::{Bad, ConfigError, Source};
+use crate::error::{ConfigError, Invalid, Source};
 use crate::layers::Layers;
 use crate::setting::{Arity, Setting};
 use crate::table::GROUPS;
@@ -155,6 +155,6 @@ fn unknown(argument: &str) -> String {
                 secret); quote values that hold spaces"
             .to_owned();
     }
-    let bad = Bad::unknown(flag, |setting| format!("--{}", setting.name));
+    let bad = Invalid::unknown(flag, |setting| format!("--{}", setting.name));
     ConfigError::new(flag, None, Source::Flag(flag.to_owned()), bad).to_string()
 }

@@ -66,8 +66,13 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn new(field: &str, value: Option<String>, source: Source, bad: Bad) -> Self {
-        let Bad { problem, fix } = bad;
+    pub(crate) fn new(
+        field: &str,
+        value: Option<String>,
+        source: Source,
+        invalid: Invalid,
+    ) -> Self {
+        let Invalid { problem, fix } = invalid;
         Self { field: field.to_owned(), value, source, problem, fix }
     }
 }
@@ -100,14 +105,16 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Why something will not do, and what would; without the value, which may be a secret.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Bad {
-    pub(crate) problem: String,
-    pub(crate) fix: String,
+/// Why a value will not do, and what would; without the value, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// What is wrong, as in "is not an origin".
+    pub problem: String,
+    /// What to do about it.
+    pub fix: String,
 }
 
-impl Bad {
+impl Invalid {
     pub(crate) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { problem: problem.into(), fix: fix.into() }
     }
@@ -124,5 +131,13 @@ impl Bad {
     }
 }
 
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.problem, self.fix)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
 /// A value understood, or why not.
-pub(crate) type Parsed<T> = Result<T, Bad>;
+pub(crate) type Parsed<T> = Result<T, Invalid>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::error::{Bad, ConfigError, Parsed, Source};
+use crate::error::{ConfigError, Invalid, Parsed, Source};
 use crate::layers::Layers;
 use crate::setting::{Arity, Setting};
 use crate::table::CONFIG_FILE;
@@ -32,13 +32,16 @@ impl Layers {
     fn file_entry(&mut self, file: &File<'_>, key: &Key<'_>, value: &Value<'_>) -> Parsed<()> {
         let name = key.get_ref().as_ref();
         if name == CONFIG_FILE {
-            return Err(Bad::new("a file cannot name the file", "remove it"));
+            return Err(Invalid::new("a file cannot name the file", "remove it"));
         }
         if let DeValue::Table(_) = value.get_ref() {
-            return Err(Bad::new("there are no sections", "write the keys at the top of the file"));
+            return Err(Invalid::new(
+                "there are no sections",
+                "write the keys at the top of the file",
+            ));
         }
         let setting = Setting::find(name)
-            .ok_or_else(|| Bad::unknown(name, |setting| setting.name.to_owned()))?;
+            .ok_or_else(|| Invalid::unknown(name, |setting| setting.name.to_owned()))?;
         match value.get_ref() {
             DeValue::Array(items) if setting.arity == Arity::Many => {
                 for item in items.iter() {
@@ -66,7 +69,7 @@ fn scalar(setting: &Setting, value: &Value<'_>) -> Parsed<String> {
                 Arity::One => "write one value, in quotes unless it is a whole number",
                 Arity::Many => "write a list of values in quotes",
             };
-            Err(Bad::new("is of the wrong type", fix))
+            Err(Invalid::new("is of the wrong type", fix))
         }
     }
 }
@@ -91,7 +94,7 @@ impl File<'_> {
     fn syntax_error(&self, error: &toml::de::Error) -> ConfigError {
         let source = self.source_at(error.span().map_or(0, |span| span.start));
         let problem = format!("not valid TOML: {}", error.message());
-        let bad = Bad::new(problem, "write `key = value`, text in quotes");
+        let bad = Invalid::new(problem, "write `key = value`, text in quotes");
         ConfigError::new("(syntax)", None, source, bad)
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::error::{Bad, ConfigError, ConfigErrors, Source};
+use crate::error::{ConfigError, ConfigErrors, Invalid, Source};
 use crate::resolve::{Resolved, resolve};
 use crate::setting::{Arity, Setting};
 use crate::table::CONFIG_FILE;
@@ -95,7 +95,7 @@ impl Layers {
 
     /// A name that is no setting. The value is left out: it may be a secret under a misspelt name.
     fn unknown(&mut self, name: &str, source: Source, spelling: fn(&Setting) -> String) {
-        self.errors.push(ConfigError::new(name, None, source, Bad::unknown(name, spelling)));
+        self.errors.push(ConfigError::new(name, None, source, Invalid::unknown(name, spelling)));
     }
 
     pub(crate) fn give(&mut self, setting: &'static Setting, value: String, source: Source) {

@@ -13,7 +13,10 @@
 mod cli;
 mod error;
 mod file;
+mod host;
+mod ice_url;
 mod layers;
+mod origin;
 mod parse;
 mod reader;
 mod report;
@@ -23,8 +26,11 @@ mod table;
 mod types;
 
 pub use cli::{Command, Exit};
-pub use error::{ConfigError, ConfigErrors, Source};
+pub use error::{ConfigError, ConfigErrors, Invalid, Source};
+pub use host::Host;
+pub use ice_url::{IceService, IceUrl};
 pub use layers::Layers;
+pub use origin::{AllowedOrigins, Origin};
 pub use report::Insecurity;
 pub use resolve::Resolved;
 pub use setting::{Arity, Group, Preset, Setting, markdown_table, settings};

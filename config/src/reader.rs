@@ -1,6 +1,6 @@
 //! Reading settings one by one, keeping every complaint for the end.
 
-use crate::error::{Bad, ConfigError, Parsed, Source};
+use crate::error::{ConfigError, Invalid, Parsed, Source};
 use crate::layers::{Given, Layers};
 use crate::setting::{Arity, Preset, Setting};
 
@@ -73,7 +73,7 @@ impl Reader {
             }
             match count {
                 0 | 1 => Ok(None),
-                _ => Err(Bad::new("excludes every other value", format!("give {word} alone"))),
+                _ => Err(Invalid::new("excludes every other value", format!("give {word} alone"))),
             }
         });
         values.into_iter().flatten().collect()
@@ -84,7 +84,7 @@ impl Reader {
         self.one(name, |text| match text {
             "true" | "1" | "yes" | "on" => Ok(true),
             "false" | "0" | "no" | "off" => Ok(false),
-            _ => Err(Bad::new("is neither true nor false", "give true or false")),
+            _ => Err(Invalid::new("is neither true nor false", "give true or false")),
         })
     }
 
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     /// Complains about a setting in the light of others.
-    pub(crate) fn reject(&mut self, name: &'static str, bad: Bad) {
+    pub(crate) fn reject(&mut self, name: &'static str, bad: Invalid) {
         let (value, source) = self.in_force(name);
         self.complain(name, value, source, bad);
     }
@@ -127,7 +127,7 @@ impl Reader {
         let mut parsed = Vec::with_capacity(given.len());
         for given in given {
             let outcome = if given.value.is_empty() {
-                Err(Bad::new("is empty", "give a value or leave it out"))
+                Err(Invalid::new("is empty", "give a value or leave it out"))
             } else {
                 parse(&given.value)
             };
@@ -142,12 +142,12 @@ impl Reader {
     fn refuse_repetitions(&mut self) {
         for setting in crate::settings().filter(|setting| setting.arity != Arity::Many) {
             if self.values(setting.name).count() > 1 {
-                self.reject(setting.name, Bad::new("is given more than once", "give it once"));
+                self.reject(setting.name, Invalid::new("is given more than once", "give it once"));
             }
         }
     }
 
-    fn complain(&mut self, name: &str, value: String, source: Source, bad: Bad) {
+    fn complain(&mut self, name: &str, value: String, source: Source, bad: Invalid) {
         self.errors.push(ConfigError::new(name, Some(value), source, bad));
     }
 }

@@ -1,10 +1,11 @@
 //! What a person is told about a configuration: what is in force, and what is not safe about it.
 
 use crate::error::Source;
+use crate::origin::AllowedOrigins;
 use crate::reader::Reader;
 use crate::resolve::Resolved;
 use crate::table::GROUPS;
-use crate::types::{AllowedOrigins, BindHost, RelayAddress};
+use crate::types::{BindHost, RelayAddress};
 
 /// A setting in force, fit to be shown.
 #[derive(Clone, Debug)]
@@ -75,7 +76,7 @@ impl Resolved {
         [
             (config.turn.credentials.secrets.is_empty(), GENERATED_SECRET),
             (true, NO_ACCESS_CONTROL),
-            (config.http.cors == AllowedOrigins::Any, ANY_ORIGIN),
+            (config.http.allowed_origins == AllowedOrigins::Any, ANY_ORIGIN),
             (public_http, NO_TLS),
             (!quotas, NO_QUOTAS),
             (detected, DETECTED_ADDRESS),

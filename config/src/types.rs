@@ -6,6 +6,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use hairpin_turn::{Credentials, PeerPolicy};
+use http::HeaderName;
+
+use crate::{AllowedOrigins, Host, IceUrl};
 
 /// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
 ///
@@ -125,35 +128,26 @@ pub struct HttpSettings {
     /// Where HTTP alone is served, beside every TCP listener; `[::]` takes IPv4 too. May be empty.
     pub listen: Vec<SocketAddr>,
     /// Which other pages may use this server.
-    pub cors: AllowedOrigins,
+    pub allowed_origins: AllowedOrigins,
     /// The header a trusted proxy puts the client's address in; `None` is the TCP connection's.
-    pub client_ip_header: Option<String>,
-    /// Requests of `/v1/ice` one client address may make per minute before 429.
-    pub ice_requests_per_minute: NonZeroU32,
+    pub client_ip_header: Option<HeaderName>,
     /// Whether the demo page is served at `/`.
     pub page: bool,
     /// WebSocket connections at a time; more are refused.
-    pub max_connections: usize,
-}
-
-/// The origins (RFC 6454) that may read our answers and open WebSockets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AllowedOrigins {
-    /// Every one.
-    Any,
-    /// These alone, in the form `scheme://host[:port]` and lower case, beside the server's own.
-    List(Vec<String>),
+    pub max_websockets: usize,
 }
 
 /// What clients are told about how to reach the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IceSettings {
-    /// The host in derived URLs; `None` is the host the browser used. IPv6 addresses without brackets.
-    pub host: Option<String>,
+    /// The host in derived URLs; `None` is the host the browser used.
+    pub host: Option<Host>,
     /// How long issued credentials are good for: 60 s to a day.
     pub ttl: Duration,
     /// The URLs to hand out as they are, at most four; empty: to be derived from the listeners.
-    pub urls: Vec<String>,
+    pub urls: Vec<IceUrl>,
+    /// Requests of `/v1/ice` one client address may make per minute before 429.
+    pub requests_per_minute: NonZeroU32,
 }
 
 /// Queue, sessions and messages.

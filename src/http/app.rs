@@ -6,11 +6,11 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderName, HeaderValue,
-    ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HOST, HeaderName,
+    HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
@@ -19,16 +19,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use hairpin_config::HttpSettings;
+use hairpin_config::{Host, HttpSettings};
 
 use super::access::{Access, Admitted};
-use super::host::Host;
-use super::ice::IceIssuer;
-use super::limit::AddressLimit;
+use super::io::Reread;
 use super::page::File;
 use super::upgrade::{self, Handshake};
 use super::{Refusal, Response, json, response};
-use crate::clock::Clock;
+use crate::ice::{IceIssuer, IceUrls};
 use crate::signaling::{HubHandle, Limits, socket};
 
 /// What every connection shares.
@@ -36,11 +34,12 @@ use crate::signaling::{HubHandle, Limits, socket};
 pub(super) struct App {
     pub(super) access: Access,
     pub(super) ice: Arc<IceIssuer>,
-    pub(super) ice_limit: AddressLimit,
     pub(super) client_ip_header: Option<HeaderName>,
     pub(super) page: bool,
     pub(super) hub: HubHandle,
     pub(super) limits: Limits,
+    /// A permit for every connection there may be that is not a WebSocket.
+    pub(super) connections: Arc<Semaphore>,
     /// A permit for every WebSocket there may be.
     pub(super) sockets: Arc<Semaphore>,
     /// Everything spawned for a connection.
@@ -49,7 +48,6 @@ pub(super) struct App {
     pub(super) stop: CancellationToken,
     /// Cancelled: no work at all.
     pub(super) cut: CancellationToken,
-    pub(super) clock: Clock,
 }
 
 impl App {
@@ -58,22 +56,19 @@ impl App {
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
-        clock: Clock,
     ) -> Self {
-        let header = settings.client_ip_header.as_deref();
         Self {
-            access: Access::new(settings.cors.clone()),
+            access: Access::new(settings.allowed_origins.clone()),
             ice,
-            ice_limit: AddressLimit::new(settings.ice_requests_per_minute),
-            client_ip_header: header.and_then(|name| name.parse().ok()),
+            client_ip_header: settings.client_ip_header.clone(),
             page: settings.page,
             hub,
             limits,
-            sockets: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
+            connections: Arc::new(Semaphore::new(super::CONNECTIONS)),
+            sockets: Arc::new(Semaphore::new(settings.max_websockets.min(Semaphore::MAX_PERMITS))),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
-            clock,
         }
     }
 
@@ -115,31 +110,23 @@ impl App {
         let handshake = Handshake::read(&mut request)?;
         let request = request.into_parts().0;
         let admitted = self.access.check(&request)?;
-        let host = self.host(&request)?;
+        let ice = self.ice_urls(&request)?;
         if self.stop.is_cancelled() {
             return Err(Refusal::Stopping);
         }
         let permit = self.sockets.clone().try_acquire_owned().map_err(|_| Refusal::Full)?;
         let (response, upgrade) = handshake.accept();
-        self.open(admitted, upgrade, host, permit);
+        self.open(admitted, upgrade, ice, permit);
         Ok(response)
     }
 
     /// Serves a WebSocket as soon as the handshake's answer is out.
-    fn open(
-        &self,
-        _: Admitted,
-        upgrade: OnUpgrade,
-        host: Option<Host>,
-        permit: OwnedSemaphorePermit,
-    ) {
+    fn open(&self, _: Admitted, upgrade: OnUpgrade, ice: IceUrls, permit: OwnedSemaphorePermit) {
         let (hub, limits) = (self.hub.clone(), self.limits);
         self.spawn(async move {
             let Ok(upgraded) = upgrade.await else { return };
-            let parts = upgraded
-                .downcast::<TokioIo<TcpStream>>()
-                .expect("connections are served on nothing but TcpStreams");
-            socket::serve(parts.io.into_inner(), parts.read_buf.into(), host, &hub, limits).await;
+            let (read, stream) = taken_apart(upgraded);
+            socket::serve(stream, read, ice, &hub, limits).await;
             drop(permit);
         });
     }
@@ -166,22 +153,25 @@ impl App {
     fn ice(&self, request: &Parts, peer: SocketAddr) -> Result<Response, Refusal> {
         only_get(&request.method)?;
         let admitted = self.access.check(request)?;
-        let client = self.client(&request.headers, peer);
-        self.ice_limit
-            .take(self.clock.monotonic(), client)
-            .map_err(|retry_after| Refusal::TooOften { retry_after })?;
-        self.ice_servers(admitted, request)
+        self.ice_servers(admitted, request, peer)
     }
 
-    fn ice_servers(&self, _: Admitted, request: &Parts) -> Result<Response, Refusal> {
-        let grant = self.ice.issue(self.host(request)?.as_ref());
+    fn ice_servers(
+        &self,
+        _: Admitted,
+        request: &Parts,
+        peer: SocketAddr,
+    ) -> Result<Response, Refusal> {
+        let urls = self.ice_urls(request)?;
+        let grant = self.ice.issue(&urls, self.client(&request.headers, peer))?;
         let body = json!({ "iceServers": grant.servers, "ttl": grant.ttl.as_secs() });
         Ok(json(StatusCode::OK, &body))
     }
 
-    /// The host that ICE URLs are made from, if they are.
-    fn host(&self, request: &Parts) -> Result<Option<Host>, Refusal> {
-        if self.ice.needs_host() { Host::of(request).map(Some) } else { Ok(None) }
+    /// The ICE URLs for the host the client asked for, if they depend on it.
+    fn ice_urls(&self, request: &Parts) -> Result<IceUrls, Refusal> {
+        let host = if self.ice.needs_host() { Some(host(request)?) } else { None };
+        Ok(self.ice.urls(host.as_ref()))
     }
 
     /// The client's address: what the configured proxy says, which is the last entry of its header,
@@ -193,6 +183,24 @@ impl App {
             .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
             .unwrap_or(peer.ip())
     }
+}
+
+/// What the client has sent after its handshake, and the socket. Of HTTP nothing is left, not even its buffer.
+fn taken_apart(upgraded: Upgraded) -> (Vec<u8>, TcpStream) {
+    let parts =
+        upgraded.downcast::<TokioIo<Reread>>().expect("connections are served on nothing else");
+    let (unread, stream) = parts.io.into_inner().into_parts();
+    ([&parts.read_buf[..], &unread].concat(), stream)
+}
+
+/// The host the client asked for, which is good enough to send it there again. It ends up in URLs for
+/// that client alone.
+fn host(request: &Parts) -> Result<Host, Refusal> {
+    let authority = match request.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => request.headers.get(HOST).and_then(|value| value.to_str().ok()),
+    };
+    authority.and_then(Host::parse).ok_or(Refusal::BadHost)
 }
 
 fn only_get(method: &Method) -> Result<(), Refusal> {

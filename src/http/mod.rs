@@ -1,14 +1,12 @@
 //! HTTP: the page, ICE servers, and the way to a WebSocket.
 //!
-//! There is no listener here. Every TCP port tells protocols apart by the first bytes, and the relay's
-//! workers hand the connections that speak HTTP to [`Web::run`].
+//! There is no listener here. Every TCP port tells protocols apart by the first bytes, and the front door
+//! hands the connections that speak HTTP to [`Web::serve`].
 
 mod access;
 pub(crate) mod admin;
 mod app;
-mod host;
-mod ice;
-mod limit;
+mod io;
 mod page;
 mod refusal;
 #[cfg(test)]
@@ -16,7 +14,6 @@ mod tests;
 mod upgrade;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,27 +25,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use host::Host;
-pub(crate) use ice::IceIssuer;
 use refusal::Refusal;
 
-use crate::clock::Clock;
+use crate::ice::IceIssuer;
+use crate::net::{Connection, Io};
 use crate::signaling::{HubHandle, Limits};
 use app::App;
-
-/// A connection whose first bytes are HTTP.
-#[derive(Debug)]
-pub(crate) struct HttpStream {
-    /// The socket, non-blocking, with nothing taken out of it.
-    pub(crate) stream: std::net::TcpStream,
-    /// The other end, IPv4-mapped addresses as IPv4.
-    pub(crate) peer: SocketAddr,
-    /// Our end.
-    pub(crate) local: SocketAddr,
-}
+use io::Reread;
 
 type Response = hyper::Response<Full<Bytes>>;
 
@@ -68,8 +54,8 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// The largest request header; also what a connection may buffer.
 const BUFFER: usize = 16 * 1024;
 
-/// The HTTP server.
-#[derive(Debug)]
+/// The HTTP server. Clones are the same server.
+#[derive(Clone, Debug)]
 pub(crate) struct Web {
     app: Arc<App>,
 }
@@ -80,21 +66,25 @@ impl Web {
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
-        clock: Clock,
     ) -> Self {
-        Self { app: Arc::new(App::new(settings, limits, ice, hub, clock)) }
+        Self { app: Arc::new(App::new(settings, limits, ice, hub)) }
     }
 
-    /// Serves every connection handed in, until `stop`; then takes no more, has the hub send its clients
-    /// away, and returns when the last one has gone. How long that may take is for the caller to say:
-    /// dropping the future cuts what is left.
-    pub(crate) async fn run(self, streams: mpsc::Receiver<HttpStream>, stop: CancellationToken) {
+    /// Serves a connection on a task of its own, as soon as there is room for one more. After the stop it closes.
+    pub(crate) async fn serve(&self, connection: Connection) {
+        let permit = self.app.connections.clone().acquire_owned().await;
+        let permit = permit.expect("nobody closes this semaphore");
+        if !self.app.stop.is_cancelled() {
+            self.app.spawn(serve(self.app.clone(), connection, permit));
+        }
+    }
+
+    /// Lasts until `stop`; then takes no more connections, has the hub send its clients away, and returns when
+    /// the last one has gone. How long that may take is for the caller to say: dropping the future cuts what is left.
+    pub(crate) async fn run(self, stop: CancellationToken) {
         let app = self.app;
         let _cut = app.cut.clone().drop_guard();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = accept(&app, streams) => stop.cancelled().await,
-        }
+        stop.cancelled().await;
         app.stop.cancel();
         app.hub.drain().await;
         app.tasks.close();
@@ -102,24 +92,14 @@ impl Web {
     }
 }
 
-/// Serves connections until there are no more to come.
-async fn accept(app: &Arc<App>, mut streams: mpsc::Receiver<HttpStream>) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let permit = permits.clone().acquire_owned().await.expect("nobody closes this semaphore");
-        let Some(stream) = streams.recv().await else { return };
-        app.spawn(serve(app.clone(), stream, permit));
-    }
-}
-
 /// Serves one connection until it closes or becomes a WebSocket.
 async fn serve(
     app: Arc<App>,
-    HttpStream { stream, peer, local }: HttpStream,
+    Connection { io: Io::Tcp(stream), peer, local, already_read }: Connection,
     _: OwnedSemaphorePermit,
 ) {
     let stream = match TcpStream::from_std(stream) {
-        Ok(stream) => stream,
+        Ok(stream) => Reread::new(already_read, stream),
         Err(error) => return tracing::debug!(%peer, %local, %error, "connection dropped"),
     };
     let stop = app.stop.clone();

@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 
 use super::{Response, json};
+use crate::ice::TooOften;
 
 /// A request that is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,12 @@ impl Refusal {
             Self::Full | Self::Stopping => seconds(5),
             Self::BadHost | Self::BadHandshake(_) | Self::Origin | Self::NotFound => vec![],
         }
+    }
+}
+
+impl From<TooOften> for Refusal {
+    fn from(TooOften { retry_after }: TooOften) -> Self {
+        Self::TooOften { retry_after }
     }
 }
 

@@ -2,7 +2,9 @@
 //! it can be served.
 
 mod addresses;
-mod sniff;
+mod connection;
+mod limit;
 
 pub(crate) use addresses::{detect_relay_ip, own_addresses, resolve};
-pub(crate) use sniff::{Speaks, sniff};
+pub(crate) use connection::{Connection, Io, canonical};
+pub(crate) use limit::AddressLimit;

@@ -5,8 +5,8 @@
 //! nothing on the packet path is shared but the port table's atomics. A packet for a relayed address of
 //! another worker is handed over in a parcel, never sent through a socket.
 
-mod accept;
 mod hairpin;
+mod intake;
 mod layout;
 mod ports;
 mod routes;
@@ -17,21 +17,19 @@ mod sys;
 mod worker;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hairpin_turn::QuotaLedger;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::http::HttpStream;
 use crate::metrics::RelayMetrics;
 use crate::supervisor::Supervisor;
 
+pub(crate) use intake::StreamIntake;
 pub(crate) use ports::RelayIp;
-pub(crate) use sockets::{ListenerSockets, TcpSockets, UdpSockets};
+pub(crate) use sockets::{ListenerSockets, UdpSockets};
 
 use ports::PortTable;
 use worker::{Worker, WorkerSetup};
@@ -43,8 +41,6 @@ pub(crate) struct RelayContext {
     clock: Clock,
     /// Set when the process is stopping: no new allocations.
     draining: AtomicBool,
-    /// Sockets that speak HTTP go here.
-    http: mpsc::Sender<HttpStream>,
     /// Cancelled when workers must stop.
     stop: CancellationToken,
 }
@@ -58,13 +54,13 @@ pub(crate) struct RelaySetup {
     /// One per worker; their number is the number of workers.
     pub(crate) metrics: Vec<Arc<RelayMetrics>>,
     pub(crate) clock: Clock,
-    pub(crate) http: mpsc::Sender<HttpStream>,
     pub(crate) supervisor: Supervisor,
 }
 
 /// The running workers.
 pub(crate) struct Relay {
     context: Arc<RelayContext>,
+    intake: StreamIntake,
     metrics: Vec<Arc<RelayMetrics>>,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
@@ -81,15 +77,15 @@ impl Relay {
             quotas: Mutex::new(setup.quotas),
             clock: setup.clock,
             draining: AtomicBool::new(false),
-            http: setup.http,
             stop: CancellationToken::new(),
         });
         let supervisor = setup.supervisor;
         let (senders, mailboxes) = hairpin::mailboxes(workers);
+        let (intake, streams) = intake::intake(workers);
         let listeners = setup.listeners.per_worker(workers);
         let mut threads = Vec::with_capacity(workers);
-        let parts = mailboxes.into_iter().zip(listeners).zip(&setup.metrics).enumerate();
-        for (index, ((mailbox, listeners), metrics)) in parts {
+        let parts = mailboxes.into_iter().zip(listeners).zip(streams).zip(&setup.metrics);
+        for (index, (((mailbox, listeners), streams), metrics)) in parts.enumerate() {
             let setup = WorkerSetup {
                 index,
                 core: hairpin_turn::Config { seed: rand::random(), ..setup.core.clone() },
@@ -98,13 +94,18 @@ impl Relay {
                 metrics: metrics.clone(),
                 context: context.clone(),
             };
-            let thread = Worker::new(setup, mailbox).and_then(|worker| {
+            let thread = Worker::new(setup, mailbox, streams).and_then(|worker| {
                 supervisor.thread(format!("relay-{index}"), move || worker.run())
             });
             // The workers already running must not outlive a failed start.
             threads.push(thread.inspect_err(|_| context.stop.cancel())?);
         }
-        Ok(Self { context, metrics: setup.metrics, threads })
+        Ok(Self { context, intake, metrics: setup.metrics, threads })
+    }
+
+    /// Where TURN's streams are to be brought.
+    pub(crate) fn streams(&self) -> StreamIntake {
+        self.intake.clone()
     }
 
     /// Refuses new allocations from now on.
@@ -129,13 +130,5 @@ impl Relay {
         if joined.await.is_err() {
             tracing::error!("waiting for the relay workers failed");
         }
-    }
-}
-
-/// IPv4 addresses in their own form: a dual-stack listener reports them mapped into IPv6.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
-        IpAddr::V6(_) => address,
     }
 }

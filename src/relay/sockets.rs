@@ -2,7 +2,7 @@
 //! spreads clients over the workers and always brings a client to the same one.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -16,25 +16,16 @@ pub(crate) struct UdpSockets {
     sockets: Vec<UdpSocket>,
 }
 
-/// A TCP listener's sockets.
-pub(crate) struct TcpSockets {
-    /// Where they are bound.
-    pub(crate) address: SocketAddr,
-    sockets: Vec<TcpListener>,
-}
-
 /// All listeners, each with a socket for every worker.
 #[derive(Default)]
 pub(crate) struct ListenerSockets {
     pub(crate) udp: Vec<UdpSockets>,
-    pub(crate) tcp: Vec<TcpSockets>,
 }
 
 /// One worker's share.
 #[derive(Default)]
 pub(super) struct WorkerListeners {
     pub(super) udp: Vec<(SocketAddr, UdpSocket)>,
-    pub(super) tcp: Vec<(SocketAddr, TcpListener)>,
 }
 
 impl ListenerSockets {
@@ -47,11 +38,6 @@ impl ListenerSockets {
                 share.udp.push((address, socket));
             }
         }
-        for TcpSockets { address, sockets } in self.tcp {
-            for (share, socket) in shares.iter_mut().zip(sockets) {
-                share.tcp.push((address, socket));
-            }
-        }
         shares
     }
 }
@@ -59,18 +45,15 @@ impl ListenerSockets {
 /// What the kernel may hold of datagrams that a busy worker has not read yet.
 const UDP_BUFFER: usize = 4 << 20;
 
-/// Connections waiting to be accepted; the kernel cuts it to its own maximum.
-const BACKLOG: i32 = 4096;
-
 impl UdpSockets {
     /// Binds `workers` sockets to one address; port 0 becomes a port the system chooses.
     ///
     /// # Errors
     /// What the system says; `AddrInUse` also when only other SO_REUSEPORT sockets hold the port.
     pub(crate) fn bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
-        let address = vacant(address, Type::DGRAM, false)?;
+        let address = vacant(address)?;
         let bind_one = |_| {
-            let socket = bound(address, Type::DGRAM, false, true)?;
+            let socket = bound(address, Port::Shared)?;
             // Larger buffers are a wish: without the privilege the kernel gives what it allows.
             let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, UDP_BUFFER)
                 .or_else(|_| {
@@ -87,51 +70,37 @@ impl UdpSockets {
     }
 }
 
-impl TcpSockets {
-    /// Like [`UdpSockets::bind`]; with `dual_stack` an IPv6 wildcard takes IPv4 connections too.
-    ///
-    /// # Errors
-    /// As [`UdpSockets::bind`].
-    pub(crate) fn bind(address: SocketAddr, workers: usize, dual_stack: bool) -> io::Result<Self> {
-        let address = vacant(address, Type::STREAM, dual_stack)?;
-        let bind_one = |_| {
-            let socket = bound(address, Type::STREAM, dual_stack, true)?;
-            socket.listen(BACKLOG)?;
-            Ok(socket.into())
-        };
-        let sockets = (0..workers).map(bind_one).collect::<io::Result<_>>()?;
-        Ok(Self { address, sockets })
-    }
-}
-
 /// Binds a relay socket.
 ///
 /// # Errors
 /// What the system says.
 pub(super) fn bind_relay(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = bound(address, Type::DGRAM, false, false)?;
+    let socket = bound(address, Port::Own)?;
     sys::allow_fragments(socket.as_fd(), address.is_ipv6())?;
     Ok(socket.into())
 }
 
 /// Makes sure that nobody holds the address, which a bind with SO_REUSEPORT would not: the leftover of
 /// an earlier run would silently take half of the clients. Returns the address with its port settled.
-fn vacant(address: SocketAddr, kind: Type, dual_stack: bool) -> io::Result<SocketAddr> {
-    let probe = bound(address, kind, dual_stack, false)?;
+fn vacant(address: SocketAddr) -> io::Result<SocketAddr> {
+    let probe = bound(address, Port::Own)?;
     probe.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
-fn bound(address: SocketAddr, kind: Type, dual_stack: bool, share: bool) -> io::Result<Socket> {
-    let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
-    let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), Some(protocol))?;
+/// Whether others may bind the same port (SO_REUSEPORT).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Own,
+    Shared,
+}
+
+fn bound(address: SocketAddr, port: Port) -> io::Result<Socket> {
+    let kind = Type::DGRAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
     if address.is_ipv6() {
-        socket.set_only_v6(!dual_stack)?;
+        socket.set_only_v6(true)?;
     }
-    if kind == Type::STREAM {
-        // Connections of an earlier run in TIME_WAIT do not keep us from the port; a listener does.
-        socket.set_reuse_address(true)?;
-    }
-    socket.set_reuse_port(share)?;
+    socket.set_reuse_port(port == Port::Shared)?;
     socket.bind(&address.into())?;
     Ok(socket)
 }
@@ -147,7 +116,7 @@ mod tests {
     fn every_worker_gets_a_socket_on_the_same_port() {
         let udp = UdpSockets::bind(ANY_PORT, 3).expect("loopback has free ports");
         let port = udp.address.port();
-        let shares = ListenerSockets { udp: vec![udp], tcp: Vec::new() }.per_worker(3);
+        let shares = ListenerSockets { udp: vec![udp] }.per_worker(3);
         assert_eq!(shares.len(), 3);
         for share in shares {
             let local = share.udp[0].1.local_addr().expect("the socket is bound");
@@ -158,12 +127,7 @@ mod tests {
     #[test]
     fn a_port_in_use_is_refused_even_if_its_holder_would_share() {
         let udp = UdpSockets::bind(ANY_PORT, 2).expect("loopback has free ports");
-        let tcp = TcpSockets::bind(ANY_PORT, 2, false).expect("loopback has free ports");
         let busy = |r: io::Result<()>| r.expect_err("the port is busy").kind();
         assert_eq!(busy(UdpSockets::bind(udp.address, 2).map(drop)), io::ErrorKind::AddrInUse);
-        assert_eq!(
-            busy(TcpSockets::bind(tcp.address, 2, false).map(drop)),
-            io::ErrorKind::AddrInUse
-        );
     }
 }

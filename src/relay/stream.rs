@@ -4,16 +4,17 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_stun::{Frame, next_frame};
-use hairpin_turn::{FiveTuple, HEADROOM, TAILROOM};
+use hairpin_turn::{FiveTuple, HEADROOM, TAILROOM, Transport};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
+use super::RelayContext;
 use super::shard::Shard;
-use crate::clock::Clock;
+use crate::net::{Connection, Io};
 
 /// Bytes of data that wait for a slow reader; beyond that datagrams are lost, as on any full link.
 const DATA_LIMIT: usize = 256 << 10;
@@ -30,37 +31,45 @@ const SMALL_BUFFER: usize = HEADROOM + 4096 + TAILROOM;
 
 /// Serves a connection until it closes, breaks the framing, or runs out of time.
 pub(super) async fn serve(
-    shard: &RefCell<Shard>,
-    stream: TcpStream,
-    tuple: FiveTuple,
-    clock: Clock,
-    stop: &CancellationToken,
+    shard: Rc<RefCell<Shard>>,
+    connection: Connection,
+    context: Arc<RelayContext>,
 ) {
+    let Connection { io: Io::Tcp(stream), peer, local, already_read } = connection;
+    let tuple = FiveTuple { transport: Transport::Tcp, client: peer, server: local };
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%peer, %error, "connection dropped"),
+    };
+    let clock = context.clock;
     let writer = Rc::new(StreamWriter::new(stream));
     shard.borrow_mut().open_stream(tuple, writer.clone());
     let mut reader = Reader::new();
     let mut patience = Patience::new(clock.monotonic());
-    loop {
+    let frames = |reader: &mut Reader, patience: &mut Patience| {
+        let intact = reader.drain(|buffer, frame| {
+            patience.frame(clock.monotonic());
+            shard.borrow_mut().receive_frame(tuple, buffer, frame);
+        });
+        patience.partial(clock.monotonic(), reader.holds_part());
+        intact
+    };
+    reader.put(&already_read);
+    drop(already_read);
+    let mut intact = frames(&mut reader, &mut patience);
+    while intact {
         let allocated = shard.borrow().core.has_allocation(clock.now(), &tuple);
         let deadline = patience.deadline(allocated).map(|at| clock.instant(at));
         tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = context.stop.cancelled() => break,
             flushed = writer.flush() => if flushed.is_err() { break },
             readable = writer.stream.readable() => {
-                let frames = readable.and_then(|()| reader.fill(&writer.stream));
-                let Ok(more) = frames else { break };
-                if !more {
-                    continue;
+                match readable.and_then(|()| reader.fill(&writer.stream)) {
+                    Ok(true) => intact = frames(&mut reader, &mut patience),
+                    Ok(false) => {}
+                    Err(_) => break,
                 }
-                let intact = reader.drain(|buffer, frame| {
-                    patience.frame(clock.monotonic());
-                    shard.borrow_mut().receive_frame(tuple, buffer, frame);
-                });
-                if !intact {
-                    break;
-                }
-                patience.partial(clock.monotonic(), reader.holds_part());
             }
             () = sleep_until(deadline) => break,
         }
@@ -153,6 +162,16 @@ struct Reader {
 impl Reader {
     fn new() -> Self {
         Self { buffer: vec![0; SMALL_BUFFER], filled: HEADROOM }
+    }
+
+    /// Takes what was read before this reader came.
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.filled + bytes.len();
+        if end + TAILROOM > self.buffer.len() {
+            self.buffer.resize(end + TAILROOM, 0);
+        }
+        self.buffer[self.filled..end].copy_from_slice(bytes);
+        self.filled = end;
     }
 
     /// Reads once. `false` means that nothing was there after all.

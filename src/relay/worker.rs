@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use super::RelayContext;
-use super::accept::accept;
 use super::hairpin::{Mailbox, Parcel};
+use super::intake::Streams;
 use super::routes::Token;
 use super::shard::Shard;
 use super::sockets::WorkerListeners;
+use super::stream;
 use super::sys::{EpollSet, RecvBatch, watch_set};
 use crate::metrics::RelayMetrics;
 
@@ -37,37 +38,39 @@ pub(super) struct Worker {
     runtime: Runtime,
     epoll: OwnedFd,
     mailbox: Mailbox,
+    streams: Streams,
     setup: WorkerSetup,
 }
 
 impl Worker {
     /// # Errors
     /// What the system says when a runtime or an epoll set cannot be had.
-    pub(super) fn new(setup: WorkerSetup, mailbox: Mailbox) -> io::Result<Self> {
+    pub(super) fn new(setup: WorkerSetup, mailbox: Mailbox, streams: Streams) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { runtime, epoll, mailbox, setup })
+        Ok(Self { runtime, epoll, mailbox, streams, setup })
     }
 
     /// Works until the context's `stop`; any other end is a failure of the whole relay.
     pub(super) fn run(self) {
-        let Self { runtime, epoll, mailbox, setup } = self;
-        let served = runtime.block_on(LocalSet::new().run_until(serve(epoll, mailbox, setup)));
+        let Self { runtime, epoll, mailbox, streams, setup } = self;
+        let served =
+            runtime.block_on(LocalSet::new().run_until(serve(epoll, mailbox, streams, setup)));
         if let Err(error) = served {
             tracing::error!(%error, "a relay worker failed");
         }
     }
 }
 
-async fn serve(epoll: OwnedFd, mut mailbox: Mailbox, mut setup: WorkerSetup) -> io::Result<()> {
+async fn serve(
+    epoll: OwnedFd,
+    mut mailbox: Mailbox,
+    mut streams: Streams,
+    setup: WorkerSetup,
+) -> io::Result<()> {
     let epoll = Rc::new(epoll);
     let context = setup.context.clone();
-    let tcp = std::mem::take(&mut setup.listeners.tcp);
     let shard = Rc::new(RefCell::new(Shard::new(setup, epoll.clone())?));
-    for (_, listener) in tcp {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        tokio::task::spawn_local(accept(listener, shard.clone(), context.clone()));
-    }
     let mut udp = UdpLoop::new(epoll)?;
     let mut timer = std::pin::pin!(tokio::time::sleep(std::time::Duration::ZERO));
     loop {
@@ -80,6 +83,9 @@ async fn serve(epoll: OwnedFd, mut mailbox: Mailbox, mut setup: WorkerSetup) -> 
             () = context.stop.cancelled() => return Ok(()),
             () = &mut timer, if deadline.is_some() => shard.borrow_mut().handle_timeout(),
             Some(parcel) = mailbox.recv() => shard.borrow_mut().receive_parcel(parcel),
+            Some(connection) = streams.recv() => {
+                tokio::task::spawn_local(stream::serve(shard.clone(), connection, context.clone()));
+            }
             served = udp.serve_ready(&shard) => served?,
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::handle::{Client, Input, Outgoing};
 use crate::clock::Clock;
-use crate::http::IceIssuer;
+use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
 
 /// Inputs handled per reading of the clock.
@@ -57,7 +57,7 @@ impl Driver {
                 self.handle(now, input);
                 self.carry_out(now);
             }
-            let mut ice = HostedIce { issuer: &self.ice, clients: &self.clients };
+            let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
             self.lobby.handle_timeout(now, &mut ice);
             self.carry_out(now);
             let hub = self.lobby.hub();
@@ -72,7 +72,7 @@ impl Driver {
                 self.lobby.connect(now, id);
             }
             Input::Text(id, text) => {
-                let mut ice = HostedIce { issuer: &self.ice, clients: &self.clients };
+                let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
                 self.lobby.handle_message(now, id, &text, &mut ice);
             }
             Input::Binary(id) => self.lobby.handle_binary(now, id),
@@ -124,15 +124,15 @@ impl Driver {
     }
 }
 
-/// Issues ICE servers under the host that each client came by.
-struct HostedIce<'a> {
+/// Issues ICE servers with the URLs that each client came with.
+struct ClientsIce<'a> {
     issuer: &'a IceIssuer,
     clients: &'a HashMap<ConnectionId, Client>,
 }
 
-impl IceServers for HostedIce<'_> {
+impl IceServers for ClientsIce<'_> {
     fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant {
-        let host = self.clients.get(&connection).and_then(|client| client.host.as_ref());
-        self.issuer.issue_to(host, user)
+        let urls = self.clients.get(&connection).map(|client| client.ice.clone());
+        self.issuer.issue_to(&urls.unwrap_or_default(), user)
     }
 }

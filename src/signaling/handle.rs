@@ -7,7 +7,7 @@ use hairpin_signaling::{CloseCode, ConnectionId};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::http::Host;
+use crate::ice::IceUrls;
 
 /// Messages that wait for a client to read them. One that has this many unread is too slow.
 pub(super) const QUEUE: usize = 64;
@@ -29,8 +29,8 @@ pub(super) enum Input {
 pub(super) struct Client {
     /// Where its messages go. Closed without a [`Outgoing::Close`], it says that it was too full.
     pub(super) queue: mpsc::Sender<Outgoing>,
-    /// The host it reached us by.
-    pub(super) host: Option<Host>,
+    /// Where it finds the relay.
+    pub(super) ice: IceUrls,
 }
 
 /// What a socket is told.
@@ -56,13 +56,10 @@ impl HubHandle {
 
     /// A client has come; its messages come out of the receiver. To be followed by
     /// [`HubHandle::disconnected`], however it ends.
-    pub(super) async fn connect(
-        &self,
-        host: Option<Host>,
-    ) -> (ConnectionId, mpsc::Receiver<Outgoing>) {
+    pub(super) async fn connect(&self, ice: IceUrls) -> (ConnectionId, mpsc::Receiver<Outgoing>) {
         let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
         let (queue, receiver) = mpsc::channel(QUEUE);
-        self.tell(Input::Connected(id, Client { queue, host })).await;
+        self.tell(Input::Connected(id, Client { queue, ice })).await;
         (id, receiver)
     }
 

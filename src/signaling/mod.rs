@@ -15,7 +15,7 @@ pub(crate) use handle::HubHandle;
 pub(crate) use socket::Limits;
 
 use crate::clock::Clock;
-use crate::http::IceIssuer;
+use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
 use crate::supervisor::Supervisor;
 

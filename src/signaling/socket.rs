@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::handle::{HubHandle, Outgoing, QUEUE};
-use crate::http::Host;
+use crate::ice::IceUrls;
 
 /// What a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -39,18 +39,18 @@ const WRITE_BUFFER: usize = 4 * 1024;
 const ENVELOPE: usize = 4 * 1024;
 
 /// Carries messages between a client and the hub until one of them ends it. `stream` carries WebSocket frames,
-/// whatever is below; `read` is what the client has sent after its handshake.
+/// whatever is below; `read` is what the client has sent after its handshake, `ice` where it finds the relay.
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     read: Vec<u8>,
-    host: Option<Host>,
+    ice: IceUrls,
     hub: &HubHandle,
     limits: Limits,
 ) {
     let config = config(limits);
     let mut socket =
         WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
-    let (id, mut queue) = hub.connect(host).await;
+    let (id, mut queue) = hub.connect(ice).await;
     let end = carry(&mut socket, id, &mut queue, hub).await;
     drop(queue);
     let close = match end {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use super::{hosts, without_repetition};
-use crate::error::Bad;
+use crate::error::Invalid;
 use crate::parse::{number, or_none};
 use crate::reader::Reader;
 use crate::types::{BindHost, Listener, Protocol};
@@ -74,12 +74,12 @@ pub(super) fn apart(
         http.iter().enumerate().flat_map(|(i, a)| http[..i].iter().map(move |b| (a, b)));
     if pairs.any(|(a, b)| overlap(a.ip(), a.port(), b, true)) {
         let fix = "leave one out: [::] takes IPv4 too";
-        reader.reject("http-listen", Bad::new("has one port twice", fix));
+        reader.reject("http-listen", Invalid::new("has one port twice", fix));
     }
     if http.iter().any(|addr| listeners.iter().any(|listener| meets(listener, addr))) {
         let fix =
             "leave it out: HTTP is served on the TURN/STUN port as well; or give another port";
-        reader.reject("http-listen", Bad::new("is a TURN/STUN socket too", fix));
+        reader.reject("http-listen", Invalid::new("is a TURN/STUN socket too", fix));
     }
     if let Some(admin) = admin {
         listeners.retain(|listener| listener.required || !meets(listener, &admin));
@@ -87,7 +87,7 @@ pub(super) fn apart(
             || listeners.iter().any(|listener| meets(listener, &admin));
         if taken {
             let fix = "give it another port: metrics are not for the public";
-            reader.reject("admin-listen", Bad::new("is an HTTP or TURN/STUN socket too", fix));
+            reader.reject("admin-listen", Invalid::new("is an HTTP or TURN/STUN socket too", fix));
         }
     }
     listeners

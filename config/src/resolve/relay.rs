@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use super::{hosts, without_repetition};
-use crate::error::{Bad, Parsed};
+use crate::error::{Invalid, Parsed};
 use crate::parse::{ip, limit, number};
 use crate::reader::Reader;
 use crate::types::{BindHost, RelayAddress, RelaySettings};
@@ -25,7 +25,7 @@ fn ports(reader: &mut Reader) -> RangeInclusive<u16> {
     let max = reader.one("max-port", number(1024..=u16::MAX));
     if min > max && reader.is_sound("min-port") && reader.is_sound("max-port") {
         let fix = format!("give {max} or less, or a greater max-port");
-        reader.reject("min-port", Bad::new(format!("is above max-port, which is {max}"), fix));
+        reader.reject("min-port", Invalid::new(format!("is above max-port, which is {max}"), fix));
     }
     min..=max
 }
@@ -56,11 +56,11 @@ fn external(text: &str) -> Parsed<External> {
         None => (ip(text)?, None),
     };
     if public.is_unspecified() {
-        return Err(Bad::new("is not an address peers can reach", "give the one they can"));
+        return Err(Invalid::new("is not an address peers can reach", "give the one they can"));
     }
     if private.is_some_and(|private| private.is_ipv4() != public.is_ipv4()) {
         let fix = "give two IPv4 addresses or two IPv6 addresses";
-        return Err(Bad::new("mixes IPv4 and IPv6", fix));
+        return Err(Invalid::new("mixes IPv4 and IPv6", fix));
     }
     Ok(External { public, private })
 }
@@ -110,7 +110,7 @@ fn pair(binds: &[BindHost], externals: &[External]) -> Parsed<Vec<RelayAddress>>
             Some(private) => format!("add relay-ip {private}, or remove it"),
             None => format!("add a relay-ip of the family of {public}, or remove it"),
         };
-        return Err(Bad::new(format!("has {public} for no relay-ip"), fix));
+        return Err(Invalid::new(format!("has {public} for no relay-ip"), fix));
     }
     let mut addresses = Vec::with_capacity(binds.len());
     for bind in binds {
@@ -148,7 +148,7 @@ fn unambiguous(addresses: Vec<RelayAddress>, externals: &[External]) -> Parsed<V
     if externals.iter().all(placed) { Ok(addresses) } else { Err(ambiguous()) }
 }
 
-fn ambiguous() -> Bad {
+fn ambiguous() -> Invalid {
     let fix = "give PUBLIC/PRIVATE for each relay-ip, each address once";
-    Bad::new("leaves open which address belongs to which relay-ip", fix)
+    Invalid::new("leaves open which address belongs to which relay-ip", fix)
 }

@@ -39,7 +39,7 @@ fn nothing_configured_serves_everything() {
     assert!(config.turn.credentials.secrets.is_empty() && config.turn.credentials.users.is_empty());
     assert_eq!(config.turn.max_lifetime, Duration::from_secs(3600));
     assert_eq!(config.http.listen, ["[::]:8080".parse().unwrap()]);
-    assert_eq!(config.http.cors, AllowedOrigins::Any);
+    assert_eq!(config.http.allowed_origins, AllowedOrigins::Any);
     assert_eq!(config.admin_listen, Some("127.0.0.1:9090".parse().unwrap()));
     assert_eq!(config.signaling.queue_timeout, Duration::from_secs(120));
     assert_eq!(config.signaling.session_lifetime, Duration::from_secs(7200));
@@ -177,8 +177,8 @@ fn peers_are_allowed_and_denied() {
 
 #[test]
 fn origins_are_written_as_browsers_write_them() {
-    let list = |value: &str| match config(&[("allowed-origin", value)]).http.cors {
-        AllowedOrigins::List(list) => list,
+    let list = |value: &str| match config(&[("allowed-origin", value)]).http.allowed_origins {
+        AllowedOrigins::List(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>(),
         AllowedOrigins::Any => panic!("{value} allows any"),
     };
     assert_eq!(list("HTTPS://Your.Site:443"), ["https://your.site"]);

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use hairpin_config::AllowedOrigins;
+use hairpin_config::{AllowedOrigins, Host};
+use hyper::header::HeaderName;
 
 use super::Site;
 
@@ -37,7 +38,7 @@ async fn urls_are_made_from_nothing_but_a_host() {
         let answer = site.request("GET /v1/ice", &[host]).await;
         assert_eq!((answer.status(), answer.error_code().as_str()), (400, "bad_host"), "{host}");
     }
-    let named = Site::start(|config| config.ice.host = Some("turn.example".into())).await;
+    let named = Site::start(|config| config.ice.host = Host::bare("turn.example")).await;
     let answer = named.request("GET /v1/ice", &["Host: a,b"]).await;
     assert_eq!(answer.json()["iceServers"][0]["urls"][0], "stun:turn.example:3478");
 }
@@ -55,8 +56,8 @@ async fn any_page_may_ask_by_default() {
 
 #[tokio::test]
 async fn with_a_list_only_its_pages_may_ask() {
-    let list = AllowedOrigins::List(vec!["https://app.example".into()]);
-    let site = Site::start(|config| config.http.cors = list).await;
+    let list = AllowedOrigins::List(vec!["https://app.example".parse().expect("an origin")]);
+    let site = Site::start(|config| config.http.allowed_origins = list).await;
     let good = site.request("GET /v1/ice", &["Origin: https://app.example"]).await;
     assert_eq!(good.status(), 200);
     assert_eq!(good.header("access-control-allow-origin"), Some("https://app.example"));
@@ -71,7 +72,7 @@ async fn with_a_list_only_its_pages_may_ask() {
 #[tokio::test]
 async fn asking_too_often_is_a_429_with_a_time_to_come_back() {
     let site = Site::start(|config| {
-        config.http.ice_requests_per_minute = NonZeroU32::new(2).expect("not zero");
+        config.ice.requests_per_minute = NonZeroU32::new(2).expect("not zero");
     })
     .await;
     assert_eq!(site.get("/v1/ice").await.status(), 200);
@@ -91,8 +92,8 @@ async fn asking_too_often_is_a_429_with_a_time_to_come_back() {
 #[tokio::test]
 async fn behind_a_proxy_each_client_has_its_own_budget() {
     let site = Site::start(|config| {
-        config.http.client_ip_header = Some("X-Forwarded-For".into());
-        config.http.ice_requests_per_minute = NonZeroU32::MIN;
+        config.http.client_ip_header = Some(HeaderName::from_static("x-forwarded-for"));
+        config.ice.requests_per_minute = NonZeroU32::MIN;
     })
     .await;
     let ask = async |header: &str| site.request("GET /v1/ice", &[header]).await.status();

@@ -15,15 +15,16 @@ use hairpin_signaling::CloseCode;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-use super::{HttpStream, IceIssuer, Web};
+use super::Web;
 use crate::clock::Clock;
+use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
+use crate::net::{Connection, Io};
 use crate::signaling::{self, Limits};
 use crate::supervisor::Supervisor;
 
@@ -46,7 +47,7 @@ impl Site {
         let clock = Clock::start();
         let metrics = Arc::new(Metrics::new(0));
         let relay = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478))];
-        let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay));
+        let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay, clock));
         let hub = signaling::start(
             &config.signaling,
             ice.clone(),
@@ -55,7 +56,7 @@ impl Site {
             &Supervisor::default(),
         );
         let limits = Limits { max_message: config.signaling.max_message_bytes };
-        let web = Web::new(&config.http, limits, ice, hub, clock);
+        let web = Web::new(&config.http, limits, ice, hub);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
@@ -63,10 +64,9 @@ impl Site {
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
         let listener = socket.listen(64).expect("listening");
         let address = listener.local_addr().expect("bound");
-        let (sender, streams) = mpsc::channel(16);
-        tokio::spawn(accept(listener, sender));
+        tokio::spawn(accept(listener, web.clone()));
         let stop = CancellationToken::new();
-        let web = tokio::spawn(web.run(streams, stop.clone()));
+        let web = tokio::spawn(web.run(stop.clone()));
         Self { address, metrics, stop, web }
     }
 
@@ -111,14 +111,14 @@ impl Site {
     }
 }
 
-/// Stands in for the workers, who do the same and tell protocols apart.
-async fn accept(listener: TcpListener, sender: mpsc::Sender<HttpStream>) {
-    while let Ok((stream, peer)) = listener.accept().await {
+/// Stands in for the front door, which does the same and tells protocols apart.
+async fn accept(listener: TcpListener, web: Web) {
+    while let Ok((mut stream, peer)) = listener.accept().await {
+        let mut already_read = vec![0; 3];
+        stream.read_exact(&mut already_read).await.expect("every test sends a request");
         let local = stream.local_addr().expect("a connected socket has an address");
-        let stream = stream.into_std().expect("a healthy socket");
-        if sender.send(HttpStream { stream, peer, local }).await.is_err() {
-            return;
-        }
+        let io = Io::Tcp(stream.into_std().expect("a healthy socket"));
+        web.serve(Connection { io, peer, local, already_read }).await;
     }
 }
 

@@ -42,8 +42,8 @@ async fn handshakes_with_a_fault_are_told_which() {
 
 #[tokio::test]
 async fn with_a_list_only_its_pages_may_connect() {
-    let list = AllowedOrigins::List(vec!["https://app.example".into()]);
-    let site = Site::start(|config| config.http.cors = list).await;
+    let list = AllowedOrigins::List(vec!["https://app.example".parse().expect("an origin")]);
+    let site = Site::start(|config| config.http.allowed_origins = list).await;
     let evil = site.handshake("/ws", "Origin: https://evil.example").await;
     assert_eq!((evil.status(), evil.error_code().as_str()), (403, "origin_not_allowed"));
     site.client("/ws").await;
@@ -51,7 +51,7 @@ async fn with_a_list_only_its_pages_may_connect() {
 
 #[tokio::test]
 async fn more_than_the_most_websockets_are_asked_to_come_back() {
-    let site = Site::start(|config| config.http.max_connections = 1).await;
+    let site = Site::start(|config| config.http.max_websockets = 1).await;
     let _only = site.client("/ws").await;
     let refused = site.handshake("/ws", "X: y").await;
     assert_eq!((refused.status(), refused.error_code().as_str()), (503, "too_many_connections"));

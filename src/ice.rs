@@ -1,0 +1,266 @@
+//! Who gets which ICE servers, and how often.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hairpin_config::{Host, IceService, IceSettings, IceUrl, Protocol};
+use hairpin_signaling::{IceGrant, IceServer};
+use hairpin_turn::rest_credentials;
+
+use crate::clock::Clock;
+use crate::net::AddressLimit;
+
+/// Makes the `iceServers` that a client hands to `RTCPeerConnection`: where this server is reached, and
+/// credentials by the REST convention (draft-uberti-behave-turn-rest) that the relay accepts.
+pub(crate) struct IceIssuer {
+    secret: Box<[u8]>,
+    ttl: Duration,
+    place: Place,
+    limit: AddressLimit,
+}
+
+/// Where clients are told to go.
+enum Place {
+    /// The same for all of them.
+    Fixed(IceUrls),
+    /// To the host by which they reached us.
+    TheirHost(Ports),
+}
+
+/// Where a client finds STUN and TURN. Made once for each client, and as cheap to clone as an `Arc`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IceUrls(Arc<UrlsByScheme>);
+
+#[derive(Debug, Default)]
+struct UrlsByScheme {
+    /// `stun:` and `stuns:`, which take no credentials.
+    stun: Vec<String>,
+    /// `turn:` and `turns:`.
+    turn: Vec<String>,
+}
+
+/// A client has asked more often than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooOften {
+    /// When it may ask again.
+    pub(crate) retry_after: Duration,
+}
+
+impl IceIssuer {
+    /// `secret` is one the relay accepts; `turn_udp` and `turn_tcp` are its bound addresses.
+    pub(crate) fn new(
+        settings: &IceSettings,
+        secret: &[u8],
+        turn_udp: &[SocketAddr],
+        turn_tcp: &[SocketAddr],
+        clock: Clock,
+    ) -> Self {
+        let ports = Ports {
+            udp: port(turn_udp, 3478),
+            // Networks that allow but one port to the outside allow 443.
+            tcp: port(turn_tcp, 443),
+        };
+        let place = match &settings.host {
+            _ if !settings.urls.is_empty() => Place::Fixed(settings.urls.iter().cloned().collect()),
+            Some(host) => Place::Fixed(ports.urls(host)),
+            None => Place::TheirHost(ports),
+        };
+        let limit = AddressLimit::per_minute(settings.requests_per_minute, clock);
+        Self { secret: secret.into(), ttl: settings.ttl, place, limit }
+    }
+
+    /// Whether URLs are made from the host that the client used.
+    pub(crate) fn needs_host(&self) -> bool {
+        matches!(self.place, Place::TheirHost(_))
+    }
+
+    /// The URLs for a client that reached us as `host`; none if it is to be told a host and has named none.
+    pub(crate) fn urls(&self, host: Option<&Host>) -> IceUrls {
+        match &self.place {
+            Place::Fixed(urls) => urls.clone(),
+            Place::TheirHost(ports) => host.map(|host| ports.urls(host)).unwrap_or_default(),
+        }
+    }
+
+    /// Servers for whoever asks from this address, under a random name.
+    ///
+    /// # Errors
+    /// The address has had all it may have for now.
+    pub(crate) fn issue(&self, urls: &IceUrls, address: IpAddr) -> Result<IceGrant, TooOften> {
+        self.limit.take(address).map_err(|retry_after| TooOften { retry_after })?;
+        Ok(self.grant(urls, &format!("{:024x}", rand::random::<u128>() >> 32)))
+    }
+
+    /// Servers for a user who has been matched, whose allocations are to be counted together. Not limited here:
+    /// the hub limits how often one is matched.
+    pub(crate) fn issue_to(&self, urls: &IceUrls, user: &str) -> IceGrant {
+        self.grant(urls, &username(user))
+    }
+
+    fn grant(&self, IceUrls(urls): &IceUrls, id: &str) -> IceGrant {
+        let mut servers = Vec::with_capacity(2);
+        if !urls.stun.is_empty() {
+            servers.push(IceServer { urls: urls.stun.clone(), username: None, credential: None });
+        }
+        if !urls.turn.is_empty() {
+            let expiry = Clock::unix() + self.ttl.as_secs();
+            let credentials = rest_credentials(&self.secret, id, expiry);
+            servers.push(IceServer {
+                urls: urls.turn.clone(),
+                username: Some(credentials.username),
+                credential: Some(credentials.password),
+            });
+        }
+        IceGrant { servers, ttl: self.ttl }
+    }
+}
+
+impl FromIterator<IceUrl> for IceUrls {
+    fn from_iter<I: IntoIterator<Item = IceUrl>>(urls: I) -> Self {
+        let mut by_scheme = UrlsByScheme::default();
+        for url in urls {
+            match url.service() {
+                IceService::Stun => by_scheme.stun.push(url.to_string()),
+                IceService::Turn => by_scheme.turn.push(url.to_string()),
+            }
+        }
+        Self(Arc::new(by_scheme))
+    }
+}
+
+impl std::fmt::Debug for IceIssuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceIssuer").finish_non_exhaustive()
+    }
+}
+
+/// The ports that URLs name.
+struct Ports {
+    udp: Option<u16>,
+    tcp: Option<u16>,
+}
+
+impl Ports {
+    /// At most four: from five on browsers complain that they slow discovery down.
+    fn urls(&self, host: &Host) -> IceUrls {
+        let udp = self
+            .udp
+            .into_iter()
+            .flat_map(|port| [IceUrl::stun(host, port), IceUrl::turn(host, port, Protocol::Udp)]);
+        let tcp = self.tcp.map(|port| IceUrl::turn(host, port, Protocol::Tcp));
+        udp.chain(tcp).collect()
+    }
+}
+
+/// The preferred port if it is bound, else the first that is.
+fn port(bound: &[SocketAddr], preferred: u16) -> Option<u16> {
+    let mut ports = bound.iter().map(SocketAddr::port);
+    let first = ports.clone().next();
+    ports.find(|port| *port == preferred).or(first)
+}
+
+/// A user id in the characters that survive everywhere a TURN username goes, distinct ids staying
+/// distinct: all but letters, digits and `-._@` as in RFC 3986 s2.1. At most 384 bytes for the hub's
+/// 128, so that "expiry:id" stays within USERNAME's 509.
+fn username(user: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._@".contains(&byte) {
+            out.push(byte.into());
+        } else {
+            write!(out, "%{byte:02X}").expect("writing to a String does not fail");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    fn issuer(host: Option<&str>, urls: &[&str], udp: &[u16], tcp: &[u16]) -> IceIssuer {
+        let settings = IceSettings {
+            host: host.and_then(Host::bare),
+            urls: urls.iter().map(|url| url.parse().expect("an ICE URL")).collect(),
+            requests_per_minute: NonZeroU32::MIN,
+            ..hairpin_config::Config::default().ice
+        };
+        let bound = |ports: &[u16]| -> Vec<SocketAddr> {
+            ports.iter().map(|port| SocketAddr::from(([0, 0, 0, 0], *port))).collect()
+        };
+        IceIssuer::new(&settings, b"north", &bound(udp), &bound(tcp), Clock::start())
+    }
+
+    /// What a matched user is given who reached us as `host`.
+    fn grant(issuer: &IceIssuer, host: Option<&str>) -> IceGrant {
+        let host = host.and_then(Host::parse);
+        issuer.issue_to(&issuer.urls(host.as_ref()), "ada")
+    }
+
+    fn urls(grant: &IceGrant) -> Vec<&str> {
+        grant.servers.iter().flat_map(|server| &server.urls).map(String::as_str).collect()
+    }
+
+    #[test]
+    fn urls_name_the_host_that_was_used_and_the_best_ports() {
+        let issuer = issuer(None, &[], &[443, 3478], &[3478, 443]);
+        assert!(issuer.needs_host());
+        assert_eq!(
+            urls(&grant(&issuer, Some("[2001:db8::1]:8080"))),
+            [
+                "stun:[2001:db8::1]:3478",
+                "turn:[2001:db8::1]:3478?transport=udp",
+                "turn:[2001:db8::1]:443?transport=tcp"
+            ]
+        );
+        assert!(grant(&issuer, None).servers.is_empty());
+    }
+
+    #[test]
+    fn without_443_tcp_goes_to_the_port_there_is() {
+        let issuer = issuer(Some("turn.example"), &[], &[], &[5349]);
+        assert!(!issuer.needs_host());
+        assert_eq!(urls(&grant(&issuer, Some("other"))), ["turn:turn.example:5349?transport=tcp"]);
+    }
+
+    #[test]
+    fn configured_urls_are_handed_out_as_they_are_and_stun_gets_no_credentials() {
+        let given = ["turns:a.example:443?transport=tcp", "stun:b.example"];
+        let grant = grant(&issuer(None, &given, &[3478], &[3478]), None);
+        assert_eq!(urls(&grant), ["stun:b.example", "turns:a.example:443?transport=tcp"]);
+        assert_eq!(grant.servers[0].username, None);
+        assert!(grant.servers[1].credential.is_some());
+    }
+
+    #[test]
+    fn usernames_expire_and_keep_users_apart() {
+        let issuer = issuer(Some("a"), &[], &[3478], &[]);
+        let name = |grant: IceGrant| grant.servers[1].username.clone().expect("turn has one");
+        let urls = issuer.urls(None);
+        let first = name(issuer.issue_to(&urls, "Zoë:1 %"));
+        let (expiry, id) = first.split_once(':').expect("expiry:id");
+        assert_eq!(id, "Zo%C3%AB%3A1%20%25");
+        let expiry: u64 = expiry.parse().expect("seconds");
+        assert!((590..=601).contains(&(expiry - Clock::unix())));
+        assert!(name(issuer.issue_to(&urls, &"\u{7f}".repeat(128))).len() <= 509);
+        let stranger = |last| {
+            let address = IpAddr::from([192, 0, 2, last]);
+            name(issuer.issue(&urls, address).expect("the first of this address"))
+        };
+        assert_ne!(stranger(1), stranger(2));
+    }
+
+    #[test]
+    fn an_address_is_limited_and_a_match_is_not() {
+        let issuer = issuer(Some("a"), &[], &[3478], &[]);
+        let (urls, address) = (issuer.urls(None), IpAddr::from([192, 0, 2, 1]));
+        assert!(issuer.issue(&urls, address).is_ok());
+        let TooOften { retry_after } = issuer.issue(&urls, address).expect_err("one a minute");
+        assert!(retry_after > Duration::from_secs(50), "{retry_after:?}");
+        assert_eq!(issuer.issue_to(&urls, "ada").servers.len(), 2);
+    }
+}

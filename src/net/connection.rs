@@ -1,0 +1,31 @@
+//! A TCP connection on its way from the front door to whom it concerns.
+
+use std::net::{IpAddr, SocketAddr, TcpStream};
+
+/// A connection that has said what it speaks.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// What carries its bytes.
+    pub(crate) io: Io,
+    /// The other end, IPv4-mapped addresses as IPv4.
+    pub(crate) peer: SocketAddr,
+    /// Our end, in the same form.
+    pub(crate) local: SocketAddr,
+    /// The first bytes of the stream, which have been read from `io` to find out what it speaks.
+    pub(crate) already_read: Vec<u8>,
+}
+
+/// What carries a connection's bytes.
+#[derive(Debug)]
+pub(crate) enum Io {
+    /// A plain socket, non-blocking.
+    Tcp(TcpStream),
+}
+
+/// IPv4 addresses in their own form: a dual-stack listener reports them mapped into IPv6.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
