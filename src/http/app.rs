@@ -75,6 +75,8 @@ impl App {
     /// Starts something for one connection.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let cut = self.cut.clone();
+        // On the heap: every future around it would hold a copy of its size.
+        let work = Box::pin(work);
         self.tasks.spawn(async move {
             cut.run_until_cancelled(work).await;
         });

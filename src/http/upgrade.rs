@@ -7,7 +7,7 @@ use hyper::header::{
 };
 use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Request, StatusCode, Version};
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tungstenite::handshake::derive_accept_key;
 
 use super::{Refusal, Response, response};
 

@@ -1,8 +1,12 @@
 //! Signaling and matching at work: WebSockets in front, one task that owns the hub and the matcher behind.
 
 mod driver;
+mod frames;
 mod handle;
+mod outbox;
 pub(crate) mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +15,8 @@ use hairpin_config::SignalingSettings;
 use hairpin_signaling::{Config, Rate};
 use tokio::sync::mpsc;
 
+pub(crate) use frames::Limits;
 pub(crate) use handle::HubHandle;
-pub(crate) use socket::Limits;
 
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
@@ -31,9 +35,9 @@ pub(crate) fn start(
     supervisor: &Supervisor,
 ) -> HubHandle {
     let (inputs, receiver) = mpsc::channel(INPUTS);
-    let driver = driver::Driver::new(config(settings), ice, metrics, clock);
+    let driver = driver::Driver::new(config(settings), ice, metrics.clone(), clock);
     supervisor.task("the hub", driver.run(receiver));
-    HubHandle::new(inputs)
+    HubHandle::new(inputs, metrics, clock)
 }
 
 fn config(settings: &SignalingSettings) -> Config {
