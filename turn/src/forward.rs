@@ -53,12 +53,6 @@ impl<'b> Forward<'b> {
     pub fn into_bytes(self) -> &'b [u8] {
         self.packet.enclose(&self.head)
     }
-
-    /// The payload with its room, to be handed to another shard without a copy.
-    #[inline]
-    pub fn into_packet(self) -> PacketBuf<'b> {
-        self.packet
-    }
 }
 
 /// Where a [`Forward`] goes.

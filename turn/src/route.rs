@@ -143,7 +143,7 @@ impl<'a> Router<'a> {
 
     /// From a peer to a client (RFC 8656 s11.3, s12.7): as ChannelData when the peer has a channel,
     /// else as a Data indication; neither without a permission.
-    #[inline]
+    #[inline(always)]
     fn to_client(
         self,
         allocation: &'a Allocation,
@@ -179,23 +179,33 @@ impl Route<'_> {
                 Some(Forward::new(Head::EMPTY, packet, Target::Hairpin { to, from, otherwise }))
             }
             Destination::Client { allocation, peer, channel, origin } => {
-                let tuple = *allocation.tuple();
-                let len = packet.payload().len();
-                // Over a stream ChannelData is padded (RFC 8656 s12.5).
-                let head = match (channel, tuple.transport) {
-                    (Some(number), Transport::Udp) => Head::channel_data(number, len)?,
-                    (Some(number), Transport::Tcp) => Head::padded_channel_data(number, len)?,
-                    (None, _) => Head::data_indication(peer.0, indications.next(), len)?,
-                };
-                let wire_len = head.as_ref().len() + len + head.padding().len();
-                if tuple.transport == Transport::Udp && wire_len > MAX_DATAGRAM {
-                    return None;
+                let (tuple, len) = (allocation.tuple(), packet.payload().len());
+                let to_client = |head| to_client(head, packet, tuple, origin);
+                match (channel, tuple.transport) {
+                    (Some(number), Transport::Udp) => to_client(Head::channel_data(number, len)?),
+                    // Over a stream ChannelData is padded (RFC 8656 s12.5).
+                    (Some(number), Transport::Tcp) => {
+                        to_client(Head::padded_channel_data(number, len)?)
+                    }
+                    (None, _) => to_client(Head::data_indication(peer.0, indications.next(), len)?),
                 }
-                let hairpin = origin == Origin::Hairpin;
-                Some(Forward::new(head, packet, Target::Client { tuple, hairpin }))
             }
         }
     }
+}
+
+/// Inlined for each kind of head, so that each is written where it stays.
+#[inline(always)]
+fn to_client<'b>(
+    head: Head,
+    packet: PacketBuf<'b>,
+    tuple: &FiveTuple,
+    origin: Origin,
+) -> Option<Forward<'b>> {
+    let wire_len = head.as_ref().len() + packet.payload().len() + head.padding().len();
+    let fits = tuple.transport == Transport::Tcp || wire_len <= MAX_DATAGRAM;
+    let hairpin = origin == Origin::Hairpin;
+    fits.then(|| Forward::new(head, packet, Target::Client { tuple: *tuple, hairpin }))
 }
 
 /// What a Send indication asks for.

@@ -168,6 +168,7 @@ impl Server {
 
 /// Messages.
 impl Server {
+    /// Not inlined: the way of ChannelData would pay for the registers and the stack this needs.
     #[inline(never)]
     fn handle_message<'b>(
         &mut self,
@@ -313,6 +314,8 @@ impl Server {
         self.event(Event::Refused { tuple: to.tuple, method: to.method, refusal });
     }
 
+    /// Passes a packet on where `find` says. Inlined, so that a [`Forward`] is made where it is
+    /// returned and not moved.
     #[inline(always)]
     fn route<'b>(
         &mut self,
