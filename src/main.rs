@@ -122,7 +122,8 @@ fn start_log(level: LogLevel) {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_max_level(level)
+        // The library for HTTP/2 would log every frame.
+        .with_env_filter(tracing_subscriber::EnvFilter::new(format!("{level},h2=off")))
         .with_target(false)
         .init();
 }

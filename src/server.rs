@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_config::{Config, Insecurity, Resolved};
-use hairpin_turn::{QuotaLedger, Quotas};
+use hairpin_turn::{OwnAddresses, QuotaLedger, Quotas, Rules};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -132,7 +132,8 @@ impl Server {
         let metrics = Arc::new(Metrics::new(workers));
         let supervisor = Supervisor::default();
         let relay = Relay::start(RelaySetup {
-            core: turn_config(config, &relay_ips, &addresses),
+            rules: Arc::new(rules(config)),
+            own: own_addresses(config, &relay_ips, &addresses),
             addresses: relay_ips,
             quotas: QuotaLedger::new(Quotas {
                 per_user: config.relay.user_quota.map(Into::into),
@@ -194,34 +195,28 @@ fn worker_count(config: &Config) -> usize {
     config.workers.map_or_else(cores, NonZeroUsize::get)
 }
 
-fn turn_config(
-    config: &Config,
-    relay_ips: &[RelayIp],
-    addresses: &Addresses,
-) -> hairpin_turn::Config {
+fn rules(config: &Config) -> Rules {
     let turn = &config.turn;
-    let mut own: Vec<IpAddr> = relay_ips.iter().flat_map(|ip| [ip.bind, ip.advertised]).collect();
-    own.retain(|ip| !ip.is_unspecified());
-    own.sort_unstable();
-    own.dedup();
-    let bound = [&addresses.turn_udp, &addresses.turn_tcp, &addresses.http].into_iter().flatten();
-    hairpin_turn::Config {
+    Rules {
         realm: turn.realm.clone(),
         software: turn.software.then(|| concat!("hairpin ", env!("CARGO_PKG_VERSION")).to_owned()),
         credentials: turn.credentials.clone(),
         nonce_lifetime: turn.nonce_lifetime,
         max_lifetime: turn.max_lifetime,
-        relay_v4: relay_ips.iter().any(|ip| ip.bind.is_ipv4()),
-        relay_v6: relay_ips.iter().any(|ip| ip.bind.is_ipv6()),
-        listeners: reachable(bound.chain(&addresses.admin), &own),
-        relay_ips: own,
-        relay_ports: config.relay.ports.clone(),
         policy: turn.policy.clone(),
         max_permissions: turn.max_permissions,
         max_channels: turn.max_channels,
-        // Each worker gets its own.
-        seed: 0,
     }
+}
+
+fn own_addresses(config: &Config, relay_ips: &[RelayIp], addresses: &Addresses) -> OwnAddresses {
+    let mut own: Vec<IpAddr> = relay_ips.iter().flat_map(|ip| [ip.bind, ip.advertised]).collect();
+    own.retain(|ip| !ip.is_unspecified());
+    own.sort_unstable();
+    own.dedup();
+    let bound = [&addresses.turn_udp, &addresses.turn_tcp, &addresses.http].into_iter().flatten();
+    let listeners = reachable(bound.chain(&addresses.admin), &own);
+    OwnAddresses::new(listeners, own, config.relay.ports.clone())
 }
 
 /// Every address at which our listeners can be reached: a wildcard stands for all addresses of the machine, and an

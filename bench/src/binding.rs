@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hairpin_stun::{Class, Message, Method, TransactionId, Writer};
+use hairpin_sim::{Request, TurnEvent};
 
-use crate::engine::{Engine, Programs, Server};
-use crate::load::{self, Flow, Pace};
+use crate::engine::{Engine, Launch, Programs, Server};
+use crate::load::{self, Flow, Pace, WINDOW};
 use crate::process::{self, Cpus};
-use crate::socket::{Socket, Transport};
+use crate::socket::Transport;
+use crate::turn::Client;
 
 /// Clients that ask.
 const CLIENTS: usize = 16;
@@ -29,11 +30,13 @@ pub(crate) struct Sample {
 /// # Errors
 /// When the server does not start or does not answer.
 pub(crate) fn measure(programs: &Programs, engine: Engine, length: Duration) -> Result<Sample> {
-    let cpus = Cpus::pick()?;
-    let server = Server::start(programs, engine, Some(cpus.server))?;
-    let count = process::on_cpu(cpus.generator, || {
-        let flows = (0..CLIENTS).map(|_| flow(&server)).collect::<Result<Vec<_>>>()?;
-        load::run(&flows, None, Pace::Saturated, length, || server.cpu_time())
+    let cpus = Cpus::pick(1)?;
+    let server = Server::start(programs, engine, &Launch::on_one_cpu(cpus.server[0]))?;
+    let count = process::on_cpus(&[cpus.generator], || {
+        let mut flows = (0..CLIENTS).map(|_| flow(&server)).collect::<Result<Vec<_>>>()?;
+        load::run(&mut flows, None, Pace::Saturated { window: WINDOW }, length, || {
+            server.cpu_time()
+        })
     })?;
     let count = count.with_context(|| format!("{engine}: Binding"))?;
     Ok(Sample {
@@ -45,16 +48,11 @@ pub(crate) fn measure(programs: &Programs, engine: Engine, length: Duration) -> 
 
 /// A client that has asked once and knows how long an answer is.
 fn flow(server: &Server) -> Result<Flow> {
-    let socket = Socket::connect(Transport::Udp, server.turn)?;
-    let mut packet = vec![0; 64];
-    let id = TransactionId(*b"where am I ?");
-    let len = Writer::new(&mut packet, Class::Request, Method::BINDING, id).finish()?;
-    packet.truncate(len);
+    let Client { mut socket, mut turn } = Client::connect(Transport::Udp, server.turn)?;
+    let packet = turn.request(Request::Binding);
     socket.send(&packet)?;
-    let mut buffer = [0; 1500];
-    let arrived = socket.receive_message(&mut buffer).context("no answer")?;
-    let is_success = Message::parse(arrived).is_ok_and(|m| m.class() == Class::Success);
-    ensure!(is_success, "the answer is no Binding success");
-    let arriving = arrived.len();
-    Ok(Flow { socket, packet, arriving })
+    let answer = socket.receive_message().context("no answer")?;
+    let meaning = turn.handle(&answer);
+    ensure!(matches!(meaning, Some(TurnEvent::Mapped(_))), "the answer means {meaning:?}");
+    Ok(Flow { socket, packet, arriving: answer.len(), stamps: None })
 }

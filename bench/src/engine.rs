@@ -1,5 +1,6 @@
 //! The servers under measurement: how each is started, found ready and ended.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -9,10 +10,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use hairpin_stun::{Class, Message, Method, TransactionId, Writer};
+use hairpin_sim::{Request, TurnClient};
 use tempfile::TempDir;
 
-use crate::process;
+use crate::{metrics, process};
 
 /// The secret of REST credentials both engines are started with.
 pub(crate) const SECRET: &str = "north";
@@ -63,6 +64,23 @@ impl Programs {
     }
 }
 
+/// How an engine is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Launch {
+    /// The CPUs it is kept on; any, if none is named.
+    pub(crate) cpus: Vec<usize>,
+    /// Its threads that relay; as many as it chooses, if it is not told.
+    pub(crate) workers: Option<usize>,
+}
+
+impl Launch {
+    /// One CPU and one worker, which is what either engine would choose on a machine of one CPU. But coturn
+    /// counts the machine's CPUs and not those it may use.
+    pub(crate) fn on_one_cpu(cpu: usize) -> Self {
+        Self { cpus: vec![cpu], workers: Some(1) }
+    }
+}
+
 /// A server process of our own. It ends when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -73,28 +91,29 @@ pub(crate) struct Server {
     pub(crate) turn: SocketAddr,
     /// hairpin's HTTP and WebSocket port; nothing listens there with coturn.
     pub(crate) http: SocketAddr,
+    /// hairpin's admin port; nothing listens there with coturn.
+    admin: SocketAddr,
 }
 
 impl Server {
-    /// Starts `engine` on free loopback ports, on CPU `cpu` only if one is given, and waits until it
-    /// answers a Binding request.
-    pub(crate) fn start(programs: &Programs, engine: Engine, cpu: Option<usize>) -> Result<Self> {
+    /// Starts `engine` on free loopback ports and waits until it answers a Binding request.
+    pub(crate) fn start(programs: &Programs, engine: Engine, launch: &Launch) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("hairpin-bench").tempdir()?;
-        let (turn, http) = free_ports()?;
+        let [turn, http, admin] = free_ports()?;
         let log = File::create(directory.path().join("output"))?;
         let mut command = Command::new(programs.path(engine));
         command
-            .args(arguments(engine, turn, http, cpu.is_some()))
+            .args(arguments(engine, [turn, http, admin], launch.workers))
             .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let spawned = match cpu {
-            Some(cpu) => process::on_cpu(cpu, || command.spawn())?,
-            None => command.spawn(),
+        let spawned = match &launch.cpus[..] {
+            [] => command.spawn(),
+            cpus => process::on_cpus(cpus, || command.spawn())?,
         };
         let child = spawned.with_context(|| format!("cannot start {:?}", command.get_program()))?;
-        let mut server = Self { child, directory, turn, http };
+        let mut server = Self { child, directory, turn, http, admin };
         server.wait_until_it_answers().with_context(|| format!("{engine} does not serve"))?;
         Ok(server)
     }
@@ -107,13 +126,22 @@ impl Server {
         process::resident_bytes(self.child.id())
     }
 
+    /// How often each of its threads has begun to run, by the thread's number.
+    pub(crate) fn wake_ups(&self) -> Result<BTreeMap<u32, u64>> {
+        process::wake_ups(self.child.id())
+    }
+
+    /// hairpin's own figure of this name, if it has one.
+    pub(crate) fn metric(&self, name: &str) -> Result<Option<f64>> {
+        metrics::read(self.admin, name)
+    }
+
     fn wait_until_it_answers(&mut self) -> Result<()> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.connect(self.turn)?;
         socket.set_read_timeout(Some(Duration::from_millis(20)))?;
-        let mut request = [0; 64];
-        let id = TransactionId(*b"are you up ?");
-        let len = Writer::new(&mut request, Class::Request, Method::BINDING, id).finish()?;
+        let mut client = TurnClient::new("nobody", "");
+        let request = client.request(Request::Binding);
         let deadline = Instant::now() + STARTUP;
         let mut buffer = [0; 1500];
         while Instant::now() < deadline {
@@ -121,8 +149,8 @@ impl Server {
                 bail!("it ended with {status}:\n{}", self.last_words());
             }
             // Nobody listening yet shows as an error of either call, and is no reason to give up.
-            let answer = socket.send(&request[..len]).and_then(|_| socket.recv(&mut buffer));
-            if answer.is_ok_and(|len| Message::parse(&buffer[..len]).is_ok()) {
+            let answer = socket.send(&request).and_then(|_| socket.recv(&mut buffer));
+            if answer.is_ok_and(|len| client.handle(&buffer[..len]).is_some()) {
                 return Ok(());
             }
         }
@@ -153,20 +181,21 @@ pub(crate) fn version(programs: &Programs, engine: Engine) -> Result<String> {
     Ok(format!("{program}{}", last.trim().trim_start_matches(&program)))
 }
 
-/// The command line of `engine` in text, with `…` where every run differs.
-pub(crate) fn describe(engine: Engine, pinned: bool) -> String {
+/// The command line of `engine` with one worker in text, with `…` where every run differs.
+pub(crate) fn describe(engine: Engine) -> String {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let program = match engine {
         Engine::Hairpin => "hairpin",
         Engine::Coturn => "turnserver",
     };
-    let words = arguments(engine, any, any, pinned).join(" ");
+    let words = arguments(engine, [any; 3], Some(1)).join(" ");
     let words = words.replace("127.0.0.1:0", "127.0.0.1:…").replace("port 0", "port …");
     format!("{program} {words}")
 }
 
-fn arguments(engine: Engine, turn: SocketAddr, http: SocketAddr, one_cpu: bool) -> Vec<String> {
+fn arguments(engine: Engine, ports: [SocketAddr; 3], workers: Option<usize>) -> Vec<String> {
     let (min_port, max_port) = RELAY_PORTS;
+    let [turn, http, admin] = ports;
     let mut line = format!(
         "--listening-ip 127.0.0.1 --listening-port {} --relay-ip 127.0.0.1 --min-port {min_port} \
          --max-port {max_port} --realm {REALM} --static-auth-secret {SECRET}",
@@ -175,32 +204,33 @@ fn arguments(engine: Engine, turn: SocketAddr, http: SocketAddr, one_cpu: bool) 
     line += &match engine {
         Engine::Hairpin => format!(
             " --alt-listening-port none --allowed-peer-ip 127.0.0.0/8 --http-listen {http} \
-             --admin-listen none"
+             --admin-listen {admin}"
         ),
         Engine::Coturn => " -n --no-cli --no-tls --no-dtls --allow-loopback-peers --lt-cred-mech \
             --use-auth-secret --no-stdout-log --simple-log --log-file log --pidfile pid"
             .to_owned(),
     };
-    // Each engine's own default would be one worker on a machine of one CPU, but coturn counts the
-    // machine's CPUs and not those it may use.
-    line += match engine {
-        _ if !one_cpu => "",
-        Engine::Hairpin => " --workers 1",
-        Engine::Coturn => " --relay-threads 1",
-    };
+    if let Some(workers) = workers {
+        let option = match engine {
+            Engine::Hairpin => "workers",
+            Engine::Coturn => "relay-threads",
+        };
+        line += &format!(" --{option} {workers}");
+    }
     line.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-/// Two loopback ports nobody holds, UDP or TCP. Asked for without SO_REUSEPORT, so a server left over
+/// Three loopback ports nobody holds, UDP or TCP. Asked for without SO_REUSEPORT, so a server left over
 /// from another run cannot share one and take half of the packets.
-fn free_ports() -> Result<(SocketAddr, SocketAddr)> {
+fn free_ports() -> Result<[SocketAddr; 3]> {
     /// Where to look next: not where connections of the last server are still being forgotten.
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let mut free = (0..SERVER_PORTS)
+    let free = (0..SERVER_PORTS)
         .map(|_| FIRST_SERVER_PORT + NEXT.fetch_add(1, Ordering::Relaxed) % SERVER_PORTS)
         .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .filter(|&address| TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok());
-    free.next().zip(free.next()).context("no two ports are free for both UDP and TCP")
+    let ports: Vec<SocketAddr> = free.take(3).collect();
+    ports.try_into().ok().context("no three ports are free for both UDP and TCP")
 }
 
 #[cfg(test)]
@@ -210,7 +240,7 @@ mod tests {
     #[test]
     fn command_lines_name_the_same_ports_realm_and_secret() {
         for engine in [Engine::Hairpin, Engine::Coturn] {
-            let line = describe(engine, true);
+            let line = describe(engine);
             for part in ["--realm bench", "--static-auth-secret north", "--min-port 10000"] {
                 assert!(line.contains(part), "{line}");
             }
@@ -221,7 +251,7 @@ mod tests {
     #[test]
     fn a_program_that_ends_at_once_is_reported_with_its_status() {
         let programs = Programs { hairpin: "/bin/false".into(), coturn: "/bin/false".into() };
-        let error = Server::start(&programs, Engine::Coturn, None).unwrap_err();
+        let error = Server::start(&programs, Engine::Coturn, &Launch::default()).unwrap_err();
         assert!(format!("{error:#}").contains("exit status: 1"), "{error:#}");
     }
 }

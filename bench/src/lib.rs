@@ -8,13 +8,22 @@
 #![forbid(unsafe_code)]
 
 mod binding;
+mod cases;
+mod compare;
 mod engine;
 mod events;
+mod generator;
+mod homes;
+mod latency;
 mod load;
 mod matching;
 mod memory;
+mod metrics;
+mod pause;
+mod plan;
 mod process;
 pub mod relay;
+mod report;
 pub mod results;
 mod socket;
 mod table;
@@ -24,4 +33,6 @@ mod ws;
 
 pub use engine::{Engine, Programs};
 pub use load::Pace;
+pub use plan::Plan;
+pub use report::Report;
 pub use socket::Transport;

@@ -1,15 +1,16 @@
 //! `hairpin-bench`: the command line of the measurements.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use hairpin_bench::relay::{Case, Framing, Route};
-use hairpin_bench::results::Plan;
-use hairpin_bench::{Engine, Pace, Programs, Transport};
+use hairpin_bench::relay::{Case, Framing, Route, Workers};
+use hairpin_bench::{Engine, Pace, Plan, Programs, Transport, results};
 
 /// Measures hairpin and coturn, one beside the other: CPU per packet, memory, matching.
 #[derive(Debug, Parser)]
@@ -44,12 +45,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Server CPU time per relayed packet.
+    /// Server CPU time per relayed packet, and how long packets are on their way.
     Relay(Relay),
+    /// The same for pairs on hairpin with two workers: within one of them, and across both.
+    Workers(Load),
     /// Resident memory and CPU time per allocation.
     Memory {
         /// How many allocations to make.
         #[arg(long, value_delimiter = ',', default_value = "1000,5000")]
+        allocations: Vec<usize>,
+    },
+    /// What a call notices when many allocations end at once.
+    Pause {
+        /// How many allocations to end.
+        #[arg(long, value_delimiter = ',', default_value = "10000")]
         allocations: Vec<usize>,
     },
     /// Server CPU time per Binding request.
@@ -59,10 +68,13 @@ enum Command {
         /// How many, an even number.
         #[arg(long, default_value_t = 10_000)]
         clients: usize,
+        /// How many workers hairpin has: a number, or `default`.
+        #[arg(long, value_delimiter = ',', value_parser = workers, default_value = "default")]
+        workers: Vec<WorkerCount>,
     },
-    /// All of it, written to a file.
+    /// All of it, written to a file, with what got slower since that file was written.
     Results {
-        /// The file to write.
+        /// The file to compare with and then to write.
         #[arg(long, default_value = "bench/RESULTS.md")]
         output: PathBuf,
     },
@@ -73,6 +85,13 @@ struct Relay {
     /// Client to echo peer, or client to client.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "echo,pair")]
     route: Vec<Route>,
+    #[command(flatten)]
+    load: Load,
+}
+
+/// What clients send, and how much of it.
+#[derive(Debug, Args)]
+struct Load {
     /// ChannelData, or Send and Data indications.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "channel")]
     framing: Vec<Framing>,
@@ -82,21 +101,36 @@ struct Relay {
     /// `saturated`, or packets a second.
     #[arg(long, value_delimiter = ',', default_value = "saturated,20000")]
     pace: Vec<Pace>,
+    /// Packets on their way at a time when saturated.
+    #[arg(long, value_delimiter = ',', default_value = "64")]
+    window: Vec<NonZero<u32>>,
     /// Numbers of allocations.
     #[arg(long, value_delimiter = ',', default_value = "1,50,500")]
     allocations: Vec<usize>,
-    /// Bytes of data in a packet, at most 1400.
+    /// Bytes of data in a packet, at most 1400, and at least 8 unless saturated.
     #[arg(long, value_delimiter = ',', default_value = "160,1200")]
     sizes: Vec<usize>,
 }
 
-impl Relay {
-    fn cases(&self) -> Vec<Case> {
+/// A number of workers, or hairpin's own choice.
+#[derive(Clone, Copy, Debug)]
+struct WorkerCount(Option<usize>);
+
+fn workers(text: &str) -> Result<WorkerCount, String> {
+    match text.parse() {
+        _ if text == "default" => Ok(WorkerCount(None)),
+        Ok(count) if count > 0 => Ok(WorkerCount(Some(count))),
+        _ => Err("\"default\" or a number of workers is wanted".to_owned()),
+    }
+}
+
+impl Load {
+    fn cases(&self, routes: &[Route]) -> Vec<Case> {
         let mut cases = Vec::new();
-        for &route in &self.route {
+        for &route in routes {
             for &framing in &self.framing {
                 for &transport in &self.transport {
-                    for &pace in &self.pace {
+                    for pace in self.paces() {
                         for &allocations in &self.allocations {
                             cases.extend(self.sizes.iter().map(|&size| Case {
                                 route,
@@ -105,6 +139,7 @@ impl Relay {
                                 pace,
                                 allocations,
                                 size,
+                                workers: Workers::One,
                             }));
                         }
                     }
@@ -112,6 +147,16 @@ impl Relay {
             }
         }
         cases
+    }
+
+    /// Saturated with each window, and the rates.
+    fn paces(&self) -> Vec<Pace> {
+        let windows = || self.window.iter().map(|window| Pace::Saturated { window: window.get() });
+        let paces = self.pace.iter().flat_map(|&pace| match pace {
+            Pace::Saturated { .. } => windows().collect(),
+            Pace::PerSecond(_) => vec![pace],
+        });
+        paces.collect()
     }
 }
 
@@ -137,18 +182,78 @@ fn run(cli: &Cli) -> Result<()> {
         rounds: if cli.quick { 1 } else { cli.rounds },
         length: Duration::from_secs_f64(if cli.quick { 0.2 } else { cli.seconds }),
     };
-    let text = match &cli.command {
-        Command::Relay(relay) => plan.relay(&relay.cases())?,
+    let report = match &cli.command {
+        Command::Relay(relay) => plan.relay(&relay.load.cases(&relay.route))?,
+        Command::Workers(load) => plan.workers(&load.cases(&[Route::Pair]))?,
         Command::Memory { allocations } => plan.memory(allocations)?,
+        Command::Pause { allocations } => plan.pause(allocations)?,
         Command::Binding => plan.binding()?,
-        Command::Match { clients } => plan.matching(*clients)?,
-        Command::Results { output } => {
-            let text = plan.everything()?;
-            fs::write(output, &text)
-                .with_context(|| format!("cannot write {}", output.display()))?;
-            text
+        Command::Match { clients, workers } => {
+            let workers: Vec<_> = workers.iter().map(|&WorkerCount(workers)| workers).collect();
+            plan.matching(*clients, &workers)?
         }
+        Command::Results { output } => return write_results(&plan, output),
     };
+    print!("{report}");
+    Ok(())
+}
+
+fn write_results(plan: &Plan, output: &Path) -> Result<()> {
+    let previous = match fs::read_to_string(output) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        read => read.with_context(|| format!("cannot read {}", output.display()))?,
+    };
+    let text = results::everything(plan, &previous)?;
+    fs::write(output, &text).with_context(|| format!("cannot write {}", output.display()))?;
     print!("{text}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cases(line: &str) -> Vec<Case> {
+        let words = ["hairpin-bench", "relay"].into_iter().chain(line.split_ascii_whitespace());
+        match Cli::try_parse_from(words).expect("a valid command line").command {
+            Command::Relay(relay) => relay.load.cases(&relay.route),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_window_is_a_case_and_a_rate_has_none() {
+        let cases = cases(
+            "--route echo --pace saturated,2000 --window 16,256 --allocations 50 --sizes 160",
+        );
+        let paces: Vec<Pace> = cases.iter().map(|case| case.pace).collect();
+        let saturated = |window| Pace::Saturated { window };
+        assert_eq!(paces, [saturated(16), saturated(256), Pace::PerSecond(2000)]);
+    }
+
+    #[test]
+    fn a_window_is_64_unless_it_is_named() {
+        let saturated = cases("--pace saturated");
+        assert!(!saturated.is_empty());
+        assert!(saturated.iter().all(|case| case.pace == Pace::Saturated { window: 64 }));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for line in
+            ["relay --window 0", "relay --pace 0", "relay --pace quick", "match --workers 0"]
+        {
+            let words = ["hairpin-bench"].into_iter().chain(line.split_ascii_whitespace());
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn workers_are_hairpin_s_own_choice_or_a_number() {
+        let words = ["hairpin-bench", "match", "--workers", "default,1"];
+        let Command::Match { workers, .. } = Cli::try_parse_from(words).unwrap().command else {
+            panic!("match was asked for");
+        };
+        assert!(matches!(workers[..], [WorkerCount(None), WorkerCount(Some(1))]));
+    }
 }

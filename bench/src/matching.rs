@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
-use crate::engine::{Engine, Programs, Server};
+use crate::engine::{Engine, Launch, Programs, Server};
 use crate::events::Events;
 use crate::process;
 use crate::socket::is_dry;
@@ -20,6 +21,12 @@ const PIPELINE: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long silence must last before a second match for somebody is held to be impossible.
 const SILENCE: Duration = Duration::from_millis(300);
+/// How long resident memory must stay the same (within half a per cent) to count as settled.
+const SETTLED: Duration = Duration::from_millis(500);
+/// How long it may take to.
+const SETTLING: Duration = Duration::from_secs(10);
+/// The series in which the server says how long its last burst of matching took, in milliseconds.
+const OWN_CLOCK: &str = "matchmaking_burst_ms";
 /// Open files beside one a client.
 const SPARE_FILES: u64 = 200;
 
@@ -29,34 +36,64 @@ pub(crate) struct Matched {
     /// From the first `join_queue` sent until the last `match_found` received. The clients' own
     /// sending and receiving is in it.
     pub(crate) until_last: Duration,
+    /// The same in the server's own clock, from the first `join_queue` read until the last
+    /// `match_found` written, in milliseconds. `None`: the server keeps no such figure.
+    pub(crate) own_clock_millis: Option<f64>,
     /// The server's CPU time meanwhile.
     pub(crate) cpu: Duration,
     /// The server's resident memory before anybody connected.
     pub(crate) resident_empty: u64,
-    /// Its resident memory once all were connected.
+    /// Its resident memory while all were connected and idle.
     pub(crate) resident_connected: u64,
     /// Its resident memory once all were matched.
     pub(crate) resident_matched: u64,
+    /// Its resident memory after all had left.
+    pub(crate) resident_left: u64,
 }
 
-/// Starts hairpin, connects `clients` (an even number), lets all of them join at once and checks
-/// who got whom.
+/// Starts hairpin with so many workers (its own choice, if `None`), connects `clients` (an even number), lets all of
+/// them join at once, checks who got whom, and lets all of them leave.
 ///
 /// # Errors
 /// When the server fails, or when its matches break a rule: the message says which.
-pub(crate) fn run(programs: &Programs, clients: usize) -> Result<Matched> {
+pub(crate) fn run(programs: &Programs, clients: usize, workers: Option<usize>) -> Result<Matched> {
     process::allow_open_files(clients as u64 + SPARE_FILES)?;
-    let server = Server::start(programs, Engine::Hairpin, None)?;
-    let resident_empty = server.resident_bytes()?;
+    let launch = Launch { cpus: Vec::new(), workers };
+    let server = Server::start(programs, Engine::Hairpin, &launch)?;
+    let resident_empty = settled(&server)?;
     let mut crowd = Crowd::connect(server.http, clients)?;
-    let resident_connected = server.resident_bytes()?;
+    let resident_connected = settled(&server)?;
     let cpu_before = server.cpu_time()?;
     let until_last = crowd.join_and_wait()?;
     let cpu = server.cpu_time()?.saturating_sub(cpu_before);
     let resident_matched = server.resident_bytes()?;
     crowd.listen_for_more()?;
     crowd.check()?;
-    Ok(Matched { until_last, cpu, resident_empty, resident_connected, resident_matched })
+    let own_clock_millis = server.metric(OWN_CLOCK)?;
+    drop(crowd);
+    Ok(Matched {
+        until_last,
+        own_clock_millis,
+        cpu,
+        resident_empty,
+        resident_connected,
+        resident_matched,
+        resident_left: settled(&server)?,
+    })
+}
+
+/// The server's resident memory once it has stopped changing, or after [`SETTLING`].
+fn settled(server: &Server) -> Result<u64> {
+    let (start, mut resident) = (Instant::now(), server.resident_bytes()?);
+    let mut since = start;
+    while since.elapsed() < SETTLED && start.elapsed() < SETTLING {
+        thread::sleep(SETTLED / 10);
+        let now = server.resident_bytes()?;
+        if now.abs_diff(resident) > resident / 200 {
+            (resident, since) = (now, Instant::now());
+        }
+    }
+    server.resident_bytes()
 }
 
 /// All clients.
@@ -203,7 +240,6 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::thread;
 
     use serde_json::Value;
     use tungstenite::Message;

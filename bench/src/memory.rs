@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 
-use crate::engine::{Engine, Programs, Server};
+use crate::engine::{Engine, Launch, Programs, Server};
 use crate::process::{self, Cpus};
 use crate::socket::Transport;
 use crate::turn;
@@ -25,6 +25,8 @@ pub(crate) struct Sample {
     pub(crate) allocate_micros: f64,
     /// Server CPU microseconds of a ChannelBind.
     pub(crate) bind_micros: f64,
+    /// Server CPU microseconds of a Refresh.
+    pub(crate) refresh_micros: f64,
 }
 
 /// Starts a fresh `engine` and makes `count` allocations over UDP.
@@ -33,9 +35,9 @@ pub(crate) struct Sample {
 /// When the server does not start or refuses a request.
 pub(crate) fn measure(programs: &Programs, engine: Engine, count: usize) -> Result<Sample> {
     process::allow_open_files(count as u64 + SPARE_FILES)?;
-    let cpus = Cpus::pick()?;
-    let server = Server::start(programs, engine, Some(cpus.server))?;
-    let sample = process::on_cpu(cpus.generator, || load(&server, count))?;
+    let cpus = Cpus::pick(1)?;
+    let server = Server::start(programs, engine, &Launch::on_one_cpu(cpus.server[0]))?;
+    let sample = process::on_cpus(&[cpus.generator], || load(&server, count))?;
     sample.with_context(|| format!("{engine}: {count} allocations"))
 }
 
@@ -45,9 +47,11 @@ fn load(server: &Server, count: usize) -> Result<Sample> {
     let (empty, idle_cpu) = (server.resident_bytes()?, server.cpu_time()?);
     let mut clients = turn::allocate(Transport::Udp, server.turn, count)?;
     let (allocated, allocate_cpu) = (server.resident_bytes()?, server.cpu_time()?);
-    let peer: SocketAddr = first[0].relayed;
+    let peer: SocketAddr = first[0].relayed()?;
     turn::bind_channels(&mut clients, &vec![peer; count])?;
     let (bound, bind_cpu) = (server.resident_bytes()?, server.cpu_time()?);
+    turn::refresh(&mut clients)?;
+    let refresh_cpu = server.cpu_time()?;
     let each = |value: f64| value / count as f64;
     Ok(Sample {
         empty: empty as f64,
@@ -55,5 +59,6 @@ fn load(server: &Server, count: usize) -> Result<Sample> {
         bytes_with_channel: each(bound as f64 - empty as f64),
         allocate_micros: each((allocate_cpu - idle_cpu).as_secs_f64() * 1e6),
         bind_micros: each((bind_cpu - allocate_cpu).as_secs_f64() * 1e6),
+        refresh_micros: each((refresh_cpu - bind_cpu).as_secs_f64() * 1e6),
     })
 }

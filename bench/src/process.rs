@@ -1,9 +1,10 @@
 //! What Linux says about a process: CPU time, memory, CPUs, open files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -13,16 +14,39 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// scheduler tick behind for a thread that is running now. A thread that ended is not counted:
 /// both engines keep their threads for life.
 pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
-    let mut nanos = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task")).context("the server has ended")? {
-        let path = task?.path().join("schedstat");
-        // A thread may end between the listing and the reading.
-        let Ok(text) = fs::read_to_string(&path) else { continue };
-        let first = text.split_ascii_whitespace().next().context("empty schedstat")?;
-        nanos += first.parse::<u64>()?;
-    }
+    let nanos = threads(pid)?.iter().map(|thread| thread.nanos).sum();
     ensure!(nanos > 0, "the kernel keeps no schedstat for process {pid}");
     Ok(Duration::from_nanos(nanos))
+}
+
+/// How often each thread of process `pid` was put on a CPU, by its number.
+pub(crate) fn wake_ups(pid: u32) -> Result<BTreeMap<u32, u64>> {
+    Ok(threads(pid)?.iter().map(|thread| (thread.id, thread.turns)).collect())
+}
+
+/// What the scheduler says of a thread.
+struct Thread {
+    id: u32,
+    /// CPU time.
+    nanos: u64,
+    /// Times it was put on a CPU.
+    turns: u64,
+}
+
+fn threads(pid: u32) -> Result<Vec<Thread>> {
+    let mut threads = Vec::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).context("the server has ended")? {
+        let task = task?;
+        // A thread may end between the listing and the reading.
+        let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
+        let id = task.file_name().to_string_lossy().parse()?;
+        // The number between them is the time it waited for a CPU.
+        let fields: Vec<u64> =
+            text.split_ascii_whitespace().map_while(|n| n.parse().ok()).collect();
+        let &[nanos, _, turns] = &fields[..] else { bail!("a strange schedstat: {text}") };
+        threads.push(Thread { id, nanos, turns });
+    }
+    Ok(threads)
 }
 
 /// Resident memory of process `pid` in bytes. Socket buffers belong to the kernel and are not in it.
@@ -34,7 +58,7 @@ pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
 }
 
 /// Time CPU number `cpu` has been busy for anybody since boot, in steps of 10 ms.
-pub(crate) fn busy_time(cpu: usize) -> Result<Duration> {
+fn busy_time(cpu: usize) -> Result<Duration> {
     let stat = fs::read_to_string("/proc/stat")?;
     let name = format!("cpu{cpu} ");
     let line = stat.lines().find_map(|line| line.strip_prefix(&name)).context("no such CPU")?;
@@ -44,39 +68,40 @@ pub(crate) fn busy_time(cpu: usize) -> Result<Duration> {
     Ok(Duration::from_millis(busy * 10))
 }
 
-/// The two CPUs of a measurement: one for the server alone, one for the load generator.
-#[derive(Clone, Copy, Debug)]
+/// The CPUs of a measurement: some for the server alone, one for the load generator.
+#[derive(Clone, Debug)]
 pub(crate) struct Cpus {
-    pub(crate) server: usize,
+    pub(crate) server: Vec<usize>,
     pub(crate) generator: usize,
 }
 
 impl Cpus {
-    /// Picks two of the CPUs this process may use.
-    pub(crate) fn pick() -> Result<Self> {
+    /// Picks one more than `server` of the CPUs this process may use.
+    pub(crate) fn pick(server: usize) -> Result<Self> {
         let allowed = sched_getaffinity(None)?;
         let mut cpus = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
         let generator = cpus.next().context("no CPU to run on")?;
-        // CPU 0 tends to serve the machine's interrupts, so the server gets another one.
-        let server = cpus.next().context("a measurement of CPU per packet needs two CPUs")?;
-        Ok(Self { server, generator })
+        // CPU 0 tends to serve the machine's interrupts, so the server gets others.
+        let picked: Vec<usize> = cpus.take(server).collect();
+        ensure!(picked.len() == server, "this measurement needs {} CPUs", server + 1);
+        Ok(Self { server: picked, generator })
+    }
+
+    /// Time the server's CPUs have been busy for anybody since boot.
+    pub(crate) fn server_busy_time(&self) -> Result<Duration> {
+        self.server.iter().map(|&cpu| busy_time(cpu)).sum()
     }
 }
 
-/// Runs `start` with the calling thread on CPU `cpu`, where a process it starts then stays for life.
-pub(crate) fn on_cpu<T>(cpu: usize, start: impl FnOnce() -> T) -> Result<T> {
+/// Runs `start` with the calling thread on `cpus`, where a process it starts then stays for life.
+pub(crate) fn on_cpus<T>(cpus: &[usize], start: impl FnOnce() -> T) -> Result<T> {
     let before = sched_getaffinity(None)?;
-    pin_this_thread(cpu)?;
+    let mut set = CpuSet::new();
+    cpus.iter().for_each(|&cpu| set.set(cpu));
+    sched_setaffinity(None, &set).with_context(|| format!("cannot run on CPUs {cpus:?}"))?;
     let result = start();
     sched_setaffinity(None, &before)?;
     Ok(result)
-}
-
-/// Keeps the calling thread on CPU `cpu`.
-pub(crate) fn pin_this_thread(cpu: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    sched_setaffinity(None, &set).with_context(|| format!("cannot run on CPU {cpu}"))
 }
 
 /// Lifts the limit of open files as far as the system lets us, for us and for servers we start,
@@ -127,6 +152,29 @@ mod tests {
             value = std::hint::black_box(value.wrapping_mul(31) + 7);
         }
         assert!(cpu_time(pid).unwrap() > before);
+    }
+
+    #[test]
+    fn a_thread_s_turns_on_a_cpu_are_counted_under_its_number() {
+        let pid = std::process::id();
+        let before = wake_ups(pid).unwrap();
+        let (questions, asked) = std::sync::mpsc::channel();
+        let (answers, answered) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let id = rustix::thread::gettid().as_raw_nonzero().get();
+            for () in asked {
+                answers.send(id).unwrap();
+            }
+        });
+        let ask = || {
+            questions.send(()).unwrap();
+            answered.recv().unwrap() as u32
+        };
+        let id = ask();
+        let woken = wake_ups(pid).unwrap()[&id] - before.get(&id).unwrap_or(&0);
+        assert!(woken > 0);
+        drop(questions);
+        thread.join().unwrap();
     }
 
     #[test]

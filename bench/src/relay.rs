@@ -5,12 +5,14 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hairpin_stun::{AttributeType, Class, Method, TransactionId, Writer};
+use hairpin_sim::TurnClient;
 
-use crate::engine::{Engine, Programs, Server};
-use crate::load::{self, Flow, Pace};
+use crate::engine::{Engine, Launch, Programs, Server};
+use crate::homes;
+use crate::latency::{Latency, STAMP_LEN};
+use crate::load::{self, Flow, Pace, Stamps};
 use crate::process::{self, Cpus};
-use crate::socket::Transport;
+use crate::socket::{Transport, udp_socket};
 use crate::turn::{self, CHANNEL, Client};
 
 /// Which way a packet goes.
@@ -41,6 +43,26 @@ pub enum Framing {
     Indication,
 }
 
+/// How many workers the server has, and which of them serve the two clients of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// There is one.
+    One,
+    /// There are two, each on a CPU of its own, and one of them serves both clients.
+    TwoWithin,
+    /// There are two, and each serves one of the clients.
+    TwoAcross,
+}
+
+impl Workers {
+    fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::TwoWithin | Self::TwoAcross => 2,
+        }
+    }
+}
+
 /// One thing to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
@@ -56,14 +78,16 @@ pub struct Case {
     pub allocations: usize,
     /// Bytes of application data in a packet.
     pub size: usize,
+    /// Who serves the clients; more than one worker with [`Route::Pair`] and hairpin only.
+    pub workers: Workers,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { route, framing, transport, pace, allocations, size, workers } = self;
         write!(
             f,
-            "{:?} {:?} {:?} {:?} {} x {} B",
-            self.route, self.framing, self.transport, self.pace, self.allocations, self.size
+            "{route:?} {framing:?} {transport:?} {pace:?} {allocations} x {size} B {workers:?}"
         )
     }
 }
@@ -73,13 +97,15 @@ impl fmt::Display for Case {
 pub(crate) struct Sample {
     /// Server CPU microseconds per relayed packet.
     pub(crate) micros: f64,
-    /// Part of the time the server was running, 0 to 1. Near 1 in a saturated run, else the load
-    /// generator was the narrow place and the figure includes the server's falling asleep.
+    /// Part of the time each of the server's CPUs was running it, 0 to 1. Near 1 in a saturated run, else the
+    /// load generator was the narrow place and the figure includes the server's falling asleep.
     pub(crate) busy: f64,
     /// Part of the packets that got lost, 0 to 1.
     pub(crate) loss: f64,
-    /// Part of the time somebody else was running on the server's CPU, 0 to 1.
+    /// Part of the time somebody else was running on the server's CPUs, 0 to 1.
     pub(crate) disturbed: f64,
+    /// How long packets were on their way; known of paced runs.
+    pub(crate) latency: Option<Latency>,
 }
 
 /// Starts a fresh `engine`, prepares `case` and measures for `length`.
@@ -92,96 +118,91 @@ pub(crate) fn measure(
     case: &Case,
     length: Duration,
 ) -> Result<Sample> {
-    let cpus = Cpus::pick()?;
-    let server = Server::start(programs, engine, Some(cpus.server))?;
-    let clocks = || Ok((server.cpu_time()?, process::busy_time(cpus.server)?));
-    let count = process::on_cpu(cpus.generator, || {
-        let setup = Setup::new(&server, case)?;
-        load::run(&setup.flows, setup.echo.as_ref(), case.pace, length, clocks)
+    let cpus = Cpus::pick(case.workers.count())?;
+    let launch = Launch { cpus: cpus.server.clone(), workers: Some(case.workers.count()) };
+    let server = Server::start(programs, engine, &launch)?;
+    let clocks = || Ok((server.cpu_time()?, cpus.server_busy_time()?));
+    let count = process::on_cpus(&[cpus.generator], || {
+        let mut setup = Setup::new(&server, case)?;
+        load::run(&mut setup.flows, setup.echo.as_ref(), case.pace, length, clocks)
     })?;
     let count = count.with_context(|| format!("{engine}: {case}"))?;
     let cpu = (count.after.0 - count.before.0).as_secs_f64();
     let anybody = (count.after.1 - count.before.1).as_secs_f64();
-    let wall = count.wall.as_secs_f64();
+    let wall = count.wall.as_secs_f64() * cpus.server.len() as f64;
     let packets = count.delivered as f64 * case.route.hops();
     Ok(Sample {
         micros: cpu * 1e6 / packets,
         busy: cpu / wall,
         loss: count.loss,
         disturbed: (anybody - cpu).max(0.0) / wall,
+        latency: count.latency,
     })
 }
 
 /// Clients that are ready to send, and the peer that echoes.
-struct Setup {
-    flows: Vec<Flow>,
-    echo: Option<UdpSocket>,
+pub(crate) struct Setup {
+    pub(crate) flows: Vec<Flow>,
+    pub(crate) echo: Option<UdpSocket>,
 }
 
 impl Setup {
-    fn new(server: &Server, case: &Case) -> Result<Self> {
-        let clients = match case.route {
-            Route::Echo => case.allocations,
-            Route::Pair => case.allocations.next_multiple_of(2),
+    pub(crate) fn new(server: &Server, case: &Case) -> Result<Self> {
+        let mut clients = match case.route {
+            Route::Echo => turn::allocate(case.transport, server.turn, case.allocations)?,
+            Route::Pair => pairs(server, case)?,
         };
-        let mut clients = turn::allocate(case.transport, server.turn, clients)?;
         let echo = match case.route {
             Route::Echo => Some(echo_peer()?),
             Route::Pair => None,
         };
         let peers = match &echo {
             Some(echo) => vec![echo.local_addr()?; clients.len()],
-            None => partners(&clients),
+            None => partners(&clients)?,
         };
         match case.framing {
             Framing::Channel => turn::bind_channels(&mut clients, &peers)?,
             Framing::Indication => turn::permit(&mut clients, &peers)?,
         }
-        let flow = |(client, peer): (Client, &SocketAddr)| -> Result<Flow> {
-            let packet = wrap(case, *peer)?;
-            Ok(Flow { socket: client.socket, packet, arriving: 0 })
+        let flow = |(mut client, peer): (Client, &SocketAddr)| {
+            let packet = wrap(&mut client.turn, case.framing, *peer, &payload(case.size));
+            Flow { socket: client.socket, packet, arriving: 0, stamps: None }
         };
-        let mut flows = clients.into_iter().zip(&peers).map(flow).collect::<Result<Vec<_>>>()?;
+        let mut flows: Vec<Flow> = clients.into_iter().zip(&peers).map(flow).collect();
         probe(&mut flows, echo.as_ref(), case)?;
         Ok(Self { flows, echo })
     }
 }
 
 fn echo_peer() -> Result<UdpSocket> {
-    let echo = UdpSocket::bind("127.0.0.1:0")?;
+    let echo = udp_socket()?;
     echo.set_read_timeout(Some(Duration::from_secs(1)))?;
     Ok(echo)
 }
 
-/// Clients 0 and 1 are each other's peers, 2 and 3, and so on.
-fn partners(clients: &[Client]) -> Vec<SocketAddr> {
-    (0..clients.len()).map(|index| clients[index ^ 1].relayed).collect()
+/// Clients in pairs as they are to talk to each other, served by the workers the case names.
+fn pairs(server: &Server, case: &Case) -> Result<Vec<Client>> {
+    let count = case.allocations.next_multiple_of(2);
+    if case.workers == Workers::One {
+        return turn::allocate(case.transport, server.turn, count);
+    }
+    // The kernel deals clients to workers like cards: of twice as many, each worker gets enough.
+    let clients = turn::allocate(case.transport, server.turn, count * 2 + 16)?;
+    homes::pair_up(server, clients, count, case.workers)
 }
 
-/// The message that carries [`payload`] to the server.
-fn wrap(case: &Case, peer: SocketAddr) -> Result<Vec<u8>> {
-    let payload = payload(case.size);
-    let mut packet = vec![0; 64 + case.size.next_multiple_of(4)];
-    let len = match case.framing {
-        Framing::Channel => {
-            packet[..2].copy_from_slice(&CHANNEL.to_be_bytes());
-            packet[2..4].copy_from_slice(&u16::try_from(case.size)?.to_be_bytes());
-            packet[4..4 + case.size].copy_from_slice(&payload);
-            match case.transport {
-                Transport::Udp => 4 + case.size,
-                Transport::Tcp => 4 + case.size.next_multiple_of(4),
-            }
-        }
-        Framing::Indication => {
-            let id = TransactionId(*b"a bench send");
-            Writer::new(&mut packet, Class::Indication, Method::SEND, id)
-                .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
-                .bytes(AttributeType::DATA, &payload)
-                .finish()?
-        }
-    };
-    packet.truncate(len);
-    Ok(packet)
+/// Clients 0 and 1 are each other's peers, 2 and 3, and so on.
+fn partners(clients: &[Client]) -> Result<Vec<SocketAddr>> {
+    let relayed = |index: usize| clients[index ^ 1].relayed();
+    (0..clients.len()).map(relayed).collect()
+}
+
+/// The message that carries `payload` to the server.
+fn wrap(turn: &mut TurnClient, framing: Framing, peer: SocketAddr, payload: &[u8]) -> Vec<u8> {
+    match framing {
+        Framing::Channel => turn.send_on_channel(CHANNEL, payload),
+        Framing::Indication => turn.send(peer, payload),
+    }
 }
 
 /// Application data no header could be mistaken for.
@@ -189,12 +210,16 @@ fn payload(size: usize) -> Vec<u8> {
     (0..size).map(|index| (index * 7 + 3) as u8).collect()
 }
 
-/// Sends one packet through every flow, checks that its payload arrives whole, and learns how long
-/// the message is it arrives in.
+/// Sends one packet through every flow, checks that its payload arrives whole, and learns how long the message is
+/// it arrives in, and where in it the payload begins. From then on packets of a paced run are stamped.
 fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()> {
     let payload = payload(case.size);
+    let find = |message: &[u8]| message.windows(payload.len()).position(|found| found == payload);
+    let is_stamped = matches!(case.pace, Pace::PerSecond(_));
+    ensure!(!is_stamped || case.size >= STAMP_LEN, "a stamp takes {STAMP_LEN} bytes of data");
     let mut buffer = [0; 2048];
     for sender in 0..flows.len() {
+        let sent = find(&flows[sender].packet).context("a packet without its payload")?;
         flows[sender].socket.send(&flows[sender].packet)?;
         let receiver = match echo {
             Some(echo) => {
@@ -205,11 +230,12 @@ fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()
             }
             None => sender ^ 1,
         };
-        let arrived = flows[receiver].socket.receive_message(&mut buffer);
+        let arrived = flows[receiver].socket.receive_message();
         let arrived = arrived.context("nothing arrived at a client")?;
-        let whole = arrived.windows(payload.len()).any(|window| window == payload);
-        ensure!(whole, "a client got something else than was sent");
+        let at = find(&arrived).context("a client got something else than was sent")?;
         flows[receiver].arriving = arrived.len();
+        // All flows of a case are alike, so what is true of the sender's packets is true of the receiver's.
+        flows[receiver].stamps = is_stamped.then_some(Stamps { sent, arriving: at });
     }
     Ok(())
 }
@@ -217,25 +243,26 @@ fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hairpin_stun::{Message, decode};
+    use hairpin_sim::Transport::Tcp;
+    use hairpin_stun::{AttributeType, Message, decode};
 
-    fn case(framing: Framing, transport: Transport, size: usize) -> Case {
-        Case { route: Route::Echo, framing, transport, pace: Pace::Saturated, allocations: 1, size }
-    }
+    const PEER: &str = "127.0.0.1:9";
 
     #[test]
     fn channel_data_is_padded_over_a_stream_only() {
-        let peer = "127.0.0.1:9".parse().unwrap();
-        let udp = wrap(&case(Framing::Channel, Transport::Udp, 5), peer).unwrap();
-        let tcp = wrap(&case(Framing::Channel, Transport::Tcp, 5), peer).unwrap();
-        assert_eq!(udp, [0x40, 0, 0, 5, 3, 10, 17, 24, 31]);
-        assert_eq!(tcp, [0x40, 0, 0, 5, 3, 10, 17, 24, 31, 0, 0, 0]);
+        let wrap = |mut client: TurnClient| {
+            wrap(&mut client, Framing::Channel, PEER.parse().unwrap(), &payload(5))
+        };
+        let client = || TurnClient::new("name", "password");
+        assert_eq!(wrap(client()), [0x40, 0, 0, 5, 3, 10, 17, 24, 31]);
+        assert_eq!(wrap(client().over(Tcp)), [0x40, 0, 0, 5, 3, 10, 17, 24, 31, 0, 0, 0]);
     }
 
     #[test]
     fn an_indication_names_its_peer_and_carries_the_payload() {
-        let peer = "127.0.0.1:9".parse().unwrap();
-        let packet = wrap(&case(Framing::Indication, Transport::Udp, 160), peer).unwrap();
+        let peer = PEER.parse().unwrap();
+        let mut client = TurnClient::new("name", "password");
+        let packet = wrap(&mut client, Framing::Indication, peer, &payload(160));
         let message = Message::parse(&packet).unwrap();
         let value = message.get(AttributeType::XOR_PEER_ADDRESS).unwrap();
         assert_eq!(decode::xor_address(value, message.transaction_id()), Some(peer));

@@ -5,8 +5,12 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use hairpin_stun::HEADER_LEN;
+use hairpin_stun::Reader;
+use rustix::net::sockopt;
 
+/// Room for what a load keeps on its way when it all waits in one socket: 256 packets of 1400 bytes, each counted
+/// by Linux with the memory it sits in.
+const BUFFER: usize = 1 << 20;
 /// How long a server may take to answer one request before it is asked again, or given up over TCP.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -19,18 +23,27 @@ pub enum Transport {
     Tcp,
 }
 
+impl From<Transport> for hairpin_sim::Transport {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Udp => Self::Udp,
+            Transport::Tcp => Self::Tcp,
+        }
+    }
+}
+
 /// A client's connected socket. It blocks, [`PATIENCE`] at most, until it is told not to.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Udp(UdpSocket),
-    Tcp(TcpStream),
+    Tcp(TcpStream, Reader),
 }
 
 impl Socket {
     pub(crate) fn connect(transport: Transport, server: SocketAddr) -> io::Result<Self> {
         match transport {
             Transport::Udp => {
-                let socket = UdpSocket::bind("127.0.0.1:0")?;
+                let socket = udp_socket()?;
                 socket.connect(server)?;
                 socket.set_read_timeout(Some(PATIENCE))?;
                 Ok(Self::Udp(socket))
@@ -38,8 +51,10 @@ impl Socket {
             Transport::Tcp => {
                 let stream = TcpStream::connect(server)?;
                 stream.set_nodelay(true)?;
+                // A frame is sent whole or not at all, so all that waits for the server has to fit.
+                sockopt::set_socket_send_buffer_size(&stream, BUFFER)?;
                 stream.set_read_timeout(Some(PATIENCE))?;
-                Ok(Self::Tcp(stream))
+                Ok(Self::Tcp(stream, Reader::new()))
             }
         }
     }
@@ -47,14 +62,14 @@ impl Socket {
     pub(crate) fn transport(&self) -> Transport {
         match self {
             Self::Udp(_) => Transport::Udp,
-            Self::Tcp(_) => Transport::Tcp,
+            Self::Tcp(..) => Transport::Tcp,
         }
     }
 
     pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
         match self {
             Self::Udp(socket) => socket.set_nonblocking(true),
-            Self::Tcp(stream) => stream.set_nonblocking(true),
+            Self::Tcp(stream, _) => stream.set_nonblocking(true),
         }
     }
 
@@ -62,45 +77,82 @@ impl Socket {
     pub(crate) fn send(&self, message: &[u8]) -> io::Result<()> {
         let sent = match self {
             Self::Udp(socket) => socket.send(message)?,
-            Self::Tcp(stream) => (&mut &*stream).write(message)?,
+            Self::Tcp(stream, _) => (&mut &*stream).write(message)?,
         };
         if sent == message.len() { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }
     }
 
-    /// Receives what is there: one datagram, or some bytes of the stream.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Receives what is there, one datagram or some bytes of the stream, and gives every whole message to `take`.
+    pub(crate) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        mut take: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
         match self {
-            Self::Udp(socket) => socket.recv(buffer),
-            Self::Tcp(stream) => (&mut &*stream).read(buffer),
+            Self::Udp(socket) => {
+                let len = socket.recv(buffer)?;
+                take(&buffer[..len]);
+            }
+            Self::Tcp(stream, reader) => {
+                fill(stream, reader)?;
+                while let Some(frame) = next_frame(reader)? {
+                    take(frame);
+                }
+            }
         }
+        Ok(())
     }
 
-    /// Receives one whole STUN message or ChannelData frame, padding of a stream included.
-    pub(crate) fn receive_message<'b>(&self, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
-        let len = match self {
-            Self::Udp(socket) => socket.recv(buffer)?,
-            Self::Tcp(stream) => {
-                let mut stream = stream;
-                stream.read_exact(&mut buffer[..4])?;
-                let body = usize::from(u16::from_be_bytes([buffer[2], buffer[3]]));
-                let is_channel_data = buffer[0] & 0xC0 == 0x40;
-                let len =
-                    if is_channel_data { 4 + body.next_multiple_of(4) } else { HEADER_LEN + body };
-                stream.read_exact(buffer.get_mut(4..len).ok_or(ErrorKind::InvalidData)?)?;
-                len
+    /// Receives one whole STUN message or ChannelData frame, without a stream's padding.
+    pub(crate) fn receive_message(&mut self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Udp(socket) => {
+                let mut buffer = [0; 2048];
+                let len = socket.recv(&mut buffer)?;
+                Ok(buffer[..len].to_vec())
             }
-        };
-        Ok(&buffer[..len])
+            Self::Tcp(stream, reader) => loop {
+                if let Some(frame) = next_frame(reader)? {
+                    return Ok(frame.to_vec());
+                }
+                fill(stream, reader)?;
+            },
+        }
     }
+}
+
+/// Receives the next bytes of a stream.
+fn fill(mut stream: &TcpStream, reader: &mut Reader) -> io::Result<()> {
+    match stream.read(reader.spare())? {
+        0 => Err(ErrorKind::UnexpectedEof.into()),
+        len => {
+            reader.filled(len);
+            Ok(())
+        }
+    }
+}
+
+fn next_frame(reader: &mut Reader) -> io::Result<Option<&[u8]>> {
+    let frame = reader.next_frame().map_err(|_| ErrorKind::InvalidData)?;
+    Ok(frame.map(|frame| frame.into_payload()))
 }
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Udp(socket) => socket.as_fd(),
-            Self::Tcp(stream) => stream.as_fd(),
+            Self::Tcp(stream, _) => stream.as_fd(),
         }
     }
+}
+
+/// A UDP socket on loopback whose receive buffer holds what a load keeps on its way.
+pub(crate) fn udp_socket() -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    // Without limit where we may, else as much as anybody gets.
+    sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER)
+        .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, BUFFER))?;
+    Ok(socket)
 }
 
 /// Whether a non-blocking socket merely has nothing more for us.
@@ -117,14 +169,18 @@ mod tests {
     #[test]
     fn a_stream_is_cut_into_messages_and_padded_frames() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = Socket::connect(Transport::Tcp, listener.local_addr().unwrap()).unwrap();
+        let mut client = Socket::connect(Transport::Tcp, listener.local_addr().unwrap()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
-        let mut stun = [0_u8; HEADER_LEN + 4];
-        stun[3] = 4;
+        let stun = hairpin_sim::TurnClient::new("name", "password").allocate();
         let channel_data = [0x40, 0, 0, 5, b'h', b'e', b'l', b'l', b'o', 0, 0, 0];
         server.write_all(&[&stun[..], &channel_data].concat()).unwrap();
-        let mut buffer = [0; 64];
-        assert_eq!(client.receive_message(&mut buffer).unwrap(), stun);
-        assert_eq!(client.receive_message(&mut buffer).unwrap(), channel_data);
+        assert_eq!(client.receive_message().unwrap(), stun);
+        assert_eq!(client.receive_message().unwrap(), channel_data[..9]);
+        server.write_all(&[&stun[..], &channel_data, &channel_data[..5]].concat()).unwrap();
+        let mut lengths = Vec::new();
+        while lengths.len() < 2 {
+            client.receive(&mut [], |message| lengths.push(message.len())).unwrap();
+        }
+        assert_eq!(lengths, [stun.len(), 9]);
     }
 }

@@ -1,14 +1,11 @@
-//! A TURN client that prepares allocations for the load: many at a time, all alike.
+//! TURN clients that prepare allocations for the load: many at a time, all alike.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use hairpin_stun::{
-    AttributeType, Class, Key, Message, Method, TransactionId, Writer, decode, rest_password,
-};
+use anyhow::{Context, Result, bail};
+use hairpin_sim::{Allocate, Request, TurnClient, TurnEvent};
 
 use crate::engine::SECRET;
 use crate::socket::{Socket, Transport};
@@ -20,63 +17,59 @@ const PIPELINE: usize = 32;
 /// Times a UDP request is sent before it is given up.
 const ATTEMPTS: usize = 5;
 
-/// One client with its allocation.
+/// A client on its socket.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) socket: Socket,
-    /// The relayed transport address the server gave us.
-    pub(crate) relayed: SocketAddr,
-    username: String,
-    /// Realm, nonce and key, once the server has told us the first two.
-    login: Option<Login>,
-}
-
-#[derive(Debug)]
-struct Login {
-    realm: String,
-    nonce: Vec<u8>,
-    key: Key,
+    pub(crate) turn: TurnClient,
 }
 
 impl Client {
-    fn connect(transport: Transport, server: SocketAddr, username: &str) -> Result<Self> {
+    pub(crate) fn connect(transport: Transport, server: SocketAddr) -> Result<Self> {
+        let expiry = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3600;
+        let turn = TurnClient::with_secret(SECRET.as_bytes(), "bench", expiry);
         let socket = Socket::connect(transport, server)?;
-        // Not a relayed address yet, and nobody sees it before the answer replaces it.
-        Ok(Self { socket, relayed: server, username: username.to_owned(), login: None })
+        Ok(Self { socket, turn: turn.over(transport.into()) })
     }
 
-    /// A request with what `build` adds, signed once the client knows its realm.
-    fn request(
-        &self,
-        method: Method,
-        id: TransactionId,
-        build: impl FnOnce(&mut Writer<'_>),
-    ) -> Result<Vec<u8>> {
-        let mut buffer = vec![0; 1024];
-        let mut writer = Writer::new(&mut buffer, Class::Request, method, id);
-        build(&mut writer);
-        if let Some(login) = &self.login {
-            writer
-                .text(AttributeType::USERNAME, &self.username)
-                .text(AttributeType::REALM, &login.realm)
-                .bytes(AttributeType::NONCE, &login.nonce)
-                .integrity(login.key.as_ref());
-        }
-        let len = writer.finish()?;
-        buffer.truncate(len);
-        Ok(buffer)
+    /// Where peers reach it.
+    pub(crate) fn relayed(&self) -> Result<SocketAddr> {
+        self.turn.relayed().context("a client without an allocation")
     }
 
-    /// Waits for the answer to `request`, and sends it again over UDP when none comes.
-    fn await_answer(&self, id: TransactionId, request: &[u8]) -> Result<Vec<u8>> {
-        let mut buffer = [0; 2048];
-        for _ in 0..ATTEMPTS {
-            match self.socket.receive_message(&mut buffer) {
-                Ok(bytes) if parse(bytes)?.transaction_id() == id => return Ok(bytes.to_vec()),
-                Ok(_late_answer) => {}
-                Err(error) if self.may_repeat(&error) => self.socket.send(request)?,
-                Err(error) => return Err(error.into()),
+    /// Asks and waits for the answer.
+    pub(crate) fn ask(&mut self, request: Request) -> Result<TurnEvent> {
+        self.send(request)?;
+        loop {
+            if let Some(event) = self.step()? {
+                return Ok(event);
             }
+        }
+    }
+
+    fn send(&mut self, request: Request) -> Result<()> {
+        Ok(self.socket.send(&self.turn.request(request))?)
+    }
+
+    /// Takes the next packet, and what it means if it is more than a challenge, which is met. What is unanswered
+    /// over UDP is sent again when nothing comes.
+    fn step(&mut self) -> Result<Option<TurnEvent>> {
+        for _ in 0..ATTEMPTS {
+            let packet = match self.socket.receive_message() {
+                Ok(packet) => packet,
+                Err(error) if self.may_repeat(&error) => {
+                    for request in self.turn.unanswered() {
+                        self.socket.send(request)?;
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match self.turn.handle(&packet) {
+                Some(TurnEvent::Transmit(bytes)) => self.socket.send(&bytes)?,
+                event => return Ok(event),
+            }
+            return Ok(None);
         }
         bail!("no answer to {ATTEMPTS} requests")
     }
@@ -84,25 +77,6 @@ impl Client {
     fn may_repeat(&self, error: &std::io::Error) -> bool {
         let timed_out = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
         timed_out && self.socket.transport() == Transport::Udp
-    }
-
-    fn learn_login(&mut self, challenge: &Message<'_>) -> Result<()> {
-        let realm = challenge.get(AttributeType::REALM).and_then(decode::text);
-        let realm = realm.context("a challenge without REALM")?.to_owned();
-        let nonce =
-            challenge.get(AttributeType::NONCE).context("a challenge without NONCE")?.to_vec();
-        let mut space = [0; 28];
-        let password = rest_password(SECRET.as_bytes(), &self.username, &mut space);
-        let key = Key::long_term(&self.username, &realm, password);
-        self.login = Some(Login { realm, nonce, key });
-        Ok(())
-    }
-
-    fn learn_relayed(&mut self, success: &Message<'_>) -> Result<()> {
-        let value = success.get(AttributeType::XOR_RELAYED_ADDRESS).context(refusal(success))?;
-        self.relayed =
-            decode::xor_address(value, success.transaction_id()).context("bad address")?;
-        Ok(())
     }
 }
 
@@ -112,82 +86,47 @@ pub(crate) fn allocate(
     server: SocketAddr,
     count: usize,
 ) -> Result<Vec<Client>> {
-    let expiry = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3600;
-    let username = format!("{expiry}:bench");
-    let connect = |_| Client::connect(transport, server, &username);
+    let connect = |_| Client::connect(transport, server);
     let mut clients = (0..count).map(connect).collect::<Result<Vec<_>>>()?;
-    let udp = |_: usize, writer: &mut Writer<'_>| {
-        writer.requested_transport(17);
-    };
-    ask_all(&mut clients, Method::ALLOCATE, udp, Client::learn_login)?;
-    ask_all(&mut clients, Method::ALLOCATE, udp, Client::learn_relayed)?;
+    ask_all(&mut clients, |_| Request::Allocate(Allocate::default()))?;
     Ok(clients)
 }
 
 /// Binds [`CHANNEL`] of client i to `peers[i]`, which also installs the permission.
 pub(crate) fn bind_channels(clients: &mut [Client], peers: &[SocketAddr]) -> Result<()> {
-    let build = |index: usize, writer: &mut Writer<'_>| {
-        writer.channel_number(CHANNEL).xor_address(AttributeType::XOR_PEER_ADDRESS, peers[index]);
-    };
-    ask_all(clients, Method::CHANNEL_BIND, build, |_, answer| expect_success(answer))
+    ask_all(clients, |index| Request::BindChannel { number: CHANNEL, peer: peers[index] })
 }
 
 /// Permits client i's allocation to exchange indications with `peers[i]`.
 pub(crate) fn permit(clients: &mut [Client], peers: &[SocketAddr]) -> Result<()> {
-    let build = |index: usize, writer: &mut Writer<'_>| {
-        writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peers[index]);
-    };
-    ask_all(clients, Method::CREATE_PERMISSION, build, |_, answer| expect_success(answer))
+    ask_all(clients, |index| Request::Permit(vec![peers[index]]))
 }
 
-/// Makes the same request for every client, [`PIPELINE`] of them at a time.
-fn ask_all(
-    clients: &mut [Client],
-    method: Method,
-    build: impl Fn(usize, &mut Writer<'_>),
-    read: impl Fn(&mut Client, &Message<'_>) -> Result<()>,
-) -> Result<()> {
+/// Gives every client's allocation another ten minutes.
+pub(crate) fn refresh(clients: &mut [Client]) -> Result<()> {
+    ask_all(clients, |_| Request::Refresh(600))
+}
+
+/// Makes a request for every client, [`PIPELINE`] of them at a time; those that are challenged answer together.
+fn ask_all(clients: &mut [Client], request: impl Fn(usize) -> Request) -> Result<()> {
     let mut first = 0;
     for chunk in clients.chunks_mut(PIPELINE) {
-        let mut requests = Vec::with_capacity(chunk.len());
-        for (offset, client) in chunk.iter().enumerate() {
-            let id = next_id();
-            let request = client.request(method, id, |writer| build(first + offset, writer))?;
-            client.socket.send(&request)?;
-            requests.push((id, request));
+        for (offset, client) in chunk.iter_mut().enumerate() {
+            client.send(request(first + offset))?;
         }
-        for (client, (id, request)) in chunk.iter_mut().zip(&requests) {
-            let answer = client.await_answer(*id, request);
-            answer
-                .and_then(|answer| read(client, &parse(&answer)?))
-                .with_context(|| format!("{method:?} from {:?}", client.socket))?;
+        let mut waiting: Vec<&mut Client> = chunk.iter_mut().collect();
+        first += waiting.len();
+        while !waiting.is_empty() {
+            let mut still_waiting = Vec::with_capacity(waiting.len());
+            for client in waiting {
+                match client.step().with_context(|| format!("{:?}", client.socket))? {
+                    None => still_waiting.push(client),
+                    Some(TurnEvent::Refused(code)) => bail!("the server answers {code}"),
+                    Some(_success) => {}
+                }
+            }
+            waiting = still_waiting;
         }
-        first += chunk.len();
     }
     Ok(())
-}
-
-fn parse(bytes: &[u8]) -> Result<Message<'_>> {
-    Message::parse(bytes).map_err(|error| anyhow!("an answer that is no STUN: {error:?}"))
-}
-
-fn expect_success(answer: &Message<'_>) -> Result<()> {
-    ensure!(answer.class() == Class::Success, refusal(answer));
-    Ok(())
-}
-
-/// What an answer that should have been a success says instead.
-fn refusal(answer: &Message<'_>) -> String {
-    match answer.get(AttributeType::ERROR_CODE).and_then(decode::error_code) {
-        Some((code, reason)) => format!("the server answers {code} {reason}"),
-        None => format!("the server answers {:?} without what was asked for", answer.class()),
-    }
-}
-
-/// A transaction ID this process has not used. It need not be hard to guess here.
-fn next_id() -> TransactionId {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let mut id = *b"benc........";
-    id[4..].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-    TransactionId(id)
 }

@@ -1,13 +1,17 @@
-//! A TURN client that says what it is told to.
+//! A TURN client that says what it is told to, true or forged: its requests are those of
+//! [`TurnClient`](crate::TurnClient), its credentials and attributes are a test's to change.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hairpin_stun::{
     AttributeType, ChannelNumber, Class, Key, Message, Method, TransactionId, Writer, decode,
 };
-use hairpin_turn::{FiveTuple, RelayedAddr, Transport};
+use hairpin_turn::{Family, FiveTuple, RelayedAddr, Transport};
+
+pub use crate::request::{build, channel_data};
 
 use crate::relay::{PORT, REALM, Relay, SERVER_V4, USERS};
+use crate::request::{Allocate, Request, send_indication, sign};
 
 /// One client on one 5-tuple. Everything it authenticates with may be changed by a test.
 #[derive(Clone)]
@@ -82,11 +86,7 @@ impl Client {
     ) -> Vec<u8> {
         build(Class::Request, method, id, |writer| {
             attributes(writer);
-            writer
-                .text(AttributeType::USERNAME, &self.username)
-                .text(AttributeType::REALM, &self.realm)
-                .bytes(AttributeType::NONCE, &self.nonce)
-                .integrity(self.key.as_ref());
+            sign(writer, &self.username, &self.realm, &self.nonce, &self.key);
             if self.fingerprint {
                 writer.fingerprint();
             }
@@ -109,52 +109,41 @@ impl Client {
         }
     }
 
+    /// The request of a client that behaves, and the answer.
+    pub fn ask(&mut self, relay: &mut Relay, request: &Request) -> Response {
+        self.request(relay, request.method(), |writer| request.write(writer))
+    }
+
     /// Allocates with success.
     pub fn allocate(&mut self, relay: &mut Relay) -> RelayedAddr {
-        self.request(relay, Method::ALLOCATE, allocate_udp).relayed()
+        self.ask(relay, &Request::Allocate(Allocate::default())).relayed()
     }
 
     /// Allocates an IPv6 address with success.
     pub fn allocate_v6(&mut self, relay: &mut Relay) -> RelayedAddr {
-        let response = self.request(relay, Method::ALLOCATE, |writer| {
-            allocate_udp(writer);
-            writer.address_family(AttributeType::REQUESTED_ADDRESS_FAMILY, 2);
-        });
-        response.relayed()
+        let allocate = Allocate { family: Some(Family::V6), ..Allocate::default() };
+        self.ask(relay, &Request::Allocate(allocate)).relayed()
     }
 
     /// Asks for a lifetime of so many seconds.
     pub fn refresh(&mut self, relay: &mut Relay, seconds: u32) -> Response {
-        self.request(relay, Method::REFRESH, |writer| {
-            writer.u32(AttributeType::LIFETIME, seconds);
-        })
+        self.ask(relay, &Request::Refresh(seconds))
     }
 
     /// Asks for permissions.
     pub fn permit(&mut self, relay: &mut Relay, peers: &[SocketAddr]) -> Response {
-        self.request(relay, Method::CREATE_PERMISSION, |writer| {
-            for &peer in peers {
-                writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer);
-            }
-        })
+        self.ask(relay, &Request::Permit(peers.into()))
     }
 
     /// Asks for a channel.
     pub fn bind_channel(&mut self, relay: &mut Relay, number: u16, peer: SocketAddr) -> Response {
-        self.request(relay, Method::CHANNEL_BIND, |writer| {
-            writer.channel_number(number).xor_address(AttributeType::XOR_PEER_ADDRESS, peer);
-        })
+        self.ask(relay, &Request::BindChannel { number, peer })
     }
 
     /// Sends data to a peer in a Send indication.
     pub fn send(&mut self, relay: &mut Relay, peer: SocketAddr, data: &[u8]) {
-        let id = self.transaction();
-        let bytes = build(Class::Indication, Method::SEND, id, |writer| {
-            writer
-                .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
-                .bytes(AttributeType::DATA, data);
-        });
-        relay.client_sends(self.tuple, &bytes);
+        let indication = send_indication(self.transaction(), peer, data);
+        relay.client_sends(self.tuple, &indication);
     }
 
     /// Sends data over a channel.
@@ -170,28 +159,7 @@ impl Client {
 
 /// REQUESTED-TRANSPORT: UDP.
 pub fn allocate_udp(writer: &mut Writer<'_>) {
-    writer.requested_transport(17);
-}
-
-/// The bytes of a message.
-pub fn build(
-    class: Class,
-    method: Method,
-    id: TransactionId,
-    attributes: impl FnOnce(&mut Writer<'_>),
-) -> Vec<u8> {
-    let mut bytes = vec![0; 0x1_0010];
-    let mut writer = Writer::new(&mut bytes, class, method, id);
-    attributes(&mut writer);
-    let len = writer.finish().expect("the buffer takes the longest message there is");
-    bytes.truncate(len);
-    bytes
-}
-
-/// The bytes of ChannelData, without padding.
-pub fn channel_data(number: u16, data: &[u8]) -> Vec<u8> {
-    let len = u16::try_from(data.len()).expect("data fits a datagram");
-    [&number.to_be_bytes(), &len.to_be_bytes(), data].concat()
+    Allocate::default().write(writer);
 }
 
 /// An answer.

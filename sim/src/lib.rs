@@ -9,13 +9,16 @@ pub mod client;
 mod nat;
 mod person;
 pub mod relay;
+mod request;
 mod rng;
 mod shards;
 mod system;
 mod turn_client;
 
+pub use hairpin_turn::{Family, Transport};
 pub use nat::{Nat, NatKind};
 pub use person::{Meeting, Path, Person, Received};
+pub use request::{Allocate, Request, build, channel_data};
 pub use rng::Rng;
 pub use shards::{Counters, SERVER, Shards};
 pub use system::{Datagram, PersonId, System};

@@ -161,7 +161,7 @@ impl Person {
                 self.note(Path::Relay, peer, &payload);
                 Vec::new()
             }
-            Some(TurnEvent::Released | TurnEvent::Refused(_)) | None => Vec::new(),
+            _ => Vec::new(),
         }
     }
 

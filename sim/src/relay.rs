@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::ops::Range;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_stun::{Frame, Key, next_frame};
+use hairpin_stun::{FramingLost, Key, Reader};
 use hairpin_turn::{
-    AllocationId, BindError, Config, Credentials, Event, Family, FiveTuple, Forward, HEADROOM, Now,
-    Output, PeerAddr, PeerPolicy, QuotaLedger, Quotas, RelayedAddr, Server, TAILROOM, Target,
-    Transport, User,
+    AllocationId, BindError, Credentials, Event, Family, FiveTuple, Forward, Now, Output,
+    OwnAddresses, OwnedPacket, PacketBuf, PeerAddr, PeerPolicy, QuotaLedger, Quotas, RelayedAddr,
+    Rules, Server, Target, User,
 };
 
 /// The server's realm.
@@ -27,25 +28,40 @@ pub const PORT: u16 = 3478;
 /// The Unix time at which every simulation starts.
 pub const EPOCH: u64 = 1_800_000_000;
 
+/// What a [`Relay`] is made of.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The operator's settings.
+    pub rules: Rules,
+    /// The server's addresses.
+    pub own: OwnAddresses,
+    /// Its secret randomness.
+    pub seed: u64,
+}
+
+/// The ports of relayed addresses.
+pub const RELAY_PORTS: RangeInclusive<u16> = 50_000..=50_999;
+
 /// A configuration with both families and no quotas.
 pub fn config() -> Config {
     let users = USERS.map(|(name, password)| (name.into(), Key::long_term(name, REALM, password)));
-    Config {
+    let rules = Rules {
         realm: REALM.into(),
         software: Some("hairpin".into()),
         credentials: Credentials { secrets: vec![SECRET.into()], users: users.into() },
         nonce_lifetime: Duration::from_secs(3600),
         max_lifetime: Duration::from_secs(3600),
-        relay_v4: true,
-        relay_v6: true,
-        relay_ips: vec![SERVER_V4, SERVER_V6],
-        relay_ports: 50_000..=50_999,
-        listeners: vec![SocketAddr::new(SERVER_V4, PORT), SocketAddr::new(SERVER_V6, PORT)],
         policy: PeerPolicy::default(),
         max_permissions: 8,
         max_channels: 4,
-        seed: 0x5EED,
-    }
+    };
+    Config { rules, own: own_addresses(&[SERVER_V4, SERVER_V6], RELAY_PORTS), seed: 0x5EED }
+}
+
+/// The server's listeners, and relayed addresses at these of its IP addresses.
+pub fn own_addresses(relay_ips: &[IpAddr], relay_ports: RangeInclusive<u16>) -> OwnAddresses {
+    let listeners = [SERVER_V4, SERVER_V6].map(|ip| SocketAddr::new(ip, PORT));
+    OwnAddresses::new(listeners.into(), relay_ips.into(), relay_ports)
 }
 
 /// A datagram that left through a relay socket.
@@ -114,8 +130,8 @@ impl Relay {
     /// A server with quotas.
     pub fn with_quotas(config: Config, quotas: Quotas) -> Self {
         Self {
-            next_port: *config.relay_ports.start(),
-            server: Server::new(config),
+            next_port: *config.own.relay_ports().start(),
+            server: Server::new(Arc::new(config.rules), config.own, config.seed),
             now: Now { monotonic: Duration::from_secs(1), unix: EPOCH },
             ledger: QuotaLedger::new(quotas),
             bind_error: None,
@@ -154,44 +170,48 @@ impl Relay {
 
     /// A datagram, or one frame of a stream, from a client.
     pub fn client_sends(&mut self, tuple: FiveTuple, datagram: &[u8]) {
-        let (mut buf, range) = receive(datagram, tuple.transport);
-        let forward = self.server.handle_client(self.now, tuple, &mut buf, range);
-        self.deliver(&buf, forward);
-        self.carry_out();
+        self.receive(tuple, OwnedPacket::from(datagram).packet());
     }
 
-    /// Bytes of a client's stream: every whole frame is handed over and taken out of `buffered`.
-    /// False when they can be no frame, so that the stream is to be closed.
-    pub fn stream_sends(&mut self, tuple: FiveTuple, buffered: &mut Vec<u8>, bytes: &[u8]) -> bool {
-        buffered.extend_from_slice(bytes);
-        loop {
-            match next_frame(buffered) {
-                Frame::Incomplete => return true,
-                Frame::Garbage => return false,
-                Frame::Complete { len, padded } => {
-                    let frame: Vec<u8> = buffered.drain(..padded).collect();
-                    self.client_sends(tuple, &frame[..len]);
-                }
+    /// Bytes of a client's stream: every whole frame is handed over.
+    ///
+    /// # Errors
+    /// When they can be no frame, so that the stream is to be closed.
+    pub fn stream_sends(
+        &mut self,
+        tuple: FiveTuple,
+        reader: &mut Reader,
+        mut bytes: &[u8],
+    ) -> Result<(), FramingLost> {
+        while !bytes.is_empty() {
+            let spare = reader.spare();
+            let n = spare.len().min(bytes.len());
+            spare[..n].copy_from_slice(&bytes[..n]);
+            reader.filled(n);
+            bytes = &bytes[n..];
+            while let Some(frame) = reader.next_frame()? {
+                self.receive(tuple, frame);
             }
         }
+        Ok(())
     }
 
     /// A datagram that a peer sends to a relayed address. Lost when no socket is open there.
     pub fn peer_sends(&mut self, peer: SocketAddr, relayed: RelayedAddr, payload: &[u8]) {
         let socket = self.sockets.iter().find(|(_, open)| **open == relayed);
         let Some((&id, _)) = socket else { return };
-        let (mut buf, range) = receive(payload, Transport::Udp);
-        let forward = self.server.handle_peer(self.now, id, PeerAddr(peer), &mut buf, range);
-        self.deliver(&buf, forward);
+        let mut packet = OwnedPacket::from(payload);
+        let forward = self.server.handle_peer(self.now, id, PeerAddr(peer), packet.packet());
+        self.deliver(forward);
         self.carry_out();
     }
 
     /// A hairpin that came over from another shard.
-    pub fn shard_sends(&mut self, packet: &Astray) {
-        let (mut buf, range) = receive(&packet.payload, Transport::Udp);
-        let (to, from) = (packet.to, packet.from);
-        let forward = self.server.handle_relayed(self.now, to, from, &mut buf, range);
-        self.deliver(&buf, forward);
+    pub fn shard_sends(&mut self, astray: &Astray) {
+        let mut packet = OwnedPacket::from(astray.payload.as_slice());
+        let (to, from) = (astray.to, astray.from);
+        let forward = self.server.handle_relayed(self.now, to, from, packet.packet());
+        self.deliver(forward);
         self.carry_out();
     }
 
@@ -272,14 +292,24 @@ impl Relay {
                     assert_eq!(self.sockets.remove(&id), Some(relayed), "a socket that is open");
                     self.ledger.release(&user);
                 }
+                Output::Path { .. } | Output::PathClosed { .. } => {}
                 Output::Event(event) => self.events.push(event),
             }
         }
     }
 
-    fn deliver(&mut self, buf: &[u8], forward: Option<Forward>) {
-        let Some(Forward { range, to }) = forward else { return };
-        let payload = buf[range].to_vec();
+    fn receive(&mut self, tuple: FiveTuple, packet: PacketBuf<'_>) {
+        let forward = self.server.handle_client(self.now, tuple, packet);
+        self.deliver(forward);
+        self.carry_out();
+    }
+
+    fn deliver(&mut self, forward: Option<Forward<'_>>) {
+        let Some(forward) = forward else { return };
+        let to = forward.to;
+        let gathered = [forward.head(), forward.payload(), forward.padding()].concat();
+        let payload = forward.into_bytes().to_vec();
+        assert_eq!(gathered, payload, "a packet is the same whichever way it is put together");
         match to {
             Target::Client { tuple, hairpin } => {
                 self.hairpins += usize::from(hairpin);
@@ -300,17 +330,4 @@ impl Relay {
         self.now.monotonic = monotonic;
         self.now.unix = EPOCH + monotonic.as_secs() - 1;
     }
-}
-
-/// A datagram as a worker receives it: room before and after, and nothing clean in it. Behind a
-/// frame of a stream there is its padding and no more.
-fn receive(datagram: &[u8], transport: Transport) -> (Vec<u8>, Range<usize>) {
-    let tail = match transport {
-        Transport::Udp => TAILROOM,
-        Transport::Tcp => datagram.len().next_multiple_of(4) - datagram.len(),
-    };
-    let mut buf = vec![0xAA; HEADROOM + datagram.len() + tail];
-    let range = HEADROOM..HEADROOM + datagram.len();
-    buf[range.clone()].copy_from_slice(datagram);
-    (buf, range)
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_signaling::{ConnectionId, IceGrant, IceServer, IceServers};
 use hairpin_turn::{
-    AllocationId, BindError, Config, Event, FiveTuple, Forward, HEADROOM, Now, Output, PeerAddr,
-    QuotaLedger, Quotas, RelayedAddr, Server, TAILROOM, Target, Transport, rest_credentials,
+    AllocationId, BindError, Event, FiveTuple, Forward, Now, Output, OwnedPacket, PeerAddr,
+    QuotaLedger, Quotas, RelayedAddr, Server, Target, Transport, rest_credentials,
 };
 
 use crate::Rng;
@@ -52,7 +53,7 @@ impl Shards {
     /// So many shards, whose ports follow from the seed.
     pub fn new(shards: usize, seed: u64) -> Self {
         Self {
-            servers: (0..shards as u64).map(|shard| Server::new(config(seed ^ shard))).collect(),
+            servers: (0..shards as u64).map(|shard| server(seed ^ shard)).collect(),
             sockets: BTreeMap::new(),
             quotas: QuotaLedger::new(Quotas::default()),
             rng: Rng::new(seed),
@@ -79,20 +80,20 @@ impl Shards {
     /// Takes a datagram to the server's IP address and gives back what it sends then.
     pub(crate) fn handle(&mut self, now: Duration, datagram: Datagram) -> Vec<Datagram> {
         let Datagram { from, to, bytes } = datagram;
-        let (mut buf, payload) = with_room(&bytes);
+        let mut packet = OwnedPacket::from(bytes.as_slice());
         let (shard, forward) = if to == SERVER {
             let shard = self.shard_of(from);
             let tuple = FiveTuple { transport: Transport::Udp, client: from, server: SERVER };
-            (shard, self.servers[shard].handle_client(clock(now), tuple, &mut buf, payload))
+            (shard, self.servers[shard].handle_client(clock(now), tuple, packet.packet()))
         } else if let Some(&(shard, id)) = self.sockets.get(&to) {
             let server = &mut self.servers[shard];
-            (shard, server.handle_peer(clock(now), id, PeerAddr(from), &mut buf, payload))
+            (shard, server.handle_peer(clock(now), id, PeerAddr(from), packet.packet()))
         } else {
             return Vec::new();
         };
         self.carry_out(now, shard);
         if let Some(forward) = forward {
-            self.forward(now, shard, buf, forward);
+            self.forward(now, shard, forward);
         }
         std::mem::take(&mut self.outbox)
     }
@@ -116,33 +117,32 @@ impl Shards {
         hasher.finish() as usize % self.servers.len()
     }
 
-    fn forward(&mut self, now: Duration, shard: usize, mut buf: Vec<u8>, forward: Forward) {
-        let Forward { range, to } = forward;
-        match to {
+    fn forward(&mut self, now: Duration, shard: usize, forward: Forward<'_>) {
+        match forward.to {
             Target::Client { tuple, hairpin } => {
                 *(if hairpin {
                     &mut self.counters.hairpins
                 } else {
                     &mut self.counters.to_clients
                 }) += 1;
-                self.send(tuple.server, tuple.client, &buf[range]);
+                self.send(tuple.server, tuple.client, forward.into_bytes());
             }
             Target::Peer { via, to } => {
                 self.counters.to_peers += 1;
-                self.send_from_relay(shard, via, to.0, &buf[range]);
+                self.send_from_relay(shard, via, to.0, forward.into_bytes());
             }
             Target::Hairpin { to, from, otherwise } => match self.sockets.get(&to.0) {
                 Some(&(owner, _)) => {
-                    let next =
-                        self.servers[owner].handle_relayed(clock(now), to, from, &mut buf, range);
+                    let packet = forward.into_packet();
+                    let next = self.servers[owner].handle_relayed(clock(now), to, from, packet);
                     self.carry_out(now, owner);
                     if let Some(next) = next {
-                        self.forward(now, owner, buf, next);
+                        self.forward(now, owner, next);
                     }
                 }
                 None => {
                     if let Some(via) = otherwise {
-                        self.send_from_relay(shard, via, to.0, &buf[range]);
+                        self.send_from_relay(shard, via, to.0, forward.into_bytes());
                     }
                 }
             },
@@ -171,11 +171,11 @@ impl Shards {
                     self.sockets.remove(&relayed.0);
                     self.quotas.release(&user);
                 }
-                Output::Event(Event::Refused { code, .. }) => {
-                    *self.counters.refused.entry(code).or_default() += 1;
+                Output::Event(Event::Refused { refusal, .. }) => {
+                    *self.counters.refused.entry(refusal.code()).or_default() += 1;
                 }
                 Output::Event(Event::Dropped(_)) => self.counters.dropped += 1,
-                Output::Event(_) => {}
+                Output::Path { .. } | Output::PathClosed { .. } | Output::Event(_) => {}
             }
         }
     }
@@ -200,16 +200,9 @@ fn clock(monotonic: Duration) -> Now {
     Now { monotonic, unix: EPOCH + monotonic.as_secs() }
 }
 
-/// The bytes with the room around them that the relay writes headers and padding into.
-fn with_room(bytes: &[u8]) -> (Vec<u8>, Range<usize>) {
-    let payload = HEADROOM..HEADROOM + bytes.len();
-    let mut buf = vec![0; payload.end + TAILROOM];
-    buf[payload.clone()].copy_from_slice(bytes);
-    (buf, payload)
-}
-
-fn config(seed: u64) -> Config {
-    Config { relay_ports: PORTS, seed, ..relay::config() }
+fn server(seed: u64) -> Server {
+    let own = relay::own_addresses(&[SERVER_V4], PORTS);
+    Server::new(Arc::new(relay::config().rules), own, seed)
 }
 
 /// Issues the relay's credentials, good for ten minutes.

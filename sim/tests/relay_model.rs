@@ -102,7 +102,7 @@ impl Model {
         let Some(allocation) = &mut self.allocations[client] else { return Some(437) };
         let mut permissions = allocation.permissions.clone();
         permissions.extend(peers.iter().map(|peer| (ip(*peer), now + 300)));
-        if permissions.len() > config().max_permissions {
+        if permissions.len() > config().rules.max_permissions {
             return Some(508);
         }
         allocation.permissions = permissions;
@@ -118,7 +118,7 @@ impl Model {
         if taken && !same {
             return Some(400);
         }
-        if !same && allocation.channels.len() == config().max_channels {
+        if !same && allocation.channels.len() == config().rules.max_channels {
             return Some(508);
         }
         let error = self.permit(client, &[peer]);

@@ -1,8 +1,8 @@
 //! The front door: every TCP listener of TURN and of HTTP. A connection is accepted here, says by its first bytes
 //! what it speaks, and goes to a relay worker or to HTTP; so every port serves everything.
 //!
-//! All of it runs on the shared runtime. A connection that is silent costs a task and a descriptor, both bounded
-//! by a [permit](permits::Permits).
+//! All of it runs on the shared runtime, with one accepting task for each listener. A connection that is silent, or
+//! for which there is no room yet, costs a task and a descriptor, both bounded by a [permit](permits::Permits).
 
 mod listener;
 mod permits;
@@ -27,7 +27,7 @@ use crate::relay::StreamIntake;
 use permits::{Permit, Permits};
 use sniff::{Sniffed, sniff};
 
-/// Connections that have not said what they are; each costs about a KiB and a file descriptor.
+/// Connections that have not been handed on; each costs about a KiB and a file descriptor.
 const SILENT: usize = 4096;
 
 /// How long a connection may take to say what it is.

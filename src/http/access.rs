@@ -1,58 +1,82 @@
 //! Who may use this server.
 
-use hyper::HeaderMap;
-use hyper::header::{HOST, HeaderValue, ORIGIN};
-use hyper::http::request::Parts;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, RETRY_AFTER};
+use axum::http::{Method, request::Parts};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use hairpin_config::AllowedOrigins;
 
 use super::Refusal;
+use super::app::App;
 
 /// Decides who may open a WebSocket and ask for ICE servers: whoever may do one may do the other.
 ///
 /// For now that is everyone, as long as the page they come from is allowed to.
-#[derive(Debug)]
-pub(crate) struct Access {
+#[derive(Clone, Debug)]
+pub(super) struct Access {
     origins: AllowedOrigins,
 }
 
 /// Proof that [`Access::check`] let somebody in; what needs it asks for it.
 #[derive(Debug)]
-pub(crate) struct Admitted(());
+pub(super) struct Admitted(());
 
 impl Access {
-    pub(crate) fn new(origins: AllowedOrigins) -> Self {
+    pub(super) fn new(origins: AllowedOrigins) -> Self {
         Self { origins }
     }
 
     /// Lets a request in or says why not.
     ///
     /// The origin is checked here and not left to CORS, which does not cover WebSockets (RFC 6455 s10.2).
-    pub(crate) fn check(&self, request: &Parts) -> Result<Admitted, Refusal> {
+    fn check(&self, request: &Parts) -> Result<Admitted, Refusal> {
         match request.headers.get(ORIGIN) {
-            Some(origin) if !self.allows(origin, &request.headers) => Err(Refusal::Origin),
+            Some(origin) if !self.allows(origin, request) => Err(Refusal::Origin),
             _ => Ok(Admitted(())),
         }
     }
 
-    /// What `Access-Control-Allow-Origin` says to this request, if anything; `*` or the one that asked.
-    pub(crate) fn allow_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        match &self.origins {
-            AllowedOrigins::Any => Some(HeaderValue::from_static("*")),
-            AllowedOrigins::List(_) => {
-                headers.get(ORIGIN).filter(|origin| self.allows(origin, headers)).cloned()
-            }
-        }
-    }
-
-    /// Whether the answer to [`Access::allow_origin`] depends on who asks.
-    pub(crate) fn varies(&self) -> bool {
-        matches!(self.origins, AllowedOrigins::List(_))
-    }
-
     /// Origins on the list, and our own: the page at `/` names the host it was loaded from.
-    fn allows(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
-        self.origins.allows(origin.as_bytes(), headers.get(HOST).map(HeaderValue::as_bytes))
+    fn allows(&self, origin: &HeaderValue, request: &Parts) -> bool {
+        self.origins.allows(origin.as_bytes(), authority(request))
+    }
+
+    /// Tells browsers that pages of allowed origins may GET, and read the answer, whatever it is (Fetch s3.2).
+    pub(super) fn cors(&self) -> CorsLayer {
+        let allow_origin = match &self.origins {
+            AllowedOrigins::Any => AllowOrigin::any(),
+            AllowedOrigins::List(_) => {
+                let access = self.clone();
+                AllowOrigin::predicate(move |origin, request| access.allows(origin, request))
+            }
+        };
+        CorsLayer::new()
+            .allow_origin(allow_origin)
+            .allow_methods([Method::GET])
+            .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+            .expose_headers([RETRY_AFTER])
+            .max_age(Duration::from_secs(86_400))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Admitted {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(request: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        app.access.check(request)
+    }
+}
+
+/// The host, with its port if it has one, that the client asked for: HTTP/2 and proxies put it into the URI
+/// (RFC 9113 s8.3.1, RFC 9112 s3.2.2).
+pub(super) fn authority(request: &Parts) -> Option<&[u8]> {
+    match request.uri.authority() {
+        Some(authority) => Some(authority.as_str().as_bytes()),
+        None => request.headers.get(HOST).map(HeaderValue::as_bytes),
     }
 }
 
@@ -60,20 +84,24 @@ impl Access {
 mod tests {
     use super::*;
 
-    fn request(origin: Option<&str>) -> Parts {
-        let mut request = hyper::Request::builder().header(HOST, "call.example:8080");
-        if let Some(origin) = origin {
-            request = request.header(ORIGIN, origin);
-        }
-        request.body(()).expect("the headers are valid").into_parts().0
-    }
-
     #[test]
     fn a_list_admits_its_origins_our_own_and_programs() {
         let access = Access::new(AllowedOrigins::List(vec![
             "https://app.example".parse().expect("an origin"),
         ]));
-        let admitted = |origin| access.check(&request(origin)).is_ok();
+        let admitted = |origin: Option<&str>| {
+            let by_header = axum::http::Request::builder().header(HOST, "call.example:8080");
+            let by_uri = axum::http::Request::builder().uri("http://call.example:8080/ws");
+            let [by_header, by_uri] = [by_header, by_uri].map(|mut request| {
+                if let Some(origin) = origin {
+                    request = request.header(ORIGIN, origin);
+                }
+                let request = request.body(()).expect("the headers are valid").into_parts().0;
+                access.check(&request).is_ok()
+            });
+            assert_eq!(by_header, by_uri);
+            by_header
+        };
         assert!(admitted(Some("https://app.example")));
         assert!(admitted(Some("HTTPS://App.Example")));
         assert!(admitted(Some("http://call.example:8080")));
@@ -82,17 +110,5 @@ mod tests {
         assert!(!admitted(Some("https://evil.example")));
         assert!(!admitted(Some("http://call.example")));
         assert!(!admitted(Some("null")));
-    }
-
-    #[test]
-    fn only_an_admitted_origin_is_told_so() {
-        let access = Access::new(AllowedOrigins::List(vec![
-            "https://app.example".parse().expect("an origin"),
-        ]));
-        let told = |origin| access.allow_origin(&request(origin).headers);
-        assert_eq!(told(Some("https://app.example")).expect("allowed"), "https://app.example");
-        assert_eq!(told(Some("https://evil.example")), None);
-        let any = Access::new(AllowedOrigins::Any);
-        assert_eq!(any.allow_origin(&request(Some("null")).headers).expect("allowed"), "*");
     }
 }

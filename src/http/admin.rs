@@ -1,20 +1,23 @@
 //! Metrics and health, on a listener of their own.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use axum::response::IntoResponse;
+use axum::routing::get;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::{Refusal, Response, response};
+use super::Refusal;
 use crate::metrics::{self, Metrics};
 use crate::supervisor::Supervisor;
 
@@ -27,14 +30,23 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// After an error of `accept`, which is about file descriptors, not about the next connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What is told about.
+#[derive(Clone)]
+struct Health {
+    metrics: Arc<Metrics>,
+    draining: CancellationToken,
+    supervisor: Supervisor,
+}
+
 /// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped, with all its connections.
-/// `/readyz` says 503 from the moment `draining` is cancelled.
+/// `/readyz` says 503 from the moment `draining` is cancelled, or a part of the server has failed.
 pub(crate) async fn serve(
     listener: TcpListener,
     metrics: Arc<Metrics>,
     draining: CancellationToken,
     supervisor: Supervisor,
 ) {
+    let router = routes(Health { metrics, draining, supervisor });
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -48,13 +60,9 @@ pub(crate) async fn serve(
             }
         };
         while connections.try_join_next().is_some() {}
-        let (metrics, draining) = (metrics.clone(), draining.clone());
-        let supervisor = supervisor.clone();
+        let router = router.clone();
         connections.spawn(async move {
-            let served = tokio::time::timeout(
-                LIFETIME,
-                connection(stream, &metrics, &draining, &supervisor),
-            );
+            let served = tokio::time::timeout(LIFETIME, connection(stream, router));
             if let Ok(Err(error)) = served.await {
                 tracing::debug!(%error, "admin connection broke");
             }
@@ -63,48 +71,35 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    metrics: &Metrics,
-    draining: &CancellationToken,
-    supervisor: &Supervisor,
-) -> hyper::Result<()> {
-    let service = service_fn(|request| {
-        let response =
-            answer(&request, metrics, draining, supervisor).unwrap_or_else(Response::from);
-        async { Ok::<_, Infallible>(response) }
-    });
+async fn connection(stream: TcpStream, router: Router) -> hyper::Result<()> {
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .await
 }
 
-fn answer(
-    request: &Request<Incoming>,
-    metrics: &Metrics,
-    draining: &CancellationToken,
-    supervisor: &Supervisor,
-) -> Result<Response, Refusal> {
-    let path = request.uri().path();
-    if !["/metrics", "/healthz", "/readyz"].contains(&path) {
-        return Err(Refusal::NotFound);
+fn routes(health: Health) -> Router {
+    let never_cached = HeaderValue::from_static("no-store");
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .method_not_allowed_fallback(async || Refusal::Method("GET, HEAD"))
+        .fallback(async || Refusal::NotFound)
+        .layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, never_cached))
+        .with_state(health)
+}
+
+async fn metrics(State(health): State<Health>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], health.metrics.text())
+}
+
+async fn readyz(State(health): State<Health>) -> (StatusCode, &'static str) {
+    if health.supervisor.has_failed() {
+        (StatusCode::SERVICE_UNAVAILABLE, "failed\n")
+    } else if health.draining.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else {
+        (StatusCode::OK, "ok\n")
     }
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return Err(Refusal::Method("GET, HEAD"));
-    }
-    let (status, media_type, body) = match path {
-        "/metrics" => (StatusCode::OK, metrics::CONTENT_TYPE, metrics.text()),
-        "/readyz" if supervisor.has_failed() => {
-            (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "failed\n".to_owned())
-        }
-        "/readyz" if draining.is_cancelled() => {
-            (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n".to_owned())
-        }
-        _ => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
-    };
-    let mut response = response(status, body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
 }

@@ -2,80 +2,77 @@
 //!
 //! There is no listener here. Every TCP port tells protocols apart by the first bytes, and the front door
 //! hands the connections that speak HTTP to [`Web::serve`].
+//!
+//! Routes, methods, CORS and limits on bodies are axum's and tower-http's. What is around them is ours:
+//!
+//! - Connections are served by hyper here and not by `axum::serve`, which has no bound on how many there are, no
+//!   time limit on a header or a connection, and listens itself. Its graceful stop forgets what was upgraded;
+//!   ours counts WebSockets with everything else and cuts them when the time is up.
+//! - WebSockets are carried by `signaling::socket` and not by `axum::extract::ws`, which with its defaults costs
+//!   136 KB a connection (measured), carries HTTP's layers below the frames for as long as the socket is open,
+//!   and does not give out the socket itself, from which we read on after the close frame: closed with something
+//!   unread it would send a reset, and the client would never learn why.
 
 mod access;
 pub(crate) mod admin;
 mod app;
+mod connection;
 mod io;
 mod page;
 mod refusal;
+mod routes;
 #[cfg(test)]
 mod tests;
-mod upgrade;
+mod websocket;
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::StatusCode;
-use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+use axum::Router;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use refusal::Refusal;
+use hairpin_config::HttpSettings;
 
 use crate::ice::IceIssuer;
-use crate::net::{Connection, Io};
+use crate::net::Connection;
 use crate::signaling::{HubHandle, Limits};
 use app::App;
-use io::Reread;
-
-type Response = hyper::Response<Full<Bytes>>;
+use refusal::Refusal;
+use routes::{Page, routes};
 
 /// Connections that have not become WebSockets; each costs a few KiB and a file descriptor. More wait for
-/// one of these to end, which none can put off for longer than [`LIFETIME`].
+/// one of these to end, which none can put off for longer than two minutes.
 const CONNECTIONS: usize = 8192;
-
-/// How long a client may take to send a request's header, or to think of another request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// How long a connection may go on with one request after the other, or with not reading the answer.
-const LIFETIME: Duration = Duration::from_secs(120);
-
-/// How long a connection has to finish what it is at when its time is over.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// The largest request header; also what a connection may buffer.
-const BUFFER: usize = 16 * 1024;
 
 /// The HTTP server. Clones are the same server.
 #[derive(Clone, Debug)]
 pub(crate) struct Web {
     app: Arc<App>,
+    router: Router,
+    /// A permit for every connection there may be that is not a WebSocket.
+    connections: Arc<Semaphore>,
 }
 
 impl Web {
     pub(crate) fn new(
-        settings: &hairpin_config::HttpSettings,
+        settings: &HttpSettings,
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
     ) -> Self {
-        Self { app: Arc::new(App::new(settings, limits, ice, hub)) }
+        let app = Arc::new(App::new(settings, limits, ice, hub));
+        let page = if settings.page { Page::Served } else { Page::Absent };
+        let router = routes(app.clone(), page);
+        Self { app, router, connections: Arc::new(Semaphore::new(CONNECTIONS)) }
     }
 
     /// Serves a connection on a task of its own, as soon as there is room for one more. After the stop it closes.
     pub(crate) async fn serve(&self, connection: Connection) {
-        let permit = self.app.connections.clone().acquire_owned().await;
+        let permit = self.connections.clone().acquire_owned().await;
         let permit = permit.expect("nobody closes this semaphore");
-        if !self.app.stop.is_cancelled() {
-            self.app.spawn(serve(self.app.clone(), connection, permit));
+        let (app, router) = (self.app.clone(), self.router.clone());
+        if !app.stop.is_cancelled() {
+            self.app.spawn(connection::serve(app, router, connection, permit));
         }
     }
 
@@ -90,61 +87,4 @@ impl Web {
         app.tasks.close();
         app.tasks.wait().await;
     }
-}
-
-/// Serves one connection until it closes or becomes a WebSocket.
-async fn serve(
-    app: Arc<App>,
-    Connection { io: Io::Tcp(stream), peer, local, already_read }: Connection,
-    _: OwnedSemaphorePermit,
-) {
-    let stream = match TcpStream::from_std(stream) {
-        Ok(stream) => Reread::new(already_read, stream),
-        Err(error) => return tracing::debug!(%peer, %local, %error, "connection dropped"),
-    };
-    let stop = app.stop.clone();
-    let service = service_fn(move |request| {
-        let response = app.answer(request, peer);
-        async { Ok::<_, Infallible>(response) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = either(stop.cancelled(), tokio::time::sleep(LIFETIME)) => {
-            connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(LAST_WORDS, connection).await {
-                Ok(ended) => ended,
-                Err(_) => return,
-            }
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%peer, %local, %error, "HTTP connection broke");
-    }
-}
-
-async fn either(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
-    tokio::select! {
-        () = a => {}
-        () = b => {}
-    }
-}
-
-fn response(status: StatusCode, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response
-}
-
-fn json(status: StatusCode, body: &serde_json::Value) -> Response {
-    let mut response = response(status, body.to_string());
-    let media_type = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, media_type);
-    response
 }

@@ -1,18 +1,22 @@
 //! The demo page, built into the binary.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
-use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    IF_NONE_MATCH, REFERRER_POLICY,
+use axum::Router;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
 };
-use hyper::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use headers::{ETag, HeaderMapExt, IfNoneMatch};
 
-use super::{Response, response};
+use super::app::App;
 
 /// A file of the page.
 #[derive(Debug)]
-pub(crate) struct File {
+struct File {
     path: &'static str,
     media_type: &'static str,
     text: &'static str,
@@ -43,7 +47,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'self'";
 
-static HEADERS: [(HeaderName, &str); 4] = [
+const HEADERS: [(HeaderName, &str); 4] = [
     // Files change with the server: ask every time, and be told "not modified".
     (CACHE_CONTROL, "no-cache"),
     (CONTENT_SECURITY_POLICY, POLICY),
@@ -51,33 +55,34 @@ static HEADERS: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(self)"),
 ];
 
-impl File {
-    /// The file at a path.
-    pub(crate) fn at(path: &str) -> Option<&'static Self> {
-        FILES.iter().find(|file| file.path == path)
-    }
+/// A route for every file.
+pub(super) fn routes() -> Router<Arc<App>> {
+    FILES.iter().fold(Router::new(), |router, file| {
+        let etag = file.etag();
+        router.route(file.path, get(async move |request: HeaderMap| file.answer(etag, &request)))
+    })
+}
 
-    /// The file, or that the client has it already.
-    pub(crate) fn serve(&self, request: &HeaderMap) -> Response {
-        let etag = self.etag();
-        let known = request.get(IF_NONE_MATCH).is_some_and(|known| known == etag);
-        let (status, text) =
-            if known { (StatusCode::NOT_MODIFIED, "") } else { (StatusCode::OK, self.text) };
-        let mut response = response(status, text);
+impl File {
+    /// The file, or that the client has it already (RFC 9110 s13.1.2).
+    fn answer(&self, etag: ETag, request: &HeaderMap) -> Response {
+        let known = request.typed_get::<IfNoneMatch>();
+        let mut response = match known.is_none_or(|known| known.precondition_passes(&etag)) {
+            true => self.text.into_response(),
+            false => StatusCode::NOT_MODIFIED.into_response(),
+        };
         let headers = response.headers_mut();
-        for (name, value) in &HEADERS {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
+        headers.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
-        headers.insert(ETAG, etag);
+        headers.typed_insert(etag);
         response
     }
 
     /// The same in every process of the same build.
-    fn etag(&self) -> HeaderValue {
+    fn etag(&self) -> ETag {
         let mut hasher = DefaultHasher::new();
         self.text.hash(&mut hasher);
-        HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish()))
-            .expect("quotes and hexadecimal digits are a valid header value")
+        let quoted = format!("\"{:016x}\"", hasher.finish());
+        quoted.parse().expect("hexadecimal digits in quotes are an entity tag")
     }
 }

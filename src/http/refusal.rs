@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use hyper::StatusCode;
-use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::{
+    ALLOW, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
-use super::{Response, json};
 use crate::ice::TooOften;
 
 /// A request that is not served.
@@ -23,6 +27,8 @@ pub(crate) enum Refusal {
     Method(&'static str),
     /// The path speaks WebSocket only, and version 13 of it.
     UpgradeRequired,
+    /// The body is longer than any may be.
+    LongBody,
     /// The client asked too often.
     TooOften {
         /// When it may ask again.
@@ -42,6 +48,7 @@ impl Refusal {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+            Self::LongBody => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Full | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -55,6 +62,7 @@ impl Refusal {
             Self::NotFound => "not_found",
             Self::Method(_) => "method_not_allowed",
             Self::UpgradeRequired => "upgrade_required",
+            Self::LongBody => "long_body",
             Self::TooOften { .. } => "too_many_requests",
             Self::Full => "too_many_connections",
             Self::Stopping => "shutting_down",
@@ -69,6 +77,7 @@ impl Refusal {
             Self::NotFound => "there is nothing at this path",
             Self::Method(_) => "this path does not take this method",
             Self::UpgradeRequired => "this path speaks WebSocket, version 13",
+            Self::LongBody => "the body of the request is too long",
             Self::TooOften { .. } => "too many requests from this address",
             Self::Full => "as many WebSockets are open as there may be",
             Self::Stopping => "the server is stopping",
@@ -85,7 +94,11 @@ impl Refusal {
             ],
             Self::TooOften { retry_after } => seconds(retry_after.as_secs_f64().ceil() as u64),
             Self::Full | Self::Stopping => seconds(5),
-            Self::BadHost | Self::BadHandshake(_) | Self::Origin | Self::NotFound => vec![],
+            Self::BadHost
+            | Self::BadHandshake(_)
+            | Self::Origin
+            | Self::NotFound
+            | Self::LongBody => vec![],
         }
     }
 }
@@ -96,13 +109,11 @@ impl From<TooOften> for Refusal {
     }
 }
 
-impl From<Refusal> for Response {
-    fn from(refusal: Refusal) -> Self {
-        let error = serde_json::json!({
-            "error": { "code": refusal.code(), "message": refusal.message() }
-        });
-        let mut response = json(refusal.status(), &error);
-        response.headers_mut().extend(refusal.headers());
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let error = json!({ "error": { "code": self.code(), "message": self.message() } });
+        let mut response = (self.status(), Json(error)).into_response();
+        response.headers_mut().extend(self.headers());
         response
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hairpin_turn::{Refusal, RequestMethod};
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
@@ -15,8 +16,8 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 #[repr(align(128))]
 pub(crate) struct RelayMetrics {
     forwarded: [Traffic; Direction::ALL.len()],
-    dropped: [Count; DropReason::ALL.len()],
-    refused: [[Count; 15]; 6],
+    dropped: [Count; DropReason::COUNT],
+    refused: [[Count; Refusal::ALL.len()]; RequestMethod::ALL.len()],
     bindings: Count,
     allocated: Count,
     released: Count,
@@ -37,18 +38,18 @@ impl RelayMetrics {
     #[inline]
     pub(crate) fn dropped(&self, reason: DropReason, packets: usize) {
         if packets > 0 {
-            self.dropped[reason as usize].add(packets as u64);
+            self.dropped[reason.place()].add(packets as u64);
         }
     }
 
-    /// A request was answered with an error. Unknown methods and codes share a series each.
-    pub(crate) fn refused(&self, method: u16, code: u16) {
-        self.refused[place(&METHODS, method)][place(&CODES, code)].add(1);
+    /// A request was answered with an error.
+    pub(crate) fn refused(&self, method: RequestMethod, refusal: Refusal) {
+        self.refused[method as usize][refusal as usize].add(1);
     }
 
     /// A Binding request was answered.
     #[inline]
-    pub(crate) fn bound(&self) {
+    pub(crate) fn binding_answered(&self) {
         self.bindings.add(1);
     }
 
@@ -124,23 +125,11 @@ impl Direction {
     }
 }
 
-/// Why a packet was dropped: the relay core's reasons, then the worker's own.
+/// Why a packet was dropped: a reason of the relay core's, or one of the worker's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DropReason {
-    /// [`hairpin_turn::Drop::Malformed`]
-    Malformed,
-    /// [`hairpin_turn::Drop::Unexpected`]
-    Unexpected,
-    /// [`hairpin_turn::Drop::NoAllocation`]
-    NoAllocation,
-    /// [`hairpin_turn::Drop::NoChannel`]
-    NoChannel,
-    /// [`hairpin_turn::Drop::NoPermission`]
-    NoPermission,
-    /// [`hairpin_turn::Drop::PeerDenied`]
-    PeerDenied,
-    /// [`hairpin_turn::Drop::TooLong`]
-    TooLong,
+    /// The core did not pass it on.
+    Core(hairpin_turn::DropReason),
     /// The kernel did not take the packet.
     SendFailed,
     /// The client's TCP connection has no room.
@@ -152,54 +141,41 @@ pub(crate) enum DropReason {
 }
 
 impl DropReason {
-    pub(super) const ALL: [Self; 11] = [
-        Self::Malformed,
-        Self::Unexpected,
-        Self::NoAllocation,
-        Self::NoChannel,
-        Self::NoPermission,
-        Self::PeerDenied,
-        Self::TooLong,
-        Self::SendFailed,
-        Self::SlowReader,
-        Self::HairpinQueueFull,
-        Self::NobodyThere,
-    ];
+    const OF_CORE: usize = hairpin_turn::DropReason::ALL.len();
+    const OF_WORKER: [Self; 4] =
+        [Self::SendFailed, Self::SlowReader, Self::HairpinQueueFull, Self::NobodyThere];
+    const COUNT: usize = Self::OF_CORE + Self::OF_WORKER.len();
+
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        hairpin_turn::DropReason::ALL.into_iter().map(Self::Core).chain(Self::OF_WORKER)
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Malformed => "malformed",
-            Self::Unexpected => "unexpected",
-            Self::NoAllocation => "no_allocation",
-            Self::NoChannel => "no_channel",
-            Self::NoPermission => "no_permission",
-            Self::PeerDenied => "peer_denied",
-            Self::TooLong => "too_long",
+            Self::Core(reason) => reason.name(),
             Self::SendFailed => "send_failed",
             Self::SlowReader => "slow_reader",
             Self::HairpinQueueFull => "hairpin_queue_full",
             Self::NobodyThere => "nobody_there",
         }
     }
-}
 
-impl From<hairpin_turn::Drop> for DropReason {
-    fn from(drop: hairpin_turn::Drop) -> Self {
-        match drop {
-            hairpin_turn::Drop::Malformed => Self::Malformed,
-            hairpin_turn::Drop::Unexpected => Self::Unexpected,
-            hairpin_turn::Drop::NoAllocation => Self::NoAllocation,
-            hairpin_turn::Drop::NoChannel => Self::NoChannel,
-            hairpin_turn::Drop::NoPermission => Self::NoPermission,
-            hairpin_turn::Drop::PeerDenied => Self::PeerDenied,
-            hairpin_turn::Drop::TooLong => Self::TooLong,
+    /// Where it is counted, in the order of [`DropReason::all`].
+    fn place(self) -> usize {
+        match self {
+            Self::Core(reason) => reason as usize,
+            Self::SendFailed => Self::OF_CORE,
+            Self::SlowReader => Self::OF_CORE + 1,
+            Self::HairpinQueueFull => Self::OF_CORE + 2,
+            Self::NobodyThere => Self::OF_CORE + 3,
         }
     }
 }
 
-/// Where a method or a code is counted: its own place, or the one after all of them.
-fn place(known: &[(u16, &str)], number: u16) -> usize {
-    known.iter().position(|(n, _)| *n == number).unwrap_or(known.len())
+impl From<hairpin_turn::DropReason> for DropReason {
+    fn from(reason: hairpin_turn::DropReason) -> Self {
+        Self::Core(reason)
+    }
 }
 
 /// The sums over all workers, as families of the Prometheus data model.
@@ -216,14 +192,15 @@ pub(super) fn gather(workers: &[Arc<RelayMetrics>]) -> Vec<MetricFamily> {
     let by_direction = |count: fn(&Traffic) -> &Count| {
         Direction::ALL.map(|d| ([d.name()], sum(&|w| count(&w.forwarded[d as usize]))))
     };
-    let dropped = DropReason::ALL.map(|r| ([r.name()], sum(&|w| &w.dropped[r as usize])));
+    let dropped = DropReason::all().map(|r| ([r.name()], sum(&|w| &w.dropped[r.place()])));
     // Only the refusals that have happened: most pairs of a method and a code never do.
-    let names = |known: &'static [(u16, &str)]| known.iter().map(|k| k.1).chain(["other"]);
-    let refused = names(&METHODS).enumerate().flat_map(|(m, method)| {
-        names(&CODES).enumerate().map(move |(c, code)| ([method, code], (m, c)))
-    });
-    let refused = refused
-        .map(|(labels, (m, c))| (labels, sum(&|w| &w.refused[m][c])))
+    let refused = RequestMethod::ALL
+        .into_iter()
+        .flat_map(|method| Refusal::ALL.map(|refusal| (method, refusal)))
+        .map(|(method, refusal)| {
+            let times = sum(&|w| &w.refused[method as usize][refusal as usize]);
+            ([method.name(), refusal.name()], times)
+        })
         .filter(|(_, times)| *times > 0);
 
     let packets = by_direction(|traffic| &traffic.packets);
@@ -281,30 +258,3 @@ fn counters<const N: usize>(
     }
     counters.collect().into_iter().filter(|family| !family.get_metric().is_empty()).collect()
 }
-
-/// STUN methods with a series of their own, and its label.
-static METHODS: [(u16, &str); 5] = [
-    (0x001, "binding"),
-    (0x003, "allocate"),
-    (0x004, "refresh"),
-    (0x008, "create_permission"),
-    (0x009, "channel_bind"),
-];
-
-/// Error codes with a series of their own.
-static CODES: [(u16, &str); 14] = [
-    (300, "300"),
-    (400, "400"),
-    (401, "401"),
-    (403, "403"),
-    (420, "420"),
-    (437, "437"),
-    (438, "438"),
-    (440, "440"),
-    (441, "441"),
-    (442, "442"),
-    (443, "443"),
-    (486, "486"),
-    (500, "500"),
-    (508, "508"),
-];

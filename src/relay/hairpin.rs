@@ -1,6 +1,6 @@
 //! Packets between workers: from an allocation of one to a relayed address of another, in process.
 
-use hairpin_turn::{HEADROOM, RelayedAddr, TAILROOM};
+use hairpin_turn::{HEADROOM, PacketBuf, RelayedAddr, TAILROOM};
 use std::ops::Range;
 use tokio::sync::mpsc;
 
@@ -30,16 +30,14 @@ impl Parcel {
         self.items.push(Item { to, from, range });
     }
 
-    /// Calls `deliver` with each packet: to, from, the buffer and where in it the packet is.
-    pub(super) fn open(
-        mut self,
-        mut deliver: impl FnMut(RelayedAddr, RelayedAddr, &mut [u8], Range<usize>),
-    ) {
+    /// Calls `deliver` with each packet: to, from, the packet.
+    pub(super) fn open(mut self, mut deliver: impl FnMut(RelayedAddr, RelayedAddr, PacketBuf<'_>)) {
         for Item { to, from, range } in self.items {
             // Each packet's surroundings are its own, so a header written here clobbers no other.
             let slot = range.start - HEADROOM..range.end + TAILROOM;
             let length = range.len();
-            deliver(to, from, &mut self.bytes[slot], HEADROOM..HEADROOM + length);
+            let packet = PacketBuf::new(&mut self.bytes[slot], HEADROOM..HEADROOM + length);
+            deliver(to, from, packet.expect("push left the room there must be"));
         }
     }
 }
@@ -91,6 +89,8 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use hairpin_stun::{ChannelNumber, Head};
+
     use super::*;
 
     fn relayed(port: u16) -> RelayedAddr {
@@ -105,11 +105,12 @@ mod tests {
         outbox.push(1, relayed(3), relayed(4), b"");
         assert_eq!(outbox.flush(), 0);
         assert!(mailboxes[0].try_recv().is_err());
+        let number = ChannelNumber::new(0x4000).expect("the first channel");
+        let head = Head::padded_channel_data(number, 5).expect("it is short");
         let mut seen = Vec::new();
-        mailboxes[1].try_recv().expect("a parcel was sent").open(|to, from, buffer, range| {
-            assert_eq!(buffer.len(), HEADROOM + range.len() + TAILROOM);
-            seen.push((to, from, buffer[range].to_vec()));
-            buffer.fill(0xFF);
+        mailboxes[1].try_recv().expect("a parcel was sent").open(|to, from, packet| {
+            seen.push((to, from, packet.payload().to_vec()));
+            packet.enclose(&head);
         });
         assert_eq!(
             seen,

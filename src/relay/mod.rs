@@ -20,7 +20,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use hairpin_turn::QuotaLedger;
+use hairpin_turn::{OwnAddresses, QuotaLedger, Rules};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -47,7 +47,8 @@ pub(crate) struct RelayContext {
 
 /// What the relay is made of.
 pub(crate) struct RelaySetup {
-    pub(crate) core: hairpin_turn::Config,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) own: OwnAddresses,
     pub(crate) addresses: Vec<RelayIp>,
     pub(crate) quotas: QuotaLedger,
     pub(crate) listeners: ListenerSockets,
@@ -73,7 +74,7 @@ impl Relay {
     pub(crate) fn start(setup: RelaySetup) -> io::Result<Self> {
         let workers = setup.metrics.len();
         let context = Arc::new(RelayContext {
-            ports: PortTable::new(&setup.addresses, setup.core.relay_ports.clone()),
+            ports: PortTable::new(&setup.addresses, setup.own.relay_ports()),
             quotas: Mutex::new(setup.quotas),
             clock: setup.clock,
             draining: AtomicBool::new(false),
@@ -88,7 +89,8 @@ impl Relay {
         for (index, (((mailbox, listeners), streams), metrics)) in parts.enumerate() {
             let setup = WorkerSetup {
                 index,
-                core: hairpin_turn::Config { seed: rand::random(), ..setup.core.clone() },
+                rules: setup.rules.clone(),
+                own: setup.own.clone(),
                 listeners,
                 mailboxes: senders.clone(),
                 metrics: metrics.clone(),

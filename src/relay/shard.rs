@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -10,8 +9,8 @@ use std::sync::{Arc, PoisonError};
 
 use arrayvec::ArrayVec;
 use hairpin_turn::{
-    AllocationId, BindError, Event, FiveTuple, Forward, Output, PeerAddr, RelayedAddr, Transport,
-    User,
+    AllocationId, BindError, Event, FiveTuple, Forward, Output, PacketBuf, PeerAddr, RelayedAddr,
+    Transport, User,
 };
 
 use super::hairpin::{Outbox, Parcel};
@@ -42,7 +41,7 @@ impl Shard {
             watch(&epoll, socket.as_fd(), Token::Listener(i))?;
         }
         Ok(Self {
-            core: hairpin_turn::Server::new(setup.core),
+            core: hairpin_turn::Server::new(setup.rules, setup.own, rand::random()),
             sockets: Sockets { listeners: setup.listeners.udp, ..Sockets::default() },
             outbox: Outbox::new(setup.mailboxes),
             sender: Sender::new(),
@@ -64,22 +63,20 @@ impl Shard {
         let mut packets = ArrayVec::<Packet<'_>, BATCH>::new();
         let datagrams = batch.recv(inlet.socket())?;
         let full = datagrams.len() == BATCH;
-        for Datagram { source, destination, buffer, range } in datagrams {
+        for Datagram { source, destination, packet } in datagrams {
             let forward = match inlet {
                 Inlet::Clients { address, .. } => {
                     let server =
                         SocketAddr::new(destination.unwrap_or(address.ip()), address.port());
                     let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
-                    self.core.handle_client(now, tuple, buffer, range)
+                    self.core.handle_client(now, tuple, packet)
                 }
-                Inlet::Peers { id, .. } => {
-                    self.core.handle_peer(now, id, PeerAddr(source), buffer, range)
-                }
+                Inlet::Peers { id, .. } => self.core.handle_peer(now, id, PeerAddr(source), packet),
             };
-            if let Some(Forward { range, to }) = forward {
+            if let Some(forward) = forward {
                 let way =
                     Way { sockets: &self.sockets, context: &self.context, metrics: &self.metrics };
-                packets.extend(way.dispatch(&mut self.outbox, to, &buffer[range]));
+                packets.extend(way.dispatch(&mut self.outbox, forward.to, forward.into_bytes()));
             }
         }
         self.metrics.dropped(DropReason::SendFailed, self.sender.send(&mut packets));
@@ -91,23 +88,18 @@ impl Shard {
     /// Takes packets that another worker's allocations sent to relayed addresses of this shard.
     pub(super) fn receive_parcel(&mut self, parcel: Parcel) {
         let now = self.context.clock.now();
-        parcel.open(|to, from, buffer, range| {
-            let forward = self.core.handle_relayed(now, to, from, buffer, range);
-            self.send_one(forward, buffer);
+        parcel.open(|to, from, packet| {
+            let forward = self.core.handle_relayed(now, to, from, packet);
+            self.send_one(forward);
         });
         self.settle();
     }
 
-    /// Takes one frame of a TURN stream. `buffer` has the headroom before `frame` that the state machine wants.
-    pub(super) fn receive_frame(
-        &mut self,
-        tuple: FiveTuple,
-        buffer: &mut [u8],
-        frame: Range<usize>,
-    ) {
+    /// Takes one frame of a TURN stream.
+    pub(super) fn receive_frame(&mut self, tuple: FiveTuple, frame: PacketBuf<'_>) {
         let now = self.context.clock.now();
-        let forward = self.core.handle_client(now, tuple, buffer, frame);
-        self.send_one(forward, buffer);
+        let forward = self.core.handle_client(now, tuple, frame);
+        self.send_one(forward);
         self.settle();
     }
 
@@ -131,10 +123,10 @@ impl Shard {
         self.settle();
     }
 
-    fn send_one(&mut self, forward: Option<Forward>, buffer: &[u8]) {
+    fn send_one(&mut self, forward: Option<Forward<'_>>) {
         let Some(forward) = forward else { return };
         let way = Way { sockets: &self.sockets, context: &self.context, metrics: &self.metrics };
-        if let Some(packet) = way.dispatch(&mut self.outbox, forward.to, &buffer[forward.range]) {
+        if let Some(packet) = way.dispatch(&mut self.outbox, forward.to, forward.into_bytes()) {
             self.metrics.dropped(DropReason::SendFailed, self.sender.send(&mut [packet]));
         }
     }
@@ -151,6 +143,7 @@ impl Shard {
                     self.core.handle_relay_bound(self.context.clock.now(), id, bound);
                 }
                 Output::CloseRelay { id, user, .. } => self.close_relay(id, &user),
+                Output::Path { .. } | Output::PathClosed { .. } => {}
                 Output::Event(event) => self.count(event),
             }
         }
@@ -254,11 +247,12 @@ impl Shard {
                 self.metrics.released();
                 tracing::debug!(client = %tuple.client, relayed = %relayed.0, ?reason, "released");
             }
-            Event::Refused { tuple, method, code } => {
-                self.metrics.refused(method, code);
+            Event::Refused { tuple, method, refusal } => {
+                self.metrics.refused(method, refusal);
+                let (method, code) = (method.name(), refusal.code());
                 tracing::debug!(client = %tuple.client, method, code, "refused");
             }
-            Event::Bound => self.metrics.bound(),
+            Event::BindingAnswered => self.metrics.binding_answered(),
             Event::Dropped(reason) => self.metrics.dropped(DropReason::from(reason), 1),
         }
     }

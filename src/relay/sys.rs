@@ -8,11 +8,10 @@
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
-use hairpin_turn::{HEADROOM, TAILROOM};
+use hairpin_turn::{HEADROOM, PacketBuf, TAILROOM};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -31,10 +30,8 @@ pub(super) struct Datagram<'b> {
     pub(super) source: SocketAddr,
     /// The local address it was sent to; known when the socket was told so by [`report_destination`].
     pub(super) destination: Option<IpAddr>,
-    /// The whole slot: headroom, datagram, tailroom.
-    pub(super) buffer: &'b mut [u8],
-    /// Where in `buffer` the datagram is.
-    pub(super) range: Range<usize>,
+    /// What it carries, in its slot of the batch's memory.
+    pub(super) packet: PacketBuf<'b>,
 }
 
 /// Buffers and headers for one `recvmmsg`.
@@ -114,12 +111,9 @@ impl RecvBatch {
                 // The kernel wrote how much it used; the next call must offer everything again.
                 header.msg_hdr.msg_namelen = Name::LEN as libc::socklen_t;
                 header.msg_hdr.msg_controllen = Control::LEN;
-                Datagram {
-                    source: name.read(),
-                    destination,
-                    buffer,
-                    range: HEADROOM..HEADROOM + length,
-                }
+                let packet = PacketBuf::new(buffer, HEADROOM..HEADROOM + length)
+                    .expect("a slot has room around what fits into it");
+                Datagram { source: name.read(), destination, packet }
             }))
     }
 }

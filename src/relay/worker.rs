@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hairpin_turn::{OwnAddresses, Rules};
 use rustix::event::epoll;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Runtime;
@@ -26,7 +27,8 @@ use crate::metrics::RelayMetrics;
 /// What a worker's shard is made of.
 pub(super) struct WorkerSetup {
     pub(super) index: usize,
-    pub(super) core: hairpin_turn::Config,
+    pub(super) rules: Arc<Rules>,
+    pub(super) own: OwnAddresses,
     pub(super) listeners: WorkerListeners,
     pub(super) mailboxes: Vec<mpsc::Sender<Parcel>>,
     pub(super) metrics: Arc<RelayMetrics>,

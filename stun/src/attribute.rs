@@ -7,6 +7,16 @@ use crate::{HEADER_LEN, Message};
 /// Bytes of an attribute's type and length.
 pub(crate) const ATTRIBUTE_HEADER_LEN: usize = 4;
 
+/// Writes the type and the length of an attribute whose value has `len` bytes, at most 65,535.
+pub(crate) fn write_header(
+    header: &mut [u8; ATTRIBUTE_HEADER_LEN],
+    kind: AttributeType,
+    len: usize,
+) {
+    header[..2].copy_from_slice(&kind.0.to_be_bytes());
+    header[2..].copy_from_slice(&(len as u16).to_be_bytes());
+}
+
 /// One attribute of a [`Message`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute<'a> {

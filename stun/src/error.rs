@@ -36,6 +36,19 @@ impl fmt::Display for ParseError {
 
 impl Error for ParseError {}
 
+/// The bytes of a stream are neither STUN nor ChannelData. Where the next message starts cannot be
+/// known: the connection is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FramingLost;
+
+impl fmt::Display for FramingLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stream is neither STUN nor ChannelData")
+    }
+}
+
+impl Error for FramingLost {}
+
 /// Why a message is not known to come from the holder of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IntegrityError {

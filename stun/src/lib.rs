@@ -1,9 +1,11 @@
 //! STUN and TURN message codec: views over bytes and builders into the caller's buffer.
 //!
 //! A [`Message`] is a checked view of a received datagram; a [`Writer`] builds one into a buffer of
-//! the caller's. Nothing is allocated and nothing is copied but what is written. The two messages
-//! that carry media have shorter paths: [`ChannelData`] is a four-byte header, and
-//! [`write_data_indication`] puts a Data indication around a payload that stays where it is.
+//! the caller's. Nothing is copied but what is written. The two messages that carry media have
+//! shorter paths: a [`PacketBuf`] is a payload with room around it, and a [`Head`] what ChannelData
+//! or a Data indication put into that room. A [`Reader`] cuts a byte stream into frames.
+//!
+//! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here.
 //!
 //! No input makes this crate panic: bytes from strangers give an error or `None`.
 //!
@@ -30,6 +32,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
@@ -40,18 +43,22 @@ pub mod decode;
 mod demux;
 mod error;
 mod frame;
-mod indication;
+mod head;
 mod integrity;
 mod key;
 mod message;
+mod packet;
+mod reader;
 mod writer;
 
 pub use attribute::{Attribute, AttributeType, Attributes};
-pub use channel::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber, write_channel_data_header};
+pub use channel::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber};
 pub use demux::FirstByte;
-pub use error::{BufferTooSmall, IntegrityError, ParseError};
+pub use error::{BufferTooSmall, FramingLost, IntegrityError, ParseError};
 pub use frame::{Frame, MAX_FRAME_LEN, next_frame};
-pub use indication::{data_indication_header_len, write_data_indication};
+pub use head::Head;
 pub use key::{Key, rest_password, sha256_key, userhash};
 pub use message::{Class, HEADER_LEN, MAGIC_COOKIE, Message, Method, TransactionId};
+pub use packet::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
+pub use reader::Reader;
 pub use writer::Writer;

@@ -15,6 +15,21 @@ pub const HEADER_LEN: usize = 20;
 /// say.
 pub(crate) const MAX_MESSAGE_LEN: usize = HEADER_LEN + 0xFFFC;
 
+/// Writes the header of a message of `len` bytes, itself included. `len` is a multiple of four and
+/// at most [`MAX_MESSAGE_LEN`].
+pub(crate) fn write_header(
+    header: &mut [u8; HEADER_LEN],
+    class: Class,
+    method: Method,
+    len: usize,
+    id: TransactionId,
+) {
+    header[..2].copy_from_slice(&method.message_type(class).to_be_bytes());
+    header[2..4].copy_from_slice(&((len - HEADER_LEN) as u16).to_be_bytes());
+    header[4..8].copy_from_slice(&MAGIC_COOKIE.to_be_bytes());
+    header[8..].copy_from_slice(&id.0);
+}
+
 /// A well-formed STUN message, borrowed from the buffer it was received in.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
@@ -251,7 +266,7 @@ impl Method {
     }
 
     /// The message type of this method in a class; bits above the twelfth are left out.
-    pub(crate) fn message_type(self, class: Class) -> u16 {
+    fn message_type(self, class: Class) -> u16 {
         let m = self.0;
         (m & 0x000F) | (m & 0x0070) << 1 | (m & 0x0F80) << 2 | class.bits()
     }

@@ -2,8 +2,8 @@
 
 use core::net::SocketAddr;
 
-use crate::attribute::ATTRIBUTE_HEADER_LEN;
-use crate::message::{Class, HEADER_LEN, MAGIC_COOKIE, MAX_MESSAGE_LEN, Method, TransactionId};
+use crate::attribute::{self, ATTRIBUTE_HEADER_LEN};
+use crate::message::{self, Class, HEADER_LEN, MAX_MESSAGE_LEN, Method, TransactionId};
 use crate::{AttributeType, BufferTooSmall, address, integrity};
 
 /// Builds one message, attribute by attribute in the order of the calls.
@@ -26,10 +26,7 @@ impl<'b> Writer<'b> {
         let limit = buf.len().min(MAX_MESSAGE_LEN);
         let buf = &mut buf[..limit];
         let len = buf.first_chunk_mut().map(|header: &mut [u8; HEADER_LEN]| {
-            header[..2].copy_from_slice(&method.message_type(class).to_be_bytes());
-            header[2..4].copy_from_slice(&[0, 0]);
-            header[4..8].copy_from_slice(&MAGIC_COOKIE.to_be_bytes());
-            header[8..].copy_from_slice(&id.0);
+            message::write_header(header, class, method, HEADER_LEN, id);
             HEADER_LEN
         });
         Self { buf, id, len }
@@ -137,10 +134,10 @@ impl<'b> Writer<'b> {
         self.len.ok_or(BufferTooSmall)
     }
 
-    /// One attribute: header, a value of `len` bytes that `fill` writes or leaves as it is, zero
+    /// One attribute: header, a value of `len` bytes that `fill` writes, zero
     /// padding. `fill` also sees the message up to the attribute, the length in its header counting
     /// the attribute.
-    pub(crate) fn attribute(
+    fn attribute(
         &mut self,
         kind: AttributeType,
         len: usize,
@@ -154,9 +151,9 @@ impl<'b> Writer<'b> {
         // Both lengths fit 16 bits because `new` bounds the buffer by MAX_MESSAGE_LEN.
         message[2..4].copy_from_slice(&((end - HEADER_LEN) as u16).to_be_bytes());
         let (covered, attribute) = message.split_at_mut(start);
-        attribute[..2].copy_from_slice(&kind.0.to_be_bytes());
-        attribute[2..4].copy_from_slice(&(len as u16).to_be_bytes());
-        let (value, padding) = attribute[ATTRIBUTE_HEADER_LEN..].split_at_mut(len);
+        let Some((header, value)) = attribute.split_first_chunk_mut() else { return self };
+        attribute::write_header(header, kind, len);
+        let (value, padding) = value.split_at_mut(len);
         fill(covered, value);
         padding.fill(0);
         self.len = Some(end);

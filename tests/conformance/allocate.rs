@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use hairpin_sim::client::{Client, Response, allocate_udp};
-use hairpin_sim::relay::{Relay, config};
+use hairpin_sim::relay::{Config, RELAY_PORTS, Relay, SERVER_V4, SERVER_V6, config, own_addresses};
 use hairpin_stun::{AttributeType, Method, Writer};
-use hairpin_turn::{BindError, Config, Event, Family, Quotas, RelayedAddr, Transport};
+use hairpin_turn::{BindError, Event, Family, OwnedPacket, Quotas, RelayedAddr, Transport};
 
 use super::{addr, allocated, peer, peer_reaches};
 
@@ -168,10 +168,10 @@ fn c084_even_port_with_reservation_cannot_be_met() {
 #[test]
 fn c077_an_unsupported_or_disabled_family_is_440() {
     let mut only_v4 = config();
-    only_v4.relay_v6 = false;
+    only_v4.own = own_addresses(&[SERVER_V4], RELAY_PORTS);
     assert_eq!(allocate_with(only_v4, family(2)).error(), Some(440));
     let mut only_v6 = config();
-    only_v6.relay_v4 = false;
+    only_v6.own = own_addresses(&[SERVER_V6], RELAY_PORTS);
     assert_eq!(allocate_with(only_v6, family(1)).error(), Some(440));
     assert_eq!(allocate_with(config(), family(0)).error(), Some(440));
     assert!(allocate_with(config(), family(2)).relayed().0.is_ipv6());
@@ -189,7 +189,7 @@ fn c078_no_family_asked_is_ipv4_even_for_an_ipv6_client() {
 #[test]
 fn c079_no_family_asked_and_no_ipv4_is_440() {
     let mut only_v6 = config();
-    only_v6.relay_v4 = false;
+    only_v6.own = own_addresses(&[SERVER_V6], RELAY_PORTS);
     assert_eq!(allocate_with(only_v6, |_| {}).error(), Some(440));
 }
 
@@ -283,7 +283,7 @@ fn c098_over_the_maximum_is_the_maximum() {
         assert_eq!(granted(config(), Some(asked)), Some(3600), "{asked}");
     }
     let mut short = config();
-    short.max_lifetime = Duration::from_secs(300);
+    short.rules.max_lifetime = Duration::from_secs(300);
     assert_eq!(granted(short, None), Some(300), "also below the default");
 }
 
@@ -335,9 +335,9 @@ fn c100_the_relayed_address_is_the_one_the_caller_advertises() {
     client.ensure_nonce(&mut relay);
     let id = client.transaction();
     let bytes = client.signed(Method::ALLOCATE, id, allocate_udp);
-    let mut buf = [&[0; hairpin_turn::HEADROOM][..], &bytes, &[0; hairpin_turn::TAILROOM]].concat();
-    let range = hairpin_turn::HEADROOM..hairpin_turn::HEADROOM + bytes.len();
-    assert_eq!(relay.server.handle_client(relay.now, client.tuple, &mut buf, range), None);
+    let mut packet = OwnedPacket::from(bytes.as_slice());
+    let forward = relay.server.handle_client(relay.now, client.tuple, packet.packet());
+    assert!(forward.is_none());
     let Some(hairpin_turn::Output::BindRelay { id, family: Family::V4, .. }) =
         relay.server.poll_output()
     else {

@@ -3,7 +3,7 @@
 use hairpin_sim::client::{Client, Received, channel_data};
 use hairpin_sim::relay::{Relay, Relayed};
 use hairpin_stun::{AttributeType, Method};
-use hairpin_turn::{Drop, Event, PeerAddr, RelayedAddr, Transport};
+use hairpin_turn::{DropReason, Event, PeerAddr, RelayedAddr, Transport};
 
 use super::{addr, allocated, peer, peer_reaches, peer_v6};
 
@@ -170,7 +170,7 @@ fn c147_an_unbound_number_is_dropped() {
     let (mut relay, mut client, _) = bound();
     client.send_channel(&mut relay, 0x4001, b"data");
     assert!(relay.to_peers.is_empty());
-    assert_eq!(relay.events, [Event::Dropped(Drop::NoChannel)]);
+    assert_eq!(relay.events, [Event::Dropped(DropReason::NoChannel)]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn c148_other_first_bytes_are_dropped() {
         bytes[0] = first;
         assert!(relayed_of(&mut relay, &client, &bytes).is_empty(), "{first}");
     }
-    assert!(relay.events.iter().all(|event| *event == Event::Dropped(Drop::Malformed)));
+    assert!(relay.events.iter().all(|event| *event == Event::Dropped(DropReason::Malformed)));
     assert!(relay.recipients().next().is_none());
 }
 

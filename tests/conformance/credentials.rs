@@ -166,7 +166,7 @@ fn c036_a_nonce_is_of_no_use_from_another_address() {
 #[test]
 fn c037_a_nonce_expires_within_an_hour_and_cannot_be_guessed() {
     let mut eternal = config();
-    eternal.nonce_lifetime = Duration::from_secs(1 << 30);
+    eternal.rules.nonce_lifetime = Duration::from_secs(1 << 30);
     let mut relay = Relay::new(eternal);
     let mut client = Client::ann(1);
     client.ensure_nonce(&mut relay);
@@ -178,7 +178,7 @@ fn c037_a_nonce_expires_within_an_hour_and_cannot_be_guessed() {
 
     // Same second, same client, another secret: nothing of the unpredictable part is the same.
     let mut other = config();
-    other.credentials.secrets = vec![(*b"south").into()];
+    other.rules.credentials.secrets = vec![(*b"south").into()];
     let mut client = Client::ann(1);
     client.ensure_nonce(&mut Relay::new(other));
     assert_ne!(client.nonce[21..], issued[21..]);
@@ -217,7 +217,7 @@ fn c047_the_key_is_md5_of_user_realm_and_password() {
 
 #[test]
 fn c048_the_server_is_told_keys_and_never_passwords() {
-    let credentials = config().credentials;
+    let credentials = config().rules.credentials;
     let (name, key) = &credentials.users[0];
     assert_eq!(key.as_ref(), Key::long_term(name, REALM, "ann's password").as_ref());
     assert!(!format!("{credentials:?}").contains("north"));
@@ -271,8 +271,8 @@ fn c050_c051_answers_to_the_authenticated_are_signed_and_repeat_no_credentials()
 fn c052_realm_username_and_password_need_not_be_ascii() {
     let (user, realm, password) = ("マトリックス", "bücher.example", "pässwörd");
     let mut config = config();
-    config.realm = realm.into();
-    config.credentials.users = vec![(user.into(), Key::long_term(user, realm, password))];
+    config.rules.realm = realm.into();
+    config.rules.credentials.users = vec![(user.into(), Key::long_term(user, realm, password))];
     let mut relay = Relay::new(config);
     let mut client = Client::ann(1);
     (client.username, client.realm) = (user.into(), realm.into());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use hairpin_sim::client::Client;
 use hairpin_stun::{AttributeType, Method};
-use hairpin_turn::{Drop, Event};
+use hairpin_turn::{DropReason, Event};
 
 use super::{addr, allocated, client_reaches, peer, peer_reaches, peer_v6};
 
@@ -98,7 +98,7 @@ fn c116_a_permission_lasts_300_seconds() {
     relay.advance_secs(2);
     assert!(!peer_reaches(&mut relay, &client, relayed, peer(1)));
     assert!(!client_reaches(&mut relay, &mut client, peer(1)));
-    assert_eq!(relay.events.last(), Some(&Event::Dropped(Drop::NoPermission)));
+    assert_eq!(relay.events.last(), Some(&Event::Dropped(DropReason::NoPermission)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use hairpin_sim::client::{Client, Received, allocate_udp, build};
 use hairpin_sim::relay::{REALM, Relay, config};
 use hairpin_stun::{AttributeType, Class, Method, TransactionId};
-use hairpin_turn::{Drop, Event, Transport};
+use hairpin_turn::{DropReason, Event, Transport};
 
 use super::{allocated, peer};
 
@@ -26,7 +26,10 @@ fn c056_without_an_allocation_data_is_dropped() {
     let mut client = Client::ann(1);
     client.send(&mut relay, peer(1), b"data");
     client.send_channel(&mut relay, 0x4000, b"data");
-    assert_eq!(relay.events, [Drop::NoAllocation, Drop::NoAllocation].map(Event::Dropped));
+    assert_eq!(
+        relay.events,
+        [DropReason::NoAllocation, DropReason::NoAllocation].map(Event::Dropped)
+    );
     assert!(relay.to_peers.is_empty() && relay.recipients().next().is_none());
 }
 
@@ -70,7 +73,7 @@ fn c058_software_is_in_allocate_and_refresh_only_and_can_be_switched_off() {
     }
 
     let mut silent = config();
-    silent.software = None;
+    silent.rules.software = None;
     let response = Client::ann(1).request(&mut Relay::new(silent), Method::ALLOCATE, allocate_udp);
     assert!(response.is_success() && !response.has(software));
 }

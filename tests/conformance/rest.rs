@@ -73,7 +73,7 @@ fn c187_nobody_else_profits_from_a_live_allocation() {
 #[test]
 fn c188_several_secrets_live_during_a_rotation() {
     let mut rotating = config();
-    rotating.credentials.secrets = vec![(*b"new").into(), (*b"old").into()];
+    rotating.rules.credentials.secrets = vec![(*b"new").into(), (*b"old").into()];
     let mut relay = Relay::new(rotating);
     for (host, secret, error) in [(1, "new", None), (2, "old", None), (3, "older", Some(401))] {
         let issued = rest_credentials(secret.as_bytes(), "id", EPOCH + 600);
@@ -84,7 +84,7 @@ fn c188_several_secrets_live_during_a_rotation() {
 #[test]
 fn c188_a_nonce_of_the_old_secret_is_good_during_a_rotation() {
     let mut rotating = config();
-    rotating.credentials.secrets.insert(0, (*b"new").into());
+    rotating.rules.credentials.secrets.insert(0, (*b"new").into());
     let (mut before, mut after) = (Relay::default(), Relay::new(rotating));
     let mut client = Client::ann(1);
     client.ensure_nonce(&mut before);

@@ -1,9 +1,11 @@
 //! RFC 8656 s21: what a relay must not be used for, and what becomes of packets to ourselves.
 
 use hairpin_sim::client::{Client, Received, allocate_udp, build};
-use hairpin_sim::relay::{Astray, PORT, Relay, Relayed, SERVER_V4, config};
+use hairpin_sim::relay::{
+    Astray, PORT, RELAY_PORTS, Relay, Relayed, SERVER_V4, SERVER_V6, config, own_addresses,
+};
 use hairpin_stun::{AttributeType, Class, Method, TransactionId};
-use hairpin_turn::{Drop, Event, PeerAddr, PeerPolicy, RelayedAddr, Transport};
+use hairpin_turn::{DropReason, Event, PeerAddr, PeerPolicy, RelayedAddr, Transport};
 
 use super::{addr, allocated};
 
@@ -110,7 +112,7 @@ fn c161_inward_addresses_are_refused_in_every_spelling() {
 fn c161_only_an_explicit_allow_opens_them() {
     let mut open = config();
     let ranges = |texts: &[&str]| texts.iter().map(|text| text.parse().expect(text)).collect();
-    open.policy = PeerPolicy::new(ranges(&["10.1.0.0/16", "fd00::/8"]), ranges(&["8.8.8.8"]));
+    open.rules.policy = PeerPolicy::new(ranges(&["10.1.0.0/16", "fd00::/8"]), ranges(&["8.8.8.8"]));
     let mut relay = Relay::new(open);
     for (ip, error) in [
         ("10.1.2.3", None),
@@ -134,11 +136,11 @@ fn c162_our_own_listeners_are_refused_as_peers() {
     assert!(client.permit(&mut relay, &[addr("203.0.113.1:50999")]).is_success());
     relay.forget();
     client.send(&mut relay, listener, b"nested");
-    assert_eq!(relay.events, [Event::Dropped(Drop::PeerDenied)]);
+    assert_eq!(relay.events, [Event::Dropped(DropReason::PeerDenied)]);
     assert!(relay.to_peers.is_empty() && relay.astray.is_empty());
     // Not even where its address was opened explicitly, nor in another spelling.
     let mut open = config();
-    open.policy = PeerPolicy::new(vec![SERVER_V4.into()], vec![]);
+    open.rules.policy = PeerPolicy::new(vec![SERVER_V4.into()], vec![]);
     let mut relay = Relay::new(open);
     client.allocate(&mut relay);
     assert_eq!(client.permit(&mut relay, &[listener]).error(), Some(403));
@@ -173,7 +175,10 @@ fn c162_a_hairpin_needs_both_permissions() {
     ann.permit(&mut relay, &[bobs.0]);
     ann.send(&mut relay, bobs.0, b"hello");
     assert_eq!(relay.received(&bob.tuple), None);
-    assert_eq!(relay.events, [Drop::NoPermission, Drop::NoPermission].map(Event::Dropped));
+    assert_eq!(
+        relay.events,
+        [DropReason::NoPermission, DropReason::NoPermission].map(Event::Dropped)
+    );
     assert!(relay.to_peers.is_empty());
 }
 
@@ -208,7 +213,7 @@ fn c162_a_client_may_talk_to_itself_once_around() {
 #[test]
 fn c162_an_address_of_another_shard_is_handed_over() {
     let mut other_shard = config();
-    other_shard.relay_ports = 50_500..=50_999;
+    other_shard.own = own_addresses(&[SERVER_V4, SERVER_V6], 50_500..=50_999);
     let (mut here, mut there) = (Relay::default(), Relay::new(other_shard));
     let (mut ann, mut bob) = (Client::ann(1), Client::bob(2));
     let (anns, bobs) = (ann.allocate(&mut here), bob.allocate(&mut there));
@@ -225,13 +230,13 @@ fn c162_an_address_of_another_shard_is_handed_over() {
 
     there.forget();
     there.shard_sends(&Astray { to: RelayedAddr(addr("203.0.113.1:50900")), ..packet });
-    assert_eq!(there.events, [Event::Dropped(Drop::NoAllocation)]);
+    assert_eq!(there.events, [Event::Dropped(DropReason::NoAllocation)]);
 }
 
 #[test]
 fn c162_a_private_relay_address_is_reached_in_process_and_no_other_way() {
     let mut private = config();
-    private.relay_ips.push(addr("192.168.1.5:0").ip());
+    private.own = own_addresses(&[SERVER_V4, addr("192.168.1.5:0").ip()], RELAY_PORTS);
     let mut relay = Relay::new(private);
     let mut client = Client::ann(1);
     client.allocate(&mut relay);
@@ -243,7 +248,7 @@ fn c162_a_private_relay_address_is_reached_in_process_and_no_other_way() {
     client.send(&mut relay, addr("192.168.1.5:22"), b"hello");
     assert_eq!(
         relay.events,
-        [Event::Dropped(Drop::PeerDenied)],
+        [Event::Dropped(DropReason::PeerDenied)],
         "no relay port: the policy decides"
     );
     assert!(relay.to_peers.is_empty());
@@ -267,7 +272,7 @@ fn packets_that_no_answer_can_reach_are_dropped() {
         let mut client = Client::ann(1);
         client.tuple.client = addr(source);
         assert_eq!(client.exchange(&mut relay, &bytes), None, "{source}");
-        assert_eq!(relay.events, [Event::Dropped(Drop::Unexpected)]);
+        assert_eq!(relay.events, [Event::Dropped(DropReason::Unexpected)]);
     }
 }
 

@@ -3,7 +3,7 @@
 use hairpin_sim::client::{Client, Received, build};
 use hairpin_sim::relay::{Relay, Relayed};
 use hairpin_stun::{AttributeType, Class, Method, Writer};
-use hairpin_turn::{Drop, Event, PeerAddr, RelayedAddr};
+use hairpin_turn::{DropReason, Event, PeerAddr, RelayedAddr};
 
 use super::{addr, allocated, client_reaches, peer, peer_reaches, peer_v6};
 
@@ -38,7 +38,7 @@ fn c120_send_without_peer_or_data_is_dropped() {
         w.bytes(AttributeType::XOR_PEER_ADDRESS, &[0, 1, 2]).bytes(AttributeType::DATA, b"data");
     });
     assert!(relay.to_peers.is_empty());
-    assert_eq!(relay.events, [Drop::Malformed; 3].map(Event::Dropped));
+    assert_eq!(relay.events, [DropReason::Malformed; 3].map(Event::Dropped));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn c122_without_a_permission_it_is_dropped_in_silence() {
     let (mut relay, mut client, _) = permitted();
     client.send(&mut relay, peer(2), b"data");
     assert!(relay.to_peers.is_empty() && relay.recipients().next().is_none());
-    assert_eq!(relay.events, [Event::Dropped(Drop::NoPermission)]);
+    assert_eq!(relay.events, [Event::Dropped(DropReason::NoPermission)]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn c131_the_longest_datagrams_are_relayed_or_counted() {
     let longest = vec![7; 65_507];
     relay.peer_sends(peer(1), relayed, &longest);
     assert_eq!(client.receive(&mut relay), None, "with its header it fits no datagram");
-    assert_eq!(relay.events, [Event::Dropped(Drop::TooLong)]);
+    assert_eq!(relay.events, [Event::Dropped(DropReason::TooLong)]);
     let fitting = &longest[..65_507 - 36 - 3];
     relay.peer_sends(peer(1), relayed, fitting);
     assert_eq!(client.receive(&mut relay), Some(Received::data(peer(1), fitting)));
@@ -178,5 +178,5 @@ fn c135_a_data_indication_from_a_client_is_dropped() {
         w.xor_address(AttributeType::XOR_PEER_ADDRESS, peer(1)).bytes(AttributeType::DATA, b"data");
     });
     assert!(relay.to_peers.is_empty());
-    assert_eq!(relay.events, [Event::Dropped(Drop::Unexpected)]);
+    assert_eq!(relay.events, [Event::Dropped(DropReason::Unexpected)]);
 }

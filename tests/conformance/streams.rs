@@ -2,7 +2,7 @@
 
 use hairpin_sim::client::{Client, Response, allocate_udp, build, channel_data};
 use hairpin_sim::relay::Relay;
-use hairpin_stun::{AttributeType, Class, Method, TransactionId};
+use hairpin_stun::{AttributeType, Class, FramingLost, Method, Reader, TransactionId};
 use hairpin_turn::{Event, ReleaseReason, Transport};
 
 use super::{peer, peer_reaches};
@@ -37,11 +37,11 @@ fn outcome(chunk: usize) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let mut relay = Relay::default();
     let mut client = ann();
     client.ensure_nonce(&mut relay);
-    let mut buffered = Vec::new();
+    let mut reader = Reader::new();
     for bytes in conversation(&mut client).chunks(chunk) {
-        assert!(relay.stream_sends(client.tuple, &mut buffered, bytes));
+        assert_eq!(relay.stream_sends(client.tuple, &mut reader, bytes), Ok(()));
     }
-    assert!(buffered.is_empty());
+    assert_eq!(reader.buffered(), 0);
     let heard = relay.take_relayed().into_iter().map(|relayed| relayed.payload).collect();
     let answers = std::iter::from_fn(|| relay.received(&client.tuple)).collect();
     (heard, answers)
@@ -67,12 +67,14 @@ fn c154_several_messages_in_one_segment_are_taken_in_order() {
 #[test]
 fn c155_a_garbage_first_byte_closes() {
     for first in (4..=63).chain(80..=255) {
-        let (mut relay, client, mut buffered) = (Relay::default(), ann(), Vec::new());
-        assert!(!relay.stream_sends(client.tuple, &mut buffered, &[first]), "{first}");
+        let (mut relay, client, mut reader) = (Relay::default(), ann(), Reader::new());
+        let taken = relay.stream_sends(client.tuple, &mut reader, &[first]);
+        assert_eq!(taken, Err(FramingLost), "{first}");
     }
-    let (mut relay, client, mut buffered) = (Relay::default(), ann(), Vec::new());
+    let (mut relay, client, mut reader) = (Relay::default(), ann(), Reader::new());
     let not_stun = b"\x00\x01\x00\x00\x21\x12\xA4\x43";
-    assert!(!relay.stream_sends(client.tuple, &mut buffered, not_stun), "a wrong cookie");
+    let taken = relay.stream_sends(client.tuple, &mut reader, not_stun);
+    assert_eq!(taken, Err(FramingLost), "a wrong cookie");
 }
 
 #[test]

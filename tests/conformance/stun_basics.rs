@@ -3,7 +3,7 @@
 use hairpin_sim::client::{Client, Response, allocate_udp, build};
 use hairpin_sim::relay::{PORT, Relay, SERVER_V6};
 use hairpin_stun::{AttributeType, Class, Method, TransactionId, decode};
-use hairpin_turn::{Drop, Event};
+use hairpin_turn::{DropReason, Event};
 
 use super::{addr, allocated, peer};
 
@@ -14,7 +14,7 @@ fn binding() -> Vec<u8> {
 }
 
 /// Sends bytes that must not be answered, and says why they were dropped.
-fn dropped(bytes: &[u8]) -> Option<Drop> {
+fn dropped(bytes: &[u8]) -> Option<DropReason> {
     let mut relay = Relay::default();
     assert_eq!(Client::ann(1).exchange(&mut relay, bytes), None);
     match relay.events.as_slice() {
@@ -37,7 +37,7 @@ fn c001_first_two_bits_not_zero_is_dropped() {
 fn c002_wrong_cookie_is_dropped() {
     let mut bytes = binding();
     bytes[4] ^= 1;
-    assert_eq!(dropped(&bytes), Some(Drop::Malformed));
+    assert_eq!(dropped(&bytes), Some(DropReason::Malformed));
 }
 
 #[test]
@@ -46,12 +46,12 @@ fn c003_wrong_length_is_dropped() {
         w.text(AttributeType::SOFTWARE, "test");
     });
     odd[3] -= 1;
-    assert_eq!(dropped(&odd), Some(Drop::Malformed));
+    assert_eq!(dropped(&odd), Some(DropReason::Malformed));
     let mut long = binding();
     long[3] = 4;
-    assert_eq!(dropped(&long), Some(Drop::Malformed));
-    assert_eq!(dropped(&binding()[..19]), Some(Drop::Malformed));
-    assert_eq!(dropped(&[]), Some(Drop::Malformed));
+    assert_eq!(dropped(&long), Some(DropReason::Malformed));
+    assert_eq!(dropped(&binding()[..19]), Some(DropReason::Malformed));
+    assert_eq!(dropped(&[]), Some(DropReason::Malformed));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn c004_overrunning_attribute_is_dropped() {
         w.text(AttributeType::SOFTWARE, "test");
     });
     bytes[23] = 5;
-    assert_eq!(dropped(&bytes), Some(Drop::Malformed));
+    assert_eq!(dropped(&bytes), Some(DropReason::Malformed));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn c006_padding_is_ignored_on_receipt_and_zero_when_sent() {
 fn c007_an_unknown_method_is_not_answered() {
     for method in [0x002, 0x005, 0x00A, 0x0FF] {
         let bytes = build(Class::Request, Method(method), ID, |_| {});
-        assert_eq!(dropped(&bytes), Some(Drop::Unexpected), "{method:#x}");
+        assert_eq!(dropped(&bytes), Some(DropReason::Unexpected), "{method:#x}");
     }
 }
 
@@ -103,7 +103,7 @@ fn c008_responses_are_dropped() {
     for class in [Class::Success, Class::Error] {
         for method in [Method::BINDING, Method::ALLOCATE, Method::REFRESH] {
             let bytes = build(class, method, ID, |_| {});
-            assert_eq!(dropped(&bytes), Some(Drop::Unexpected));
+            assert_eq!(dropped(&bytes), Some(DropReason::Unexpected));
         }
     }
 }
@@ -196,11 +196,11 @@ fn c014_a_wrong_fingerprint_is_dropped_and_a_right_one_is_answered_with_one() {
 
     let mut bad = good.clone();
     bad[27] ^= 1;
-    assert_eq!(dropped(&bad), Some(Drop::Malformed));
+    assert_eq!(dropped(&bad), Some(DropReason::Malformed));
     let not_last = build(Class::Request, Method::BINDING, ID, |w| {
         w.fingerprint().text(AttributeType::SOFTWARE, "late");
     });
-    assert_eq!(dropped(&not_last), Some(Drop::Malformed));
+    assert_eq!(dropped(&not_last), Some(DropReason::Malformed));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn c015_binding_tells_the_source_address() {
     assert!(response.is_success());
     let mapped = response.xor_address(AttributeType::XOR_MAPPED_ADDRESS);
     assert_eq!(mapped, Some(client.tuple.client));
-    assert_eq!(relay.events, [Event::Bound]);
+    assert_eq!(relay.events, [Event::BindingAnswered]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ async fn c060_udp_and_tcp_and_each_port_are_five_tuples_of_their_own() {
     let mut streams = Vec::new();
     for (socket, server) in tcp.into_iter().zip([addresses.turn_tcp[0], addresses.http[0]]) {
         let stream = socket.connect(server).await.expect("the server listens");
-        let mut client = Client::new(Wire::Tcp(stream, Vec::new()));
+        let mut client = Client::new(Wire::Tcp(stream, Default::default()));
         relayed.push(client.allocate().await.expect("there is room"));
         streams.push(client);
     }

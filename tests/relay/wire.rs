@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hairpin_sim::{TurnClient, TurnEvent};
-use hairpin_stun::{
-    AttributeType, Class, Frame, Message, Method, TransactionId, Writer, next_frame,
-};
+use hairpin_sim::client::Response;
+use hairpin_sim::{TurnClient, TurnEvent, build};
+use hairpin_stun::{AttributeType, Class, Method, Reader, TransactionId};
+use hairpin_turn::Transport;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -16,7 +16,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How a client reaches the server.
 pub(super) enum Wire {
     Udp(UdpSocket),
-    Tcp(TcpStream, Vec<u8>),
+    Tcp(TcpStream, Reader),
 }
 
 impl Wire {
@@ -28,7 +28,7 @@ impl Wire {
     }
 
     pub(super) async fn tcp(server: SocketAddr) -> Self {
-        Self::Tcp(TcpStream::connect(server).await.expect("the server listens"), Vec::new())
+        Self::Tcp(TcpStream::connect(server).await.expect("the server listens"), Reader::new())
     }
 
     pub(super) fn local(&self) -> SocketAddr {
@@ -60,21 +60,23 @@ impl Wire {
                 buffer.truncate(length);
                 Some(buffer)
             }
-            Self::Tcp(stream, buffer) => loop {
-                match next_frame(buffer) {
-                    Frame::Complete { len, padded } => {
-                        let mut frame: Vec<u8> = buffer.drain(..padded).collect();
-                        frame.truncate(len);
-                        return Some(frame);
-                    }
-                    Frame::Garbage => panic!("the server broke the framing"),
-                    Frame::Incomplete => {}
+            Self::Tcp(stream, reader) => loop {
+                if let Some(frame) = reader.next_frame().expect("the server keeps the framing") {
+                    return Some(frame.payload().to_vec());
                 }
                 // A reset is a way to close, too.
-                if stream.read_buf(buffer).await.unwrap_or(0) == 0 {
-                    return None;
+                match stream.read(reader.spare()).await.unwrap_or(0) {
+                    0 => return None,
+                    length => reader.filled(length),
                 }
             },
+        }
+    }
+
+    fn transport(&self) -> Transport {
+        match self {
+            Self::Udp(_) => Transport::Udp,
+            Self::Tcp(..) => Transport::Tcp,
         }
     }
 }
@@ -87,7 +89,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(wire: Wire) -> Self {
-        Self { wire, turn: TurnClient::new(super::USER, super::PASSWORD) }
+        let turn = TurnClient::new(super::USER, super::PASSWORD).over(wire.transport());
+        Self { wire, turn }
     }
 
     pub(super) async fn udp(server: SocketAddr) -> Self {
@@ -151,19 +154,16 @@ impl Client {
 
 /// A Binding request.
 pub(super) fn binding(id: u8) -> Vec<u8> {
-    let mut buffer = [0; 20];
-    let id = TransactionId([id; 12]);
-    let length = Writer::new(&mut buffer, Class::Request, Method::BINDING, id).finish();
-    buffer[..length.expect("a header fits")].to_vec()
+    build(Class::Request, Method::BINDING, TransactionId([id; 12]), |_| {})
 }
 
 /// The XOR-MAPPED-ADDRESS of a Binding success with this transaction id.
 pub(super) fn mapped(answer: &[u8], id: u8) -> SocketAddr {
-    let message = Message::parse(answer).expect("the server sends STUN");
+    let response = Response(answer.to_vec());
+    let message = response.message();
     assert_eq!((message.class(), message.method()), (Class::Success, Method::BINDING));
     assert_eq!(message.transaction_id(), TransactionId([id; 12]));
-    let value = message.get(AttributeType::XOR_MAPPED_ADDRESS).expect("it is always there");
-    hairpin_stun::decode::xor_address(value, message.transaction_id()).expect("it is well formed")
+    response.xor_address(AttributeType::XOR_MAPPED_ADDRESS).expect("it is always there")
 }
 
 /// The body of an HTTP answer.

@@ -32,7 +32,7 @@ impl Server {
         message: &Message<'a>,
     ) -> Result<Caller<'a>, Denial> {
         let claim = Claimed::read(message)?;
-        if claim.realm != self.config.realm {
+        if claim.realm != self.rules.realm {
             return Err(Denial::Unauthenticated);
         }
         let key = self.prove(now, tuple, message, claim.username).ok_or(Denial::Unauthenticated)?;
@@ -59,7 +59,7 @@ impl Server {
         {
             return Some(&allocation.claim.key).filter(|key| proves(key)).cloned();
         }
-        self.config.credentials.keys(username, &self.config.realm, now.unix).find(proves)
+        self.rules.credentials.keys(username, &self.rules.realm, now.unix).find(proves)
     }
 }
 

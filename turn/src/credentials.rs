@@ -1,12 +1,32 @@
 //! Whose password is what: static users, and REST usernames that carry their own proof.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use hairpin_stun::{Key, rest_password};
 
-use crate::Credentials;
+/// Who may allocate: REST credentials under any of the secrets (draft-uberti-behave-turn-rest), and
+/// static users.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Shared secrets; the first is the one nonces are made with and new credentials issued under,
+    /// all are accepted. Never empty in a running server.
+    pub secrets: Vec<Box<[u8]>>,
+    /// Static users: name and long-term key (RFC 8489 s9.2.2), never the password.
+    pub users: Vec<(Box<str>, Key)>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("secrets", &self.secrets.len())
+            .field("users", &self.users.len())
+            .finish()
+    }
+}
 
 /// A username and password for `RTCPeerConnection`, good until its expiry on every server that
 /// shares the secret.
@@ -76,7 +96,6 @@ fn expiry(username: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use alloc::vec;
-    use alloc::vec::Vec;
 
     use super::*;
 

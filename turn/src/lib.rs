@@ -4,9 +4,10 @@
 //! for. It holds no socket, no clock, no entropy and no lock, so a 300-second timer is tested in
 //! microseconds and a worker thread owns its shard outright.
 //!
-//! 1. Receive a datagram into a buffer with [`HEADROOM`] bytes before it and [`TAILROOM`] after it.
+//! 1. Receive a datagram into a buffer with [`HEADROOM`] bytes before it and [`TAILROOM`] after it: a
+//!    [`PacketBuf`]. A stream is cut into such packets by [`hairpin_stun::Reader`].
 //! 2. Call [`Server::handle_client`] (from a client) or [`Server::handle_peer`] (on a relay socket).
-//! 3. Carry out the [`Forward`] it returns, if any: the bytes to send are already in the buffer.
+//! 3. Send the [`Forward`] it returns, if any.
 //! 4. Drain [`Server::poll_output`] until it returns `None`.
 //! 5. Answer each [`Output::BindRelay`] with [`Server::handle_relay_bound`], then drain again.
 //! 6. At [`Server::poll_timeout`], call [`Server::handle_timeout`], then drain again.
@@ -19,12 +20,14 @@ mod allocation;
 mod allocations;
 mod auth;
 mod channels;
-mod config;
 mod credentials;
+mod event;
+mod forward;
 mod ip_range;
 mod methods;
 mod nonce;
-mod own;
+mod output;
+mod own_addresses;
 mod permissions;
 mod policy;
 mod quota;
@@ -32,15 +35,25 @@ mod refusal;
 mod relay;
 mod reply;
 mod request;
+mod rules;
 mod server;
 mod slab;
+mod stream_deadlines;
 mod types;
 
-pub use config::*;
-pub use credentials::{RestCredentials, rest_credentials};
+pub use hairpin_stun::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
+
+pub use credentials::{Credentials, RestCredentials, rest_credentials};
+pub use event::{DropReason, Event, ReleaseReason, RequestMethod};
+pub use forward::{Forward, Target};
 pub use ip_range::{IpRange, IpRangeError};
 pub use nonce::Features;
+pub use output::{BindError, Output, Path, PathChange};
+pub use own_addresses::OwnAddresses;
 pub use policy::PeerPolicy;
 pub use quota::{QuotaLedger, Quotas};
+pub use refusal::Refusal;
+pub use rules::Rules;
 pub use server::Server;
+pub use stream_deadlines::StreamDeadlines;
 pub use types::*;

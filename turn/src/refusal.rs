@@ -3,28 +3,76 @@
 use crate::BindError;
 
 /// Every error this server answers with (RFC 8489 s14.8, RFC 8656 s19).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// 400: the request is malformed, or contradicts what is.
     BadRequest,
+    /// 401: no proof of who asks, or a wrong one.
     Unauthenticated,
+    /// 403: a peer that nobody may talk to.
     Forbidden,
+    /// 420: an attribute that must be understood, and is not.
     UnknownAttribute,
+    /// 437: no allocation where one is needed, or one where none may be.
     AllocationMismatch,
+    /// 438: a nonce that is no longer good.
     StaleNonce,
+    /// 440: a family we have no relayed addresses of.
     AddressFamilyNotSupported,
+    /// 441: a user, but not the one whose allocation it is.
     WrongCredentials,
+    /// 442: a transport towards peers that we do not speak.
     UnsupportedTransport,
+    /// 443: a peer of another family than the relayed address.
     PeerAddressFamilyMismatch,
+    /// 486: the user, or the server, holds as many allocations as it may.
     AllocationQuotaReached,
+    /// 508: no port, or no room for another permission or channel.
     InsufficientCapacity,
 }
 
 impl Refusal {
-    pub(crate) fn code(self) -> u16 {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 12] = [
+        Self::BadRequest,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::UnknownAttribute,
+        Self::AllocationMismatch,
+        Self::StaleNonce,
+        Self::AddressFamilyNotSupported,
+        Self::WrongCredentials,
+        Self::UnsupportedTransport,
+        Self::PeerAddressFamilyMismatch,
+        Self::AllocationQuotaReached,
+        Self::InsufficientCapacity,
+    ];
+
+    /// The number in ERROR-CODE.
+    pub fn code(self) -> u16 {
         self.code_and_reason().0
     }
 
-    pub(crate) fn reason(self) -> &'static str {
+    /// The number as text, as labels and logs have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "400",
+            Self::Unauthenticated => "401",
+            Self::Forbidden => "403",
+            Self::UnknownAttribute => "420",
+            Self::AllocationMismatch => "437",
+            Self::StaleNonce => "438",
+            Self::AddressFamilyNotSupported => "440",
+            Self::WrongCredentials => "441",
+            Self::UnsupportedTransport => "442",
+            Self::PeerAddressFamilyMismatch => "443",
+            Self::AllocationQuotaReached => "486",
+            Self::InsufficientCapacity => "508",
+        }
+    }
+
+    /// The reason phrase in ERROR-CODE, as the RFCs have it.
+    pub fn reason(self) -> &'static str {
         self.code_and_reason().1
     }
 
@@ -51,6 +99,22 @@ impl From<BindError> for Refusal {
         match error {
             BindError::UserQuota | BindError::TotalQuota => Self::AllocationQuotaReached,
             BindError::Capacity => Self::InsufficientCapacity,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn names_are_the_codes_and_all_are_there_once() {
+        assert!(Refusal::ALL.is_sorted_by_key(|refusal| refusal.code()));
+        for (place, refusal) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(refusal.name(), refusal.code().to_string());
+            assert_eq!(refusal as usize, place);
         }
     }
 }

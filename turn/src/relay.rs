@@ -6,141 +6,124 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use hairpin_stun::{
-    AttributeType, ChannelData, Message, TransactionId, decode, write_channel_data_header,
-    write_data_indication,
-};
+use hairpin_stun::{AttributeType, ChannelData, Head, Message, PacketBuf, TransactionId, decode};
 
 use sha2::{Digest, Sha256};
 
-use crate::own::Own;
+use crate::own_addresses::Standing;
 use crate::request::UNDERSTOOD;
 use crate::{
-    AllocationId, Drop, FiveTuple, Forward, PeerAddr, RelayedAddr, Server, Target, Transport,
+    AllocationId, DropReason, FiveTuple, Forward, PeerAddr, RelayedAddr, Server, Target, Transport,
 };
 
 /// The longest payload a UDP datagram has over IPv4; what is longer with its header cannot be sent.
 const MAX_DATAGRAM: usize = 65_507;
 
-/// A payload and the buffer it lies in.
-pub(crate) struct Packet<'b> {
-    pub(crate) buf: &'b mut [u8],
-    pub(crate) payload: Range<usize>,
-}
-
 impl Server {
     /// ChannelData from a client (RFC 8656 s12.6).
-    pub(crate) fn channel_data(
+    pub(crate) fn channel_data<'b>(
         &mut self,
         now: Duration,
         tuple: &FiveTuple,
-        buf: &mut [u8],
-        datagram: Range<usize>,
-    ) -> Result<Forward, Drop> {
-        let start = datagram.start;
-        let data = ChannelData::parse(&buf[datagram]).map_err(|_| Drop::Malformed)?;
-        let (id, allocation) = self.allocations.by_tuple(now, tuple).ok_or(Drop::NoAllocation)?;
-        let peer = allocation.channels.peer(now, data.number).ok_or(Drop::NoChannel)?;
-        let payload = start + data.payload.start..start + data.payload.end;
-        self.relay_to_peer(now, id, peer, Packet { buf, payload })
+        packet: PacketBuf<'b>,
+    ) -> Result<Forward<'b>, DropReason> {
+        let data = ChannelData::parse(packet.payload()).map_err(|_| DropReason::Malformed)?;
+        let (id, allocation) =
+            self.allocations.by_tuple(now, tuple).ok_or(DropReason::NoAllocation)?;
+        let peer = allocation.channels.peer(now, data.number).ok_or(DropReason::NoChannel)?;
+        let packet = packet.narrow(data.payload).ok_or(DropReason::Malformed)?;
+        self.relay_to_peer(now, id, peer, packet)
     }
 
     /// A Send indication from a client (RFC 8656 s11.2).
-    pub(crate) fn send_indication(
+    pub(crate) fn send_indication<'b>(
         &mut self,
         now: Duration,
         tuple: &FiveTuple,
         peer: PeerAddr,
-        packet: Packet<'_>,
-    ) -> Result<Forward, Drop> {
-        let (id, _) = self.allocations.by_tuple(now, tuple).ok_or(Drop::NoAllocation)?;
+        packet: PacketBuf<'b>,
+    ) -> Result<Forward<'b>, DropReason> {
+        let (id, _) = self.allocations.by_tuple(now, tuple).ok_or(DropReason::NoAllocation)?;
         self.relay_to_peer(now, id, peer, packet)
     }
 
     /// From a client to a peer: through the allocation's relay socket, unless the peer is one of
     /// us.
-    fn relay_to_peer(
+    fn relay_to_peer<'b>(
         &mut self,
         now: Duration,
         id: AllocationId,
         peer: PeerAddr,
-        packet: Packet<'_>,
-    ) -> Result<Forward, Drop> {
-        let allocation = self.allocations.live(now, id).ok_or(Drop::NoAllocation)?;
+        packet: PacketBuf<'b>,
+    ) -> Result<Forward<'b>, DropReason> {
+        let allocation = self.allocations.live(now, id).ok_or(DropReason::NoAllocation)?;
         if !allocation.permissions.admit(now, peer.0.ip()) {
-            return Err(Drop::NoPermission);
+            return Err(DropReason::NoPermission);
         }
         let from = allocation.relayed;
         match self.own.classify(peer.0) {
-            None => Ok(Forward { range: packet.payload, to: Target::Peer { via: id, to: peer } }),
-            Some(Own::Relayed) => {
+            None => Ok(Forward::new(Head::EMPTY, packet, Target::Peer { via: id, to: peer })),
+            Some(Standing::Relayed) => {
                 self.relay_to_ourselves(now, id, from, RelayedAddr(peer.0), packet)
             }
-            Some(Own::Other) if self.config.policy.allows(peer.0.ip()) => {
-                Ok(Forward { range: packet.payload, to: Target::Peer { via: id, to: peer } })
+            Some(Standing::Other) if self.rules.policy.allows(peer.0.ip()) => {
+                Ok(Forward::new(Head::EMPTY, packet, Target::Peer { via: id, to: peer }))
             }
-            Some(Own::Listener | Own::Other) => Err(Drop::PeerDenied),
+            Some(Standing::Listener | Standing::Other) => Err(DropReason::PeerDenied),
         }
     }
 
     /// A hairpin: to another client of ours, without leaving the process.
-    fn relay_to_ourselves(
+    fn relay_to_ourselves<'b>(
         &mut self,
         now: Duration,
         via: AllocationId,
         from: RelayedAddr,
         to: RelayedAddr,
-        packet: Packet<'_>,
-    ) -> Result<Forward, Drop> {
+        packet: PacketBuf<'b>,
+    ) -> Result<Forward<'b>, DropReason> {
         if let Some(id) = self.allocations.by_relayed(now, to) {
             return self.relay_to_client(now, id, PeerAddr(from.0), packet, true);
         }
-        let otherwise = self.config.policy.allows(to.0.ip()).then_some(via);
-        Ok(Forward { range: packet.payload, to: Target::Hairpin { to, from, otherwise } })
+        let otherwise = self.rules.policy.allows(to.0.ip()).then_some(via);
+        Ok(Forward::new(Head::EMPTY, packet, Target::Hairpin { to, from, otherwise }))
     }
 
     /// From a peer to a client (RFC 8656 s11.3, s12.7): as ChannelData when the peer has a channel,
     /// else as a Data indication; neither without a permission.
-    pub(crate) fn relay_to_client(
+    pub(crate) fn relay_to_client<'b>(
         &mut self,
         now: Duration,
         id: AllocationId,
         peer: PeerAddr,
-        Packet { buf, payload }: Packet<'_>,
+        packet: PacketBuf<'b>,
         hairpin: bool,
-    ) -> Result<Forward, Drop> {
-        let allocation = self.allocations.live(now, id).ok_or(Drop::NoAllocation)?;
+    ) -> Result<Forward<'b>, DropReason> {
+        let allocation = self.allocations.live(now, id).ok_or(DropReason::NoAllocation)?;
         if !allocation.permissions.admit(now, peer.0.ip()) {
-            return Err(Drop::NoPermission);
+            return Err(DropReason::NoPermission);
         }
         let tuple = allocation.claim.tuple;
-        let range = match allocation.channels.number(now, peer) {
-            Some(number) => write_channel_data_header(buf, payload, number)
-                .and_then(|range| pad_for(tuple.transport, buf, range)),
-            None => write_data_indication(buf, payload, peer.0, self.indication_ids.next()),
+        let len = packet.payload().len();
+        // Over a stream ChannelData is padded (RFC 8656 s12.5).
+        let head = match (allocation.channels.number(now, peer), tuple.transport) {
+            (Some(number), Transport::Udp) => Head::channel_data(number, len),
+            (Some(number), Transport::Tcp) => Head::padded_channel_data(number, len),
+            (None, _) => Head::data_indication(peer.0, self.indication_ids.next(), len),
         };
-        range
-            .filter(|range| tuple.transport == Transport::Tcp || range.len() <= MAX_DATAGRAM)
-            .map(|range| Forward { range, to: Target::Client { tuple, hairpin } })
-            .ok_or(Drop::TooLong)
+        let head = head.ok_or(DropReason::TooLong)?;
+        let forward = Forward::new(head, packet, Target::Client { tuple, hairpin });
+        if tuple.transport == Transport::Udp && forward.wire_len() > MAX_DATAGRAM {
+            return Err(DropReason::TooLong);
+        }
+        Ok(forward)
     }
-}
-
-/// Over a stream ChannelData is padded to four bytes, which its length does not count (RFC 8656
-/// s12.5).
-fn pad_for(transport: Transport, buf: &mut [u8], range: Range<usize>) -> Option<Range<usize>> {
-    if transport == Transport::Udp {
-        return Some(range);
-    }
-    let end = range.start + range.len().next_multiple_of(4);
-    buf.get_mut(range.end..end)?.fill(0);
-    Some(range.start..end)
 }
 
 /// The peer and the place of the data of a Send indication, relative to the message's start.
 ///
 /// One walk over the attributes: for a client without channels this is the way of every packet.
-pub(crate) fn read_send(message: &Message<'_>) -> Result<(PeerAddr, Range<usize>), Drop> {
+pub(crate) fn read_send(message: &Message<'_>) -> Result<(PeerAddr, Range<usize>), DropReason> {
     let (mut peer, mut data) = (None, None);
     for attribute in message.attributes() {
         match attribute.kind {
@@ -149,15 +132,15 @@ pub(crate) fn read_send(message: &Message<'_>) -> Result<(PeerAddr, Range<usize>
             // DONT-FRAGMENT among them: no datagram rather than one that may be cut up (RFC 8656
             // s11.2).
             kind if kind.is_comprehension_required() && !UNDERSTOOD.contains(&kind) => {
-                return Err(Drop::Unexpected);
+                return Err(DropReason::Unexpected);
             }
             _ => {}
         }
     }
     let peer = peer
         .and_then(|value| decode::xor_address(value, message.transaction_id()))
-        .ok_or(Drop::Malformed)?;
-    Ok((PeerAddr(peer), data.ok_or(Drop::Malformed)?))
+        .ok_or(DropReason::Malformed)?;
+    Ok((PeerAddr(peer), data.ok_or(DropReason::Malformed)?))
 }
 
 /// Transaction ids for Data indications. The RFC says random; ours start at a random one and count,

@@ -6,7 +6,7 @@ use crate::auth::Denial;
 use crate::nonce::NONCE_LEN;
 use crate::refusal::Refusal;
 use crate::request::UNDERSTOOD;
-use crate::{Config, Event, FiveTuple, Now, Output, RelayedAddr, Server};
+use crate::{Event, FiveTuple, Now, Output, RelayedAddr, RequestMethod, Rules, Server};
 
 /// How many unknown attributes a 420 lists. The RFC says all; we stop here, because a message that
 /// has more is no client's, and the answer to a stranger is not to be made long.
@@ -48,10 +48,10 @@ impl ReplyTo {
 }
 
 /// A buffer of this size takes every answer.
-pub(crate) fn scratch_len(config: &Config) -> usize {
-    let software = config.software.as_ref().map_or(0, |software| software.len());
+pub(crate) fn scratch_len(rules: &Rules) -> usize {
+    let software = rules.software.as_ref().map_or(0, |software| software.len());
     // Header, integrity, fingerprint, two addresses and an error's reason come to less than 256.
-    256 + config.realm.len() + NONCE_LEN + software + 2 * MAX_UNKNOWN
+    256 + rules.realm.len() + NONCE_LEN + software + 2 * MAX_UNKNOWN
 }
 
 impl Server {
@@ -72,14 +72,14 @@ impl Server {
                 writer.u32(AttributeType::LIFETIME, lifetime);
             }
         }
-        let len = to.seal(writer, key, self.config.software.as_deref());
+        let len = to.seal(writer, key, self.rules.software.as_deref());
         self.transmit(to, len);
     }
 
     pub(crate) fn refuse(&mut self, to: &ReplyTo, key: Option<&Key>, refusal: Refusal) {
         let mut writer = to.writer(&mut self.scratch, Class::Error);
         writer.error_code(refusal.code(), refusal.reason());
-        let len = to.seal(writer, key, self.config.software.as_deref());
+        let len = to.seal(writer, key, self.rules.software.as_deref());
         self.refused(to, len, refusal);
     }
 
@@ -97,7 +97,7 @@ impl Server {
         writer
             .error_code(refusal.code(), reason)
             .unknown_attributes(message.unknown_required(UNDERSTOOD).take(MAX_UNKNOWN));
-        let len = to.seal(writer, key, self.config.software.as_deref());
+        let len = to.seal(writer, key, self.rules.software.as_deref());
         self.refused(to, len, refusal);
     }
 
@@ -114,7 +114,7 @@ impl Server {
         if refusal != Refusal::BadRequest {
             let nonce = self.nonces.issue(now.unix, to.tuple.client.ip());
             writer
-                .text(AttributeType::REALM, &self.config.realm)
+                .text(AttributeType::REALM, &self.rules.realm)
                 .bytes(AttributeType::NONCE, &nonce);
         }
         let len = to.seal(writer, key.as_ref(), None);
@@ -123,8 +123,9 @@ impl Server {
 
     fn refused(&mut self, to: &ReplyTo, len: usize, refusal: Refusal) {
         self.transmit(to, len);
-        let (tuple, method, code) = (to.tuple, to.method.0, refusal.code());
-        self.event(Event::Refused { tuple, method, code });
+        if let Some(method) = RequestMethod::of(to.method) {
+            self.event(Event::Refused { tuple: to.tuple, method, refusal });
+        }
     }
 
     fn transmit(&mut self, to: &ReplyTo, len: usize) {

@@ -6,7 +6,7 @@ use hairpin_stun::{AttributeType, Message, Method};
 use crate::auth::Caller;
 use crate::refusal::Refusal;
 use crate::reply::{ReplyTo, Success};
-use crate::{Drop, Event, FiveTuple, Now, Server};
+use crate::{DropReason, Event, FiveTuple, Now, Server};
 
 /// The comprehension-required attributes this server understands; any other one in a request is
 /// answered with 420.
@@ -45,7 +45,7 @@ impl Server {
         // An answer to port 0 cannot arrive, and one to ourselves would be the start of a loop. No more is compared than the
         // listener asked: a client on this machine may well have the number of another listener's port.
         if tuple.client.port() == 0 || tuple.client == tuple.server {
-            return self.event(Event::Dropped(Drop::Unexpected));
+            return self.event(Event::Dropped(DropReason::Unexpected));
         }
         let reply_to = ReplyTo::new(tuple, message);
         match message.method() {
@@ -54,7 +54,7 @@ impl Server {
             | Method::REFRESH
             | Method::CREATE_PERMISSION
             | Method::CHANNEL_BIND => self.handle_authenticated(now, reply_to, message),
-            _ => self.event(Event::Dropped(Drop::Unexpected)),
+            _ => self.event(Event::Dropped(DropReason::Unexpected)),
         }
     }
 

@@ -2,31 +2,28 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec;
-use core::ops::Range;
 use core::time::Duration;
 
-use hairpin_stun::{Class, FirstByte, Message, Method};
+use hairpin_stun::{Class, FirstByte, Message, Method, PacketBuf};
 
 use crate::allocations::Allocations;
 use crate::nonce::{Features, Nonces};
-use crate::own::OwnAddrs;
-use crate::relay::{IndicationIds, Packet, read_send};
+use crate::relay::{IndicationIds, read_send};
 use crate::reply::scratch_len;
 use crate::{
-    AllocationId, BindError, Config, Drop, Event, FiveTuple, Forward, Now, Output, PeerAddr,
-    RelayedAddr, ReleaseReason,
+    AllocationId, BindError, DropReason, Event, FiveTuple, Forward, Now, Output, OwnAddresses,
+    PeerAddr, RelayedAddr, ReleaseReason, Rules,
 };
 
 /// One shard of a TURN server: allocations and all that may be done with them.
 ///
-/// The caller drives it as the crate's documentation says. Packets handed in lie at `datagram` in
-/// `buf`, with [`HEADROOM`](crate::HEADROOM) bytes before and [`TAILROOM`](crate::TAILROOM) after
-/// them that may be overwritten; where that room is missing, packets that need it are dropped. No
-/// input makes it panic, and the memory it takes grows with live allocations alone.
+/// The caller drives it as the crate's documentation says. No input makes it panic, and the memory
+/// it takes grows with live allocations alone.
 pub struct Server {
-    pub(crate) config: Config,
-    pub(crate) own: OwnAddrs,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) own: OwnAddresses,
     pub(crate) nonces: Nonces,
     pub(crate) allocations: Allocations,
     pub(crate) indication_ids: IndicationIds,
@@ -36,49 +33,46 @@ pub struct Server {
 }
 
 impl Server {
-    /// A shard without allocations.
-    pub fn new(config: Config) -> Self {
-        let secrets = &config.credentials.secrets;
+    /// A shard without allocations. `seed` is secret randomness of its own, for hash tables and the
+    /// transaction ids of indications.
+    pub fn new(rules: Arc<Rules>, own: OwnAddresses, seed: u64) -> Self {
+        let secrets = &rules.credentials.secrets;
         Self {
-            own: OwnAddrs::new(&config),
-            nonces: Nonces::new(secrets, config.seed, Features::default(), config.nonce_lifetime),
-            allocations: Allocations::new(config.seed),
-            indication_ids: IndicationIds::new(config.seed),
-            scratch: vec![0; scratch_len(&config)].into(),
+            nonces: Nonces::new(secrets, seed, Features::default(), rules.nonce_lifetime),
+            allocations: Allocations::new(seed),
+            indication_ids: IndicationIds::new(seed),
+            scratch: vec![0; scratch_len(&rules)].into(),
             outputs: VecDeque::new(),
-            config,
+            own,
+            rules,
         }
     }
 
     /// Takes a datagram, or a frame of a stream, from a client (RFC 7983, RFC 8656 s12).
     ///
     /// Returns what to pass on at once; answers come out of [`poll_output`](Self::poll_output).
-    pub fn handle_client(
+    pub fn handle_client<'b>(
         &mut self,
         now: Now,
         tuple: FiveTuple,
-        buf: &mut [u8],
-        datagram: Range<usize>,
-    ) -> Option<Forward> {
-        let first = buf.get(datagram.clone())?.first().copied();
-        let forward = match first.map(FirstByte::of) {
-            Some(FirstByte::ChannelData) => self.channel_data(now.monotonic, &tuple, buf, datagram),
-            Some(FirstByte::Stun) => return self.handle_stun(now, tuple, buf, datagram),
-            Some(FirstByte::Dtls | FirstByte::Other) | None => Err(Drop::Malformed),
+        packet: PacketBuf<'b>,
+    ) -> Option<Forward<'b>> {
+        let forward = match packet.payload().first().copied().map(FirstByte::of) {
+            Some(FirstByte::ChannelData) => self.channel_data(now.monotonic, &tuple, packet),
+            Some(FirstByte::Stun) => return self.handle_stun(now, tuple, packet),
+            Some(FirstByte::Dtls | FirstByte::Other) | None => Err(DropReason::Malformed),
         };
         self.forwarded(forward)
     }
 
     /// Takes a datagram that a peer sent to the relay socket of an allocation.
-    pub fn handle_peer(
+    pub fn handle_peer<'b>(
         &mut self,
         now: Now,
         id: AllocationId,
         peer: PeerAddr,
-        buf: &mut [u8],
-        datagram: Range<usize>,
-    ) -> Option<Forward> {
-        let packet = Packet { buf, payload: datagram };
+        packet: PacketBuf<'b>,
+    ) -> Option<Forward<'b>> {
         let forward = self.relay_to_client(now.monotonic, id, peer, packet, false);
         self.forwarded(forward)
     }
@@ -87,18 +81,16 @@ impl Server {
     ///
     /// `None` also when no live allocation of this shard has that address; the packet is then
     /// dropped.
-    pub fn handle_relayed(
+    pub fn handle_relayed<'b>(
         &mut self,
         now: Now,
         to: RelayedAddr,
         from: RelayedAddr,
-        buf: &mut [u8],
-        datagram: Range<usize>,
-    ) -> Option<Forward> {
-        let packet = Packet { buf, payload: datagram };
+        packet: PacketBuf<'b>,
+    ) -> Option<Forward<'b>> {
         let forward = match self.allocations.by_relayed(now.monotonic, to) {
             Some(id) => self.relay_to_client(now.monotonic, id, PeerAddr(from.0), packet, true),
-            None => Err(Drop::NoAllocation),
+            None => Err(DropReason::NoAllocation),
         };
         self.forwarded(forward)
     }
@@ -147,9 +139,9 @@ impl Server {
         self.allocations.len()
     }
 
-    /// Whether a 5-tuple has a live allocation: an idle stream without one is not worth keeping.
-    pub fn has_allocation(&self, now: Now, tuple: &FiveTuple) -> bool {
-        self.allocations.by_tuple(now.monotonic, tuple).is_some()
+    /// The live allocation of a 5-tuple, if it has one.
+    pub fn allocation_of(&self, now: Now, tuple: &FiveTuple) -> Option<AllocationId> {
+        self.allocations.by_tuple(now.monotonic, tuple).map(|(id, _)| id)
     }
 
     /// The relayed address of a live allocation.
@@ -163,21 +155,20 @@ impl Server {
         self.allocations.bytes() + self.outputs.capacity() * size_of::<Output>()
     }
 
-    fn handle_stun(
+    fn handle_stun<'b>(
         &mut self,
         now: Now,
         tuple: FiveTuple,
-        buf: &mut [u8],
-        datagram: Range<usize>,
-    ) -> Option<Forward> {
-        let Ok(message) = Message::parse(&buf[datagram.clone()]) else {
-            return self.forwarded(Err(Drop::Malformed));
+        packet: PacketBuf<'b>,
+    ) -> Option<Forward<'b>> {
+        let Ok(message) = Message::parse(packet.payload()) else {
+            return self.forwarded(Err(DropReason::Malformed));
         };
         match (message.class(), message.method()) {
             (Class::Indication, Method::SEND) => {
                 let forward = read_send(&message).and_then(|(peer, data)| {
-                    let payload = datagram.start + data.start..datagram.start + data.end;
-                    self.send_indication(now.monotonic, &tuple, peer, Packet { buf, payload })
+                    let packet = packet.narrow(data).ok_or(DropReason::Malformed)?;
+                    self.send_indication(now.monotonic, &tuple, peer, packet)
                 });
                 self.forwarded(forward)
             }
@@ -187,7 +178,7 @@ impl Server {
                 self.handle_request(now, tuple, &message);
                 None
             }
-            _ => self.forwarded(Err(Drop::Unexpected)),
+            _ => self.forwarded(Err(DropReason::Unexpected)),
         }
     }
 
@@ -207,7 +198,7 @@ impl Server {
         self.output(Output::Event(event));
     }
 
-    fn forwarded(&mut self, forward: Result<Forward, Drop>) -> Option<Forward> {
+    fn forwarded<'b>(&mut self, forward: Result<Forward<'b>, DropReason>) -> Option<Forward<'b>> {
         forward.map_err(|reason| self.event(Event::Dropped(reason))).ok()
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_stun::{AttributeType, Class, Message, Method, Writer, decode};
 use hairpin_turn::{
-    AllocationId, BindError, Config, Credentials, Family, FiveTuple, Forward, HEADROOM, Now,
-    Output, PeerAddr, PeerPolicy, RelayedAddr, Server, TAILROOM, Target,
+    AllocationId, BindError, Credentials, Family, FiveTuple, Forward, Now, Output, OwnAddresses,
+    OwnedPacket, PeerAddr, PeerPolicy, RelayedAddr, Rules, Server, Target,
 };
 
 use crate::input::{
@@ -39,7 +39,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let policy = PeerPolicy::new(Vec::new(), Vec::new());
         let mut world = Self {
-            server: Server::new(config(policy.clone())),
+            server: Server::new(Arc::new(rules(policy.clone())), own_addresses(), 7),
             policy,
             now: Now { monotonic: Duration::from_secs(1), unix: 1_800_000_000 },
             nonces: BTreeMap::new(),
@@ -68,18 +68,18 @@ impl World {
             }
             Step::FromPeer { allocation, peer, bytes } => {
                 let Some((&id, _)) = self.relays.iter().nth(allocation.into()) else { return };
-                let (mut buffer, datagram) = with_room(&bytes);
+                let mut packet = OwnedPacket::from(bytes.as_slice());
                 let peer = PeerAddr(peer.address());
-                let forward = self.server.handle_peer(self.now, id, peer, &mut buffer, datagram);
-                self.check_to_client(&buffer, forward, id, peer.0);
+                let forward = self.server.handle_peer(self.now, id, peer, packet.packet());
+                self.check_to_client(forward, id, peer.0);
             }
             Step::FromShard { to, from, bytes } => {
-                let (mut buffer, datagram) = with_room(&bytes);
+                let mut packet = OwnedPacket::from(bytes.as_slice());
                 let (to, from) = (RelayedAddr(to.address()), RelayedAddr(from.address()));
-                let forward = self.server.handle_relayed(self.now, to, from, &mut buffer, datagram);
+                let forward = self.server.handle_relayed(self.now, to, from, packet.packet());
                 if forward.is_some() {
                     let id = self.owner(to).expect("only a live relayed address takes packets");
-                    self.check_to_client(&buffer, forward, id, from.0);
+                    self.check_to_client(forward, id, from.0);
                 }
             }
             Step::Binding(binding) => self.binding = binding,
@@ -123,10 +123,10 @@ impl World {
 
     fn from_client(&mut self, tuple: FiveTuple, bytes: &[u8], proven: bool) {
         let allocations = self.server.allocations();
-        let (mut buffer, datagram) = with_room(bytes);
-        let forward = self.server.handle_client(self.now, tuple, &mut buffer, datagram);
+        let mut packet = OwnedPacket::from(bytes);
+        let forward = self.server.handle_client(self.now, tuple, packet.packet());
         if let Some(forward) = forward {
-            self.check_from_client(&buffer, tuple, forward);
+            self.check_from_client(tuple, forward);
         }
         self.drain(Some((tuple, if proven { usize::MAX } else { bytes.len().max(SHORT) })));
         if !proven {
@@ -135,9 +135,9 @@ impl World {
     }
 
     /// A packet that leaves came from an allocation that asked for the peer, who is allowed.
-    fn check_from_client(&self, buffer: &[u8], tuple: FiveTuple, forward: Forward) {
-        assert!(buffer.get(forward.range).is_some());
-        let to = match forward.to {
+    fn check_from_client(&self, tuple: FiveTuple, forward: Forward<'_>) {
+        let target = check_bytes(forward);
+        let to = match target {
             Target::Peer { via, to } => {
                 assert!(self.relays.contains_key(&via));
                 assert!(self.policy.allows(to.0.ip()), "{to:?} is denied");
@@ -160,15 +160,14 @@ impl World {
     /// A packet for a client is for that of the allocation, who asked for the peer.
     fn check_to_client(
         &self,
-        buffer: &[u8],
-        forward: Option<Forward>,
+        forward: Option<Forward<'_>>,
         id: AllocationId,
         peer: SocketAddr,
     ) {
         let Some(forward) = forward else { return };
-        assert!(buffer.get(forward.range).is_some());
         assert!(self.relays.contains_key(&id));
-        let Target::Client { tuple, .. } = forward.to else { panic!("{:?}", forward.to) };
+        let target = check_bytes(forward);
+        let Target::Client { tuple, .. } = target else { panic!("{target:?}") };
         self.assert_asked(tuple, peer);
     }
 
@@ -201,7 +200,7 @@ impl World {
                 Output::CloseRelay { id, relayed, .. } => {
                     assert_eq!(self.relays.remove(&id), Some(relayed));
                 }
-                Output::Event(_) => {}
+                Output::Path { .. } | Output::PathClosed { .. } | Output::Event(_) => {}
             }
         }
     }
@@ -240,24 +239,32 @@ impl World {
     }
 }
 
-fn config(policy: PeerPolicy) -> Config {
+fn rules(policy: PeerPolicy) -> Rules {
     let users = ["alice", "bob"].map(|user| (user.into(), key(user)));
-    Config {
+    Rules {
         realm: REALM.into(),
         software: Some("hairpin".into()),
         credentials: Credentials { secrets: vec![(*b"north").into()], users: users.into() },
         nonce_lifetime: Duration::from_secs(3600),
         max_lifetime: Duration::from_secs(3600),
-        relay_v4: true,
-        relay_v6: true,
-        relay_ips: [RELAY_V4, RELAY_V6].map(|ip| ip.parse().expect("a literal")).into(),
-        relay_ports: 50_000..=50_015,
-        listeners: [LISTENER, "[2001:db8::1]:3478"].map(|a| a.parse().expect("a literal")).into(),
         policy,
         max_permissions: 3,
         max_channels: 2,
-        seed: 7,
     }
+}
+
+fn own_addresses() -> OwnAddresses {
+    let listeners = [LISTENER, "[2001:db8::1]:3478"].map(|a| a.parse().expect("a literal"));
+    let relay_ips = [RELAY_V4, RELAY_V6].map(|ip| ip.parse().expect("a literal"));
+    OwnAddresses::new(listeners.into(), relay_ips.into(), 50_000..=50_015)
+}
+
+/// A packet is the same whichever way it is put together.
+fn check_bytes(forward: Forward<'_>) -> Target {
+    let to = forward.to;
+    let gathered = [forward.head(), forward.payload(), forward.padding()].concat();
+    assert_eq!(forward.into_bytes(), gathered);
+    to
 }
 
 fn send_indication(peer: SocketAddr, payload: &[u8]) -> Vec<u8> {
@@ -268,12 +275,4 @@ fn send_indication(peer: SocketAddr, payload: &[u8]) -> Vec<u8> {
         .finish();
     buffer.truncate(length.unwrap_or(0));
     buffer
-}
-
-/// The bytes with the room around them that the core wants.
-fn with_room(bytes: &[u8]) -> (Vec<u8>, Range<usize>) {
-    let mut buffer = vec![0xAA; HEADROOM];
-    buffer.extend(bytes);
-    buffer.extend([0xAA; TAILROOM]);
-    (buffer, HEADROOM..HEADROOM + bytes.len())
 }

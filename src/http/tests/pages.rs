@@ -88,6 +88,14 @@ async fn a_wrong_method_is_a_405_that_names_the_right_ones() {
     }
 }
 
+#[tokio::test]
+async fn a_body_longer_than_any_may_be_is_a_413() {
+    let site = Site::start(|_| ()).await;
+    let answer = site.request("POST /v1/ice", &["Content-Length: 16385"]).await;
+    assert_eq!((answer.status(), answer.error_code().as_str()), (413, "long_body"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+}
+
 /// Time is paused: whenever nothing else is left to do, it jumps to the next timer.
 #[tokio::test(start_paused = true)]
 async fn a_header_that_never_ends_is_not_waited_for() {

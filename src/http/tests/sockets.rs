@@ -3,10 +3,11 @@
 use hairpin_config::AllowedOrigins;
 use hairpin_signaling::CloseCode;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Answer, Client, Site};
+use super::{Answer, Client, Site, patiently};
 
 const HANDSHAKE: [&str; 4] = [
     "Connection: keep-alive, Upgrade",
@@ -47,6 +48,20 @@ async fn with_a_list_only_its_pages_may_connect() {
     let evil = site.handshake("/ws", "Origin: https://evil.example").await;
     assert_eq!((evil.status(), evil.error_code().as_str()), (403, "origin_not_allowed"));
     site.client("/ws").await;
+}
+
+#[tokio::test]
+async fn what_is_sent_together_with_the_handshake_is_not_lost() {
+    let site = Site::start(|_| ()).await;
+    let mut stream = TcpStream::connect(site.address).await.expect("connected");
+    // Text, masked with zeros.
+    let frame = [&[0x81, 0x82, 0, 0, 0, 0][..], b"[]"].concat();
+    let handshake = format!("GET /ws HTTP/1.1\r\nHost: a\r\n{}\r\n\r\n", HANDSHAKE.join("\r\n"));
+    stream.write_all(&[handshake.as_bytes(), &frame].concat()).await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.windows(11).any(|bytes| bytes == b"bad_message") {
+        assert_ne!(patiently(stream.read_buf(&mut answer)).await.expect("no error"), 0);
+    }
 }
 
 #[tokio::test]

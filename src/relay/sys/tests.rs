@@ -11,7 +11,7 @@ fn socket() -> UdpSocket {
 fn receive(socket: &UdpSocket) -> Vec<Vec<u8>> {
     let mut batch = RecvBatch::new();
     let received = batch.recv(socket.as_fd()).expect("nothing refuses on loopback");
-    received.map(|datagram| datagram.buffer[datagram.range].to_vec()).collect()
+    received.map(|datagram| datagram.packet.payload().to_vec()).collect()
 }
 
 /// Two flows mixed, sizes that form runs and sizes that break them: each flow arrives whole and in order.
@@ -59,10 +59,10 @@ fn nothing_waiting_is_an_empty_batch_and_the_next_one_is_whole() {
     for round in 0..3 {
         sender.send_to(&[round; 9], ann.local_addr().expect("bound")).expect("loopback takes it");
         let datagrams = batch.recv(ann.as_fd()).expect("one waits");
-        for Datagram { source, destination, buffer, range } in datagrams {
+        for Datagram { source, destination, packet } in datagrams {
             assert_eq!(source, sender.local_addr().expect("bound"));
             assert_eq!(destination, Some(source.ip()));
-            assert_eq!(buffer[range], [round; 9]);
+            assert_eq!(packet.payload(), [round; 9]);
         }
     }
 }

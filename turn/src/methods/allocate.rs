@@ -27,7 +27,7 @@ impl Server {
         let lifetime = self.granted_lifetime(lifetime(message)?.unwrap_or(DEFAULT_LIFETIME));
 
         let username = request.caller.username;
-        let user = User::from(self.config.credentials.user_of(username));
+        let user = User::from(self.rules.credentials.user_of(username));
         let claim = Claim {
             tuple: request.reply_to.tuple,
             username: username.into(),
@@ -108,8 +108,8 @@ impl Server {
     /// uses (RFC 8656 s7.2 step 6; a Chromium on IPv6 relies on it).
     fn relay_family(&self, message: &Message<'_>) -> Result<Family, Refusal> {
         match requested_family(message)? {
-            None | Some(IPV4) if self.config.relay_v4 => Ok(Family::V4),
-            Some(IPV6) if self.config.relay_v6 => Ok(Family::V6),
+            None | Some(IPV4) if self.own.relays(Family::V4) => Ok(Family::V4),
+            Some(IPV6) if self.own.relays(Family::V6) => Ok(Family::V6),
             _ => Err(Refusal::AddressFamilyNotSupported),
         }
     }

@@ -13,6 +13,6 @@ impl Server {
             return self.refuse_unknown(to, None, message);
         }
         self.succeed(to, None, Success::Mapped);
-        self.event(Event::Bound);
+        self.event(Event::BindingAnswered);
     }
 }

@@ -20,7 +20,7 @@ impl Server {
         let peer = peer_address(message, value)?;
 
         let allocation = self.allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?;
-        let fits = allocation.channels.check(now, number, peer, self.config.max_channels);
+        let fits = allocation.channels.check(now, number, peer, self.rules.max_channels);
         // A conflict is the client's mistake and told first; a lack of room only matters for peers
         // it may have.
         if fits == Err(Refusal::BadRequest) {
@@ -29,7 +29,7 @@ impl Server {
         self.check_peer(peer, allocation.family())?;
         fits?;
 
-        let limit = self.config.max_permissions;
+        let limit = self.rules.max_permissions;
         let allocation = self.allocations.get_mut(id).ok_or(Refusal::AllocationMismatch)?;
         allocation.permissions.install(now, &[peer.0.ip()], limit)?;
         allocation.channels.bind(now, number, peer);

@@ -27,7 +27,7 @@ impl Server {
         if peers.is_empty() {
             return Err(Refusal::BadRequest);
         }
-        let limit = self.config.max_permissions;
+        let limit = self.rules.max_permissions;
         let allocation = self.allocations.get_mut(id).ok_or(Refusal::AllocationMismatch)?;
         allocation.permissions.install(now, &peers, limit)?;
         Ok(Some(Success::Done))

@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use hairpin_stun::{AttributeType, Message, decode};
 
-use crate::own::Own;
+use crate::own_addresses::Standing;
 use crate::refusal::Refusal;
 use crate::{Family, PeerAddr, Server};
 
@@ -26,7 +26,7 @@ impl Server {
     /// The lifetime a LIFETIME attribute gets, which need not be the one it asks for (RFC 8656
     /// s7.2).
     fn granted_lifetime(&self, requested: Duration) -> Duration {
-        requested.max(DEFAULT_LIFETIME).min(self.config.max_lifetime)
+        requested.max(DEFAULT_LIFETIME).min(self.rules.max_lifetime)
     }
 
     /// Checks that a peer may be talked to over an allocation of `family` (RFC 8656 s10.2, s12.2).
@@ -35,10 +35,10 @@ impl Server {
         if Family::of(ip) != family {
             return Err(Refusal::PeerAddressFamilyMismatch);
         }
-        if self.own.classify(peer.0) == Some(Own::Listener) {
+        if self.own.classify(peer.0) == Some(Standing::Listener) {
             return Err(Refusal::Forbidden);
         }
-        if self.own.relays_at(ip) || self.config.policy.allows(ip) {
+        if self.own.relays_at(ip) || self.rules.policy.allows(ip) {
             return Ok(());
         }
         Err(Refusal::Forbidden)

@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 
-use crate::Config;
+use crate::Family;
 
-/// Where packets would come back to ourselves.
-pub(crate) struct OwnAddrs {
+/// Where packets would come back to ourselves: what the process found out of its own sockets.
+#[derive(Clone, Debug)]
+pub struct OwnAddresses {
     /// Every IP below, for the test each relayed packet passes: almost none is ours.
     ips: Vec<IpAddr>,
     listeners: Vec<SocketAddr>,
@@ -17,7 +18,7 @@ pub(crate) struct OwnAddrs {
 
 /// What one of our own IP addresses stands for at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Own {
+pub(crate) enum Standing {
     /// A TURN listener: a client that relays to it would nest allocations without end.
     Listener,
     /// A relayed address, of a live allocation or not.
@@ -26,33 +27,48 @@ pub(crate) enum Own {
     Other,
 }
 
-impl OwnAddrs {
-    pub(crate) fn new(config: &Config) -> Self {
-        let listeners = config.listeners.iter().map(SocketAddr::ip);
-        let mut ips: Vec<IpAddr> = config.relay_ips.iter().copied().chain(listeners).collect();
+impl OwnAddresses {
+    /// - `listeners`: every address our own listeners are reachable at; as peers they are refused
+    ///   (403).
+    /// - `relay_ips`: every address relay sockets are bound to or advertised at. Packets for these,
+    ///   at a port of `relay_ports`, never leave through a socket unless no shard owns the port and
+    ///   the policy allows it. The families that can be had are those of these addresses.
+    /// - `relay_ports`: the relay port range.
+    pub fn new(
+        listeners: Vec<SocketAddr>,
+        relay_ips: Vec<IpAddr>,
+        relay_ports: RangeInclusive<u16>,
+    ) -> Self {
+        let all = relay_ips.iter().copied().chain(listeners.iter().map(SocketAddr::ip));
+        let mut ips: Vec<IpAddr> = all.collect();
         ips.sort_unstable();
         ips.dedup();
-        Self {
-            ips,
-            listeners: config.listeners.clone(),
-            relay_ips: config.relay_ips.clone(),
-            relay_ports: config.relay_ports.clone(),
-        }
+        Self { ips, listeners, relay_ips, relay_ports }
+    }
+
+    /// The relay port range.
+    pub fn relay_ports(&self) -> RangeInclusive<u16> {
+        self.relay_ports.clone()
+    }
+
+    /// Whether relayed addresses of a family can be had.
+    pub fn relays(&self, family: Family) -> bool {
+        self.relay_ips.iter().any(|ip| Family::of(*ip) == family)
     }
 
     /// `None` for everybody else's addresses. `addr` is judged in its canonical form: an
     /// IPv4-mapped spelling of a listener is the listener.
-    pub(crate) fn classify(&self, addr: SocketAddr) -> Option<Own> {
+    pub(crate) fn classify(&self, addr: SocketAddr) -> Option<Standing> {
         let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
         if !self.ips.contains(&addr.ip()) {
             return None;
         }
         Some(if self.listeners.contains(&addr) {
-            Own::Listener
+            Standing::Listener
         } else if self.relay_ips.contains(&addr.ip()) && self.relay_ports.contains(&addr.port()) {
-            Own::Relayed
+            Standing::Relayed
         } else {
-            Own::Other
+            Standing::Other
         })
     }
 

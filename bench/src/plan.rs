@@ -1,0 +1,271 @@
+//! How to measure: engines take turns, and medians are compared.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::engine::{Engine, Programs};
+use crate::matching::Matched;
+use crate::relay::{Case, Workers};
+use crate::report::{
+    Report, disturbance, figures, keys, micros, millis, parts, ratio, side_by_side,
+};
+use crate::table::{Better, Column, Figure, Role, Row, Table};
+use crate::{binding, cases, matching, memory, pause, relay};
+
+/// The figures of a crowd that finds partners.
+const MATCHING: [&str; 7] = [
+    "ms until the last match_found, server's clock",
+    "clients' clock",
+    "server CPU ms",
+    "MiB RSS empty",
+    "KiB RSS per idle WebSocket",
+    "MiB RSS matched",
+    "MiB RSS when all have left",
+];
+
+/// How to measure.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the engines are.
+    pub programs: Programs,
+    /// The engines to compare, in the order they take turns.
+    pub engines: Vec<Engine>,
+    /// Turns of each engine; medians are taken over them.
+    pub rounds: usize,
+    /// The length of each counting.
+    pub length: Duration,
+}
+
+impl Plan {
+    /// Measures CPU time per relayed packet in every one of `cases`.
+    ///
+    /// # Errors
+    /// When any single measurement fails.
+    pub fn relay(&self, cases: &[Case]) -> Result<Report> {
+        let mut columns = keys(&cases::COLUMNS);
+        columns.extend(self.columns(" µs"));
+        columns.push(Column::new("p50 µs", Role::Figure));
+        columns.push(Column::new("p99 µs", Role::Figure));
+        columns.extend(["busy", "lost"].map(|name| Column::new(name, Role::Note)));
+        let mut table = Table::new(columns);
+        let mut worst = 0_f64;
+        for case in cases {
+            let samples = self.take_turns(&case.to_string(), &self.engines, |engine| {
+                relay::measure(&self.programs, engine, case, self.length)
+            })?;
+            let mut cells = cases::describe(case);
+            cells.extend(figures(&samples, |sample| sample.micros));
+            cells.push(side_by_side(&samples, |sample| Some(micros(sample.latency?.p50))));
+            cells.push(side_by_side(&samples, |sample| Some(micros(sample.latency?.p99))));
+            cells.push(parts(&samples, |sample| sample.busy));
+            cells.push(parts(&samples, |sample| sample.loss));
+            table.push(cells);
+            worst = samples.iter().flatten().map(|sample| sample.disturbed).fold(worst, f64::max);
+        }
+        Ok(Report { table, note: disturbance(worst) })
+    }
+
+    /// Measures pairs on hairpin with two workers: each within one of them, and across both.
+    ///
+    /// # Errors
+    /// When any single measurement fails, and where there are fewer than three CPUs.
+    pub fn workers(&self, cases: &[Case]) -> Result<Report> {
+        let mut columns = keys(&cases::COLUMNS);
+        columns.push(Column::new("within one, µs", Role::Figure));
+        columns.push(Column::new("across two, µs", Role::Figure));
+        columns.push(Column::new("across / within", Role::Ratio));
+        columns.extend(["busy", "lost"].map(|name| Column::new(name, Role::Note)));
+        let mut table = Table::new(columns);
+        let mut worst = 0_f64;
+        for case in cases {
+            let places = [Workers::TwoWithin, Workers::TwoAcross];
+            let what = format!("{case}, within and across");
+            let samples = self.take_turns(&what, &places, |workers| {
+                let case = Case { workers, ..*case };
+                relay::measure(&self.programs, Engine::Hairpin, &case, self.length)
+            })?;
+            let mut cells = cases::describe(case);
+            let values = |place: usize| -> Vec<f64> {
+                samples[place].iter().map(|sample| sample.micros).collect()
+            };
+            cells.push(Figure::of(&values(0)).show(2));
+            cells.push(Figure::of(&values(1)).show(2));
+            cells.push(ratio(&values(1), &values(0)));
+            cells.push(parts(&samples, |sample| sample.busy));
+            cells.push(parts(&samples, |sample| sample.loss));
+            table.push(cells);
+            worst = samples.iter().flatten().map(|sample| sample.disturbed).fold(worst, f64::max);
+        }
+        Ok(Report { table, note: disturbance(worst) })
+    }
+
+    /// Measures memory and CPU time per allocation with each of `counts` allocations.
+    ///
+    /// # Errors
+    /// When any single measurement fails.
+    pub fn memory(&self, counts: &[usize]) -> Result<Report> {
+        let mut columns = keys(&["allocations", "figure"]);
+        columns.extend(self.columns(""));
+        let mut table = Table::new(columns);
+        for &count in counts {
+            let what = format!("{count} allocations");
+            let samples = self.take_turns(&what, &self.engines, |engine| {
+                memory::measure(&self.programs, engine, count)
+            })?;
+            let mut row = |figure: &str, value: fn(&memory::Sample) -> f64| {
+                let mut cells = vec![count.to_string(), figure.to_owned()];
+                cells.extend(figures(&samples, value));
+                table.push(cells);
+            };
+            row("MiB RSS of the server before", |sample| sample.empty / f64::from(1 << 20));
+            row("KiB RSS each", |sample| sample.bytes / 1024.0);
+            row("KiB RSS each, one channel bound", |sample| sample.bytes_with_channel / 1024.0);
+            row("CPU µs to allocate (challenge and signed request)", |s| s.allocate_micros);
+            row("CPU µs to refresh", |sample| sample.refresh_micros);
+            row("CPU µs to allocate and refresh", |s| s.allocate_micros + s.refresh_micros);
+            row("CPU µs to bind a channel", |sample| sample.bind_micros);
+        }
+        Ok(Report { table, note: None })
+    }
+
+    /// Measures CPU time per Binding request.
+    ///
+    /// # Errors
+    /// When any single measurement fails.
+    pub fn binding(&self) -> Result<Report> {
+        let samples = self.take_turns("Binding", &self.engines, |engine| {
+            binding::measure(&self.programs, engine, self.length)
+        })?;
+        let mut columns = keys(&["figure"]);
+        columns.extend(self.columns(""));
+        let mut table = Table::new(columns);
+        let mut row = |figure: &str, better, value: fn(&binding::Sample) -> f64| {
+            let mut cells = vec![figure.to_owned()];
+            cells.extend(figures(&samples, value));
+            table.push_row(Row { cells, better });
+        };
+        row("CPU µs per Binding", Better::Less, |sample| sample.micros);
+        row("thousand answers/s", Better::More, |sample| sample.rate / 1000.0);
+        row("% unanswered", Better::Less, |sample| sample.loss * 100.0);
+        Ok(Report { table, note: None })
+    }
+
+    /// Lets `count` allocations end at once, for each of `counts`, and measures what a call notices.
+    ///
+    /// # Errors
+    /// When any single measurement fails.
+    pub fn pause(&self, counts: &[usize]) -> Result<Report> {
+        let mut columns = keys(&["allocations", "figure"]);
+        columns.extend(self.columns(""));
+        let mut table = Table::new(columns);
+        for &count in counts {
+            let what = format!("{count} allocations end");
+            let samples = self.take_turns(&what, &self.engines, |engine| {
+                pause::measure(&self.programs, engine, count)
+            })?;
+            let mut row = |figure: &str, value: fn(&pause::Sample) -> f64| {
+                let mut cells = vec![count.to_string(), figure.to_owned()];
+                cells.extend(figures(&samples, value));
+                table.push(cells);
+            };
+            row("ms, worst round trip before", |sample| millis(sample.before.worst));
+            row("ms, worst round trip meanwhile", |sample| millis(sample.meanwhile.worst));
+            row("ms, p99 of round trips meanwhile", |sample| millis(sample.meanwhile.p99));
+            row("ms until all are deleted", |sample| millis(sample.took));
+            row("CPU µs to delete one", |sample| sample.micros);
+        }
+        Ok(Report { table, note: None })
+    }
+
+    /// Lets a crowd of `clients` find partners, `rounds` times with each number of `workers` (`None` is hairpin's
+    /// own choice), and checks every match.
+    ///
+    /// # Errors
+    /// When a round fails or breaks a rule of matching.
+    pub fn matching(&self, clients: usize, workers: &[Option<usize>]) -> Result<Report> {
+        let mut columns = keys(&["clients", "workers"]);
+        columns.extend(MATCHING.map(|name| Column::new(name, Role::Figure)));
+        let mut table = Table::new(columns);
+        let what = format!("{clients} clients find partners");
+        let samples = self.take_turns(&what, workers, |workers| {
+            matching::run(&self.programs, clients, workers)
+        })?;
+        for (workers, samples) in workers.iter().zip(&samples) {
+            let figure = |digits, value: &dyn Fn(&Matched) -> Option<f64>| {
+                Figure::of(&samples.iter().filter_map(value).collect::<Vec<_>>()).show(digits)
+            };
+            let mib = |bytes: u64| Some(bytes as f64 / f64::from(1 << 20));
+            let each = |sample: &Matched| {
+                let grown = sample.resident_connected as f64 - sample.resident_empty as f64;
+                Some(grown / 1024.0 / clients as f64)
+            };
+            table.push(vec![
+                clients.to_string(),
+                workers.map_or("default".to_owned(), |workers| workers.to_string()),
+                figure(0, &|sample| sample.own_clock_millis),
+                figure(0, &|sample| Some(millis(sample.until_last))),
+                figure(0, &|sample| Some(millis(sample.cpu))),
+                figure(1, &|sample| mib(sample.resident_empty)),
+                figure(1, &each),
+                figure(1, &|sample| mib(sample.resident_matched)),
+                figure(1, &|sample| mib(sample.resident_left)),
+            ]);
+        }
+        Ok(Report { table, note: None })
+    }
+
+    /// Lets each of `contestants` take its turn at `measure`, round after round: A B A B ...
+    pub(crate) fn take_turns<T: Copy, S>(
+        &self,
+        what: &str,
+        contestants: &[T],
+        measure: impl Fn(T) -> Result<S>,
+    ) -> Result<Vec<Vec<S>>> {
+        ensure!(self.rounds > 0 && !contestants.is_empty(), "nothing to measure");
+        eprintln!("{what}");
+        let mut samples: Vec<Vec<S>> = contestants.iter().map(|_| Vec::new()).collect();
+        for _ in 0..self.rounds {
+            for (&contestant, samples) in contestants.iter().zip(&mut samples) {
+                samples.push(measure(contestant)?);
+            }
+        }
+        Ok(samples)
+    }
+
+    /// A column for each engine, `what` behind its name, and one for the ratio of the first two. With a ratio
+    /// it is that which is compared with other results.
+    fn columns(&self, what: &str) -> Vec<Column> {
+        let role = if self.engines.len() > 1 { Role::Note } else { Role::Figure };
+        let mut columns: Vec<Column> = self
+            .engines
+            .iter()
+            .map(|engine| Column::new(format!("{engine}{what}"), role))
+            .collect();
+        if let [first, second, ..] = self.engines[..] {
+            columns.push(Column::new(format!("{first} / {second}"), Role::Ratio));
+        }
+        columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_engine_alone_is_compared_by_its_figures_and_two_by_their_ratio() {
+        let columns = |engines: &[Engine]| {
+            let programs = Programs { hairpin: "hairpin".into(), coturn: "turnserver".into() };
+            let (engines, length) = (engines.to_vec(), Duration::ZERO);
+            let columns = Plan { programs, engines, rounds: 1, length }.columns(" µs");
+            columns.into_iter().map(|column| (column.name, column.role)).collect::<Vec<_>>()
+        };
+        assert_eq!(columns(&[Engine::Hairpin]), [("hairpin µs".into(), Role::Figure)]);
+        let both = columns(&[Engine::Hairpin, Engine::Coturn]);
+        assert_eq!(
+            both[1..],
+            [("coturn µs".into(), Role::Note), ("hairpin / coturn".into(), Role::Ratio),]
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! What a TURN client asks, and the bytes of it.
+
+use std::net::SocketAddr;
+
+use hairpin_stun::{AttributeType, Class, Key, Method, TransactionId, Writer};
+use hairpin_turn::Family;
+
+/// A request of a TURN client, as its attributes say it and before it is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// What is my address? It is never signed.
+    Binding,
+    /// An allocation.
+    Allocate(Allocate),
+    /// Another lifetime for the allocation, in seconds; 0 deletes it.
+    Refresh(u32),
+    /// Permissions for the IP addresses of these peers.
+    Permit(Vec<SocketAddr>),
+    /// A channel, which is also a permission.
+    BindChannel {
+        /// The channel's number.
+        number: u16,
+        /// The peer at its other end.
+        peer: SocketAddr,
+    },
+}
+
+/// What an allocation is to be like. The default leaves all to the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allocate {
+    /// REQUESTED-ADDRESS-FAMILY.
+    pub family: Option<Family>,
+    /// LIFETIME in seconds.
+    pub lifetime: Option<u32>,
+    /// EVEN-PORT, without a reservation of the next one.
+    pub even_port: bool,
+}
+
+impl Request {
+    /// Its method.
+    pub fn method(&self) -> Method {
+        match self {
+            Self::Binding => Method::BINDING,
+            Self::Allocate(_) => Method::ALLOCATE,
+            Self::Refresh(_) => Method::REFRESH,
+            Self::Permit(_) => Method::CREATE_PERMISSION,
+            Self::BindChannel { .. } => Method::CHANNEL_BIND,
+        }
+    }
+
+    /// Writes its attributes.
+    pub fn write(&self, writer: &mut Writer<'_>) {
+        match self {
+            Self::Binding => {}
+            Self::Allocate(allocate) => allocate.write(writer),
+            Self::Refresh(lifetime) => _ = writer.u32(AttributeType::LIFETIME, *lifetime),
+            Self::Permit(peers) => {
+                for &peer in peers {
+                    writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer);
+                }
+            }
+            Self::BindChannel { number, peer } => {
+                writer.channel_number(*number).xor_address(AttributeType::XOR_PEER_ADDRESS, *peer);
+            }
+        }
+    }
+}
+
+impl Allocate {
+    /// Writes its attributes.
+    pub fn write(&self, writer: &mut Writer<'_>) {
+        writer.requested_transport(17);
+        if let Some(family) = self.family {
+            let family = match family {
+                Family::V4 => 1,
+                Family::V6 => 2,
+            };
+            writer.address_family(AttributeType::REQUESTED_ADDRESS_FAMILY, family);
+        }
+        if let Some(lifetime) = self.lifetime {
+            writer.u32(AttributeType::LIFETIME, lifetime);
+        }
+        if self.even_port {
+            writer.bytes(AttributeType::EVEN_PORT, &[0]);
+        }
+    }
+}
+
+/// Writes the attributes of long-term credentials behind all others (RFC 8489 s9.2.3).
+pub(crate) fn sign(writer: &mut Writer<'_>, username: &str, realm: &str, nonce: &[u8], key: &Key) {
+    writer
+        .text(AttributeType::USERNAME, username)
+        .text(AttributeType::REALM, realm)
+        .bytes(AttributeType::NONCE, nonce)
+        .integrity(key.as_ref());
+}
+
+/// The bytes of a Send indication.
+pub(crate) fn send_indication(id: TransactionId, peer: SocketAddr, data: &[u8]) -> Vec<u8> {
+    build(Class::Indication, Method::SEND, id, |writer| {
+        writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer).bytes(AttributeType::DATA, data);
+    })
+}
+
+/// The bytes of ChannelData, without padding.
+pub fn channel_data(number: u16, data: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(data.len()).expect("data fits a datagram");
+    [&number.to_be_bytes(), &len.to_be_bytes(), data].concat()
+}
+
+/// The bytes of a message.
+pub fn build(
+    class: Class,
+    method: Method,
+    id: TransactionId,
+    attributes: impl FnOnce(&mut Writer<'_>),
+) -> Vec<u8> {
+    let mut bytes = vec![0; 0x1_0010];
+    let mut writer = Writer::new(&mut bytes, class, method, id);
+    attributes(&mut writer);
+    let len = writer.finish().expect("the buffer takes the longest message there is");
+    bytes.truncate(len);
+    // It may be kept until it is answered.
+    bytes.shrink_to_fit();
+    bytes
+}

@@ -1,0 +1,44 @@
+//! What the operator decides.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use crate::{Credentials, PeerPolicy};
+
+/// The settings of a [`Server`](crate::Server), shared by all shards. The `hairpin-config` crate
+/// makes sure they are sane.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// REALM, already prepared with OpaqueString (RFC 8265), under 128 characters.
+    pub realm: String,
+    /// SOFTWARE in answers to authenticated Allocate and Refresh requests; `None` leaves it out.
+    pub software: Option<String>,
+    /// Who may allocate.
+    pub credentials: Credentials,
+    /// How long a nonce is good for; at most an hour (RFC 8489 s9.2).
+    pub nonce_lifetime: Duration,
+    /// The longest lifetime granted; the default lifetime is 600 s (RFC 8656 s7.2).
+    pub max_lifetime: Duration,
+    /// Which peers are allowed.
+    pub policy: PeerPolicy,
+    /// Permissions one allocation may hold before 508.
+    pub max_permissions: usize,
+    /// Channels one allocation may hold before 508.
+    pub max_channels: usize,
+}
+
+/// Nobody may allocate, and only public addresses are peers.
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            realm: "hairpin".into(),
+            software: None,
+            credentials: Credentials::default(),
+            nonce_lifetime: Duration::from_secs(3600),
+            max_lifetime: Duration::from_secs(3600),
+            policy: PeerPolicy::default(),
+            max_permissions: 128,
+            max_channels: 128,
+        }
+    }
+}
