@@ -115,11 +115,8 @@ fn read_frames(
     let mut reader = Reader::new();
     for mut bytes in bytes.chunks(piece) {
         while !bytes.is_empty() {
-            let spare = reader.spare();
-            let n = spare.len().min(bytes.len());
+            let n = reader.push(bytes);
             assert!(n > 0, "there is room for what comes");
-            spare[..n].copy_from_slice(&bytes[..n]);
-            reader.filled(n);
             bytes = &bytes[n..];
             while let Some(packet) = reader.next_frame()? {
                 frame(packet.payload());

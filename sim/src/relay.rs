@@ -179,11 +179,7 @@ impl Relay {
         mut bytes: &[u8],
     ) -> Result<(), FramingLost> {
         while !bytes.is_empty() {
-            let spare = reader.spare();
-            let n = spare.len().min(bytes.len());
-            spare[..n].copy_from_slice(&bytes[..n]);
-            reader.filled(n);
-            bytes = &bytes[n..];
+            bytes = &bytes[reader.push(bytes)..];
             while let Some(frame) = reader.next_frame()? {
                 self.receive(tuple, frame);
             }
