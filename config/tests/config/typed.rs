@@ -34,12 +34,12 @@ fn the_cores_own_defaults_are_the_settings() {
 fn every_number_is_held_to_its_settings_bounds() {
     type Change = fn(&mut Config);
     let cases: &[(&str, Change)] = &[
-        ("max-allocate-lifetime", |c| c.rules.max_lifetime = Duration::from_secs(599)),
-        ("stale-nonce", |c| c.rules.nonce_lifetime = Duration::from_millis(3_600_001)),
+        ("max-allocate-lifetime", |c| c.rules.max_allocate_lifetime = Duration::from_secs(599)),
+        ("stale-nonce", |c| c.rules.stale_nonce = Duration::from_millis(3_600_001)),
         ("max-permissions", |c| c.rules.max_permissions = 0),
         ("max-channels", |c| c.rules.max_channels = 4097),
         ("min-port", |c| c.relay.ports = 1023..=2000),
-        ("user-quota", |c| c.relay.quotas.per_user = Some(0)),
+        ("user-quota", |c| c.relay.quotas.user = Some(0)),
         ("total-quota", |c| c.relay.quotas.total = Some(0)),
         ("max-websockets", |c| c.http.max_websockets = 0),
         ("ice-ttl", |c| c.ice.ttl = Duration::from_secs(59)),
