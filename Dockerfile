@@ -8,6 +8,10 @@
 # that clients see; docs/configuration.md has the command.
 
 FROM rust:1.95-slim-bookworm AS build
+# The allocator is built with it.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends make \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 # The caches keep dependencies and their builds from one image to the next.

@@ -26,7 +26,7 @@
 //! ```
 //!
 //! This crate is the only one that touches sockets, clocks, entropy and tasks. What it drives are state machines:
-//! [`hairpin_turn`], [`hairpin_signaling`] and [`hairpin_matcher`].
+//! [`hairpin_turn`], and [`hairpin_lobby`] with [`hairpin_signaling`] in it.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod addresses;

@@ -9,6 +9,12 @@ use hairpin::{Listeners, Server, StartError};
 use hairpin_config::{Command, Config, Layers, LogLevel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// glibc's allocator would keep what ten thousand clients have used when they have gone, and its arenas make threads
+/// that free each other's memory wait. `.cargo/config.toml` has its settings.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What went wrong, in words for a person.
 type Failure = String;
 

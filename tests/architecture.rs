@@ -17,7 +17,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The crates without sockets, clock, environment, entropy and tasks.
-const CORES: [&str; 5] = ["stun", "turn", "matcher", "signaling", "config"];
+const CORES: [&str; 6] = ["stun", "turn", "matcher", "signaling", "lobby", "config"];
 
 /// Of these, the ones that prove it by `#![no_std]`.
 const NO_STD: [&str; 3] = ["stun", "turn", "matcher"];

@@ -1,4 +1,4 @@
-//! The hub and the matcher: arbitrary text between messages that mean something, from connections
+//! The lobby, which is the hub and the matcher: arbitrary text between messages that mean something, from connections
 //! that come and go.
 #![no_main]
 
@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use hairpin_matcher::{Matcher, Outcome, Ticket, TicketId};
-use hairpin_signaling::{Config, ConnectionId, Hub, IceGrant, IceServers, Output};
+use hairpin_lobby::Lobby;
+use hairpin_signaling::{Config, ConnectionId, IceGrant, IceServers, MessageKind, Output};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -36,8 +36,7 @@ fuzz_target!(|steps: Vec<Step>| {
 });
 
 struct World {
-    hub: Hub,
-    matcher: Matcher,
+    lobby: Lobby,
     now: Duration,
     connected: BTreeSet<ConnectionId>,
     /// Every session there was, in order, with its two sides.
@@ -47,8 +46,7 @@ struct World {
 impl Default for World {
     fn default() -> Self {
         Self {
-            hub: Hub::new(Config::default(), [0; 2]),
-            matcher: Matcher::new(),
+            lobby: Lobby::new(Config::default(), [0; 2]),
             now: Duration::ZERO,
             connected: BTreeSet::new(),
             sessions: Vec::new(),
@@ -65,18 +63,18 @@ impl World {
         match step {
             Step::Connect(id) => {
                 if self.connected.insert(connection(id)) {
-                    self.hub.connect(self.now, connection(id));
+                    self.lobby.connect(self.now, connection(id));
                 }
             }
             Step::Disconnect(id) => {
                 self.connected.remove(&connection(id));
-                self.hub.disconnect(self.now, connection(id));
+                self.lobby.disconnect(self.now, connection(id));
             }
             Step::Text { from, text } => {
-                self.hub.handle_message(self.now, connection(from), &text);
+                self.lobby.handle_message(self.now, connection(from), &text, &mut NoIce);
             }
-            Step::Binary { from } => self.hub.handle_binary(self.now, connection(from)),
-            Step::Pong { from } => self.hub.handle_pong(self.now, connection(from)),
+            Step::Binary { from } => self.lobby.handle_binary(self.now, connection(from)),
+            Step::Pong { from } => self.lobby.handle_pong(self.now, connection(from)),
             Step::Join { from, user, pool } => {
                 let data = json!({ "userId": name(user), "matchMode": name(pool % 2) });
                 self.say(from, "join_queue", data);
@@ -100,8 +98,8 @@ impl World {
             }
             Step::Wait { seconds } => {
                 self.now += Duration::from_secs(seconds.into());
-                self.hub.handle_timeout(self.now);
-                assert!(self.hub.poll_timeout().is_none_or(|next| next > self.now), "overdue");
+                self.lobby.handle_timeout(self.now, &mut NoIce);
+                assert!(self.lobby.poll_timeout().is_none_or(|next| next > self.now), "overdue");
             }
         }
         self.drain();
@@ -109,35 +107,20 @@ impl World {
 
     fn say(&mut self, from: u8, kind: &str, data: Value) {
         let text = json!({ "type": kind, "data": data }).to_string();
-        self.hub.handle_message(self.now, connection(from), &text);
+        self.lobby.handle_message(self.now, connection(from), &text, &mut NoIce);
     }
 
     fn drain(&mut self) {
         // Who matched in this step, by session.
         let mut matched: BTreeMap<String, Vec<ConnectionId>> = BTreeMap::new();
-        while let Some(output) = self.hub.poll_output() {
+        while let Some(output) = self.lobby.poll_output() {
             match output {
-                Output::Send { to, text } => {
+                Output::Send { to, kind, text } => {
                     assert!(self.connected.contains(&to), "{to:?} is not connected");
-                    self.check(to, &text, &mut matched);
+                    self.check(to, kind, &text, &mut matched);
                 }
                 Output::Ping { to } => assert!(self.connected.contains(&to)),
                 Output::Close { to, .. } => assert!(self.connected.remove(&to)),
-                Output::Seek(seek) => {
-                    let id = TicketId(seek.ticket.0);
-                    let ticket = Ticket { id, user: seek.user, pool: seek.pool };
-                    match self.matcher.insert(self.now, ticket).outcome {
-                        Outcome::Matched(pair) => {
-                            let [first, second] = [pair.first, pair.second]
-                                .map(|side| hairpin_signaling::TicketId(side.id.0));
-                            self.hub.matched(self.now, first, second, &mut NoIce);
-                        }
-                        Outcome::Waiting { position } => self.hub.queued(seek.ticket, position),
-                    }
-                }
-                Output::Unseek(ticket) => {
-                    self.matcher.remove(TicketId(ticket.0));
-                }
                 Output::Event(_) => {}
             }
         }
@@ -146,43 +129,50 @@ impl World {
             assert_ne!(sides[0], sides[1]);
             self.sessions.push((session, sides));
         }
-        assert_eq!(self.hub.queue_len(), self.matcher.len());
-        assert_eq!(self.hub.connections(), self.connected.len());
-        assert!(2 * self.hub.sessions() + self.hub.queue_len() <= self.connected.len());
+        let hub = self.lobby.hub();
+        assert_eq!(hub.queue_len(), self.lobby.matcher().len());
+        assert_eq!(hub.connections(), self.connected.len());
+        assert!(2 * hub.sessions() + hub.queue_len() <= self.connected.len());
     }
 
     /// What is sent is of the protocol, and a signal stays between the two sides of its session.
     fn check(
         &self,
         to: ConnectionId,
+        kind: MessageKind,
         text: &str,
         matched: &mut BTreeMap<String, Vec<ConnectionId>>,
     ) {
         let message: Value = serde_json::from_str(text).expect("what the hub says is JSON");
         let payload = &message["payload"];
         let session = || payload["sessionId"].as_str().expect("a string").to_owned();
-        match message["type"].as_str().expect("a string") {
-            "match_found" => {
+        assert_eq!(message["type"], kind.as_str());
+        match kind {
+            MessageKind::MatchFound => {
                 assert!(payload["isInitiator"].is_boolean());
                 matched.entry(session()).or_default().push(to);
             }
-            "signal" => {
+            MessageKind::Signal => {
                 let session = session();
                 let (_, sides) =
                     self.sessions.iter().find(|(id, _)| *id == session).expect("it was announced");
                 assert!(sides.contains(&to));
             }
-            "queued" | "partner_left" | "queue_timeout" | "error" => {}
-            other => panic!("the protocol has no {other}"),
+            MessageKind::Queued
+            | MessageKind::PartnerLeft
+            | MessageKind::QueueTimeout
+            | MessageKind::Error => {}
         }
     }
 
     /// When all are gone, nothing is left.
     fn close(mut self) {
-        self.hub.drain(self.now);
+        self.lobby.drain(self.now);
         self.drain();
-        assert!(self.connected.is_empty() && self.matcher.is_empty());
-        assert_eq!((self.hub.connections(), self.hub.sessions()), (0, 0));
+        let hub = self.lobby.hub();
+        assert!(self.connected.is_empty() && self.lobby.matcher().is_empty());
+        assert_eq!((hub.connections(), hub.sessions()), (0, 0));
+        assert_eq!(self.lobby.poll_timeout(), None);
     }
 }
 

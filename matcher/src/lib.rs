@@ -1,7 +1,11 @@
 //! Tickets in, matches out: the waiting room as a state machine without I/O.
 //!
-//! [`Matcher::insert`] either pairs a ticket with the oldest one it may meet, or lets it wait. It holds
-//! no clock and no connections, so the signaling hub's driver can swap it for one that many servers share.
+//! 1. [`Matcher::insert`] a ticket, or [`Matcher::remove`] it.
+//! 2. At [`Matcher::poll_timeout`], call [`Matcher::handle_timeout`].
+//! 3. After either, drain [`Matcher::poll_output`].
+//!
+//! It knows no connections and no clock: `now` is the time since any fixed origin, and never goes back. So
+//! it can be swapped for one that many servers share.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -11,4 +15,4 @@ mod matcher;
 mod ticket;
 
 pub use matcher::Matcher;
-pub use ticket::{Inserted, Match, Outcome, Ticket, TicketId, Waited};
+pub use ticket::{Match, Output, Ticket, TicketId, Waited};

@@ -16,27 +16,26 @@ pub struct Ticket {
     pub user: Arc<str>,
     /// Where it waits: only tickets of the same pool meet.
     pub pool: Arc<str>,
+    /// When it stops waiting.
+    pub expires: Duration,
 }
 
-/// What became of an inserted ticket.
+/// What became of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inserted {
-    /// Matched, or waiting.
-    pub outcome: Outcome,
-    /// The same user's earlier ticket, in whichever pool, which the new one has taken the place of.
-    pub replaced: Option<TicketId>,
-}
-
-/// Whether an inserted ticket found a partner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It did; both tickets are gone from the matcher.
-    Matched(Match),
+pub enum Output {
     /// It waits.
     Waiting {
+        /// Which.
+        id: TicketId,
         /// Its place in its pool; 1 is the next to be matched.
         position: usize,
     },
+    /// It has found another; both are gone from the matcher.
+    Matched(Match),
+    /// A newer ticket of the same user, in whichever pool, has taken its place.
+    Replaced(TicketId),
+    /// It has waited until its end in vain, and is gone from the matcher.
+    Expired(TicketId),
 }
 
 /// Two tickets that meet.

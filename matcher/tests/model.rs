@@ -1,13 +1,31 @@
 //! The matcher against the plainest program that follows the same rules.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::time::Duration;
 
-use hairpin_matcher::{Inserted, Match, Matcher, Outcome, Ticket, TicketId, Waited};
+use hairpin_matcher::{Match, Matcher, Output, Ticket, TicketId, Waited};
 use proptest::prelude::*;
 
+/// Long enough for everything here but waiting itself.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 fn ticket(id: u64, user: &str, pool: &str) -> Ticket {
-    Ticket { id: TicketId(id), user: user.into(), pool: pool.into() }
+    ticket_until(PATIENCE, id, user, pool)
+}
+
+fn ticket_until(expires: Duration, id: u64, user: &str, pool: &str) -> Ticket {
+    Ticket { id: TicketId(id), user: user.into(), pool: pool.into(), expires }
+}
+
+/// Everything that has happened.
+fn drain(matcher: &mut Matcher) -> Vec<Output> {
+    iter::from_fn(|| matcher.poll_output()).collect()
+}
+
+fn insert(matcher: &mut Matcher, now: Duration, ticket: Ticket) -> Vec<Output> {
+    matcher.insert(now, ticket);
+    drain(matcher)
 }
 
 /// A list, the oldest first, searched from its head.
@@ -15,23 +33,24 @@ fn ticket(id: u64, user: &str, pool: &str) -> Ticket {
 struct List(Vec<(Duration, Ticket)>);
 
 impl List {
-    fn insert(&mut self, now: Duration, new: Ticket) -> Inserted {
+    fn insert(&mut self, now: Duration, new: Ticket) -> Vec<Output> {
         let replaced = self.0.iter().find(|(_, old)| old.user == new.user).map(|(_, old)| old.id);
         self.0.retain(|(_, old)| old.user != new.user);
         let partner =
             self.0.iter().position(|(_, old)| old.pool == new.pool && old.user != new.user);
         let outcome = match partner.map(|index| self.0.remove(index)) {
-            Some((since, old)) => Outcome::Matched(Match {
+            Some((since, old)) => Output::Matched(Match {
                 first: Waited { id: old.id, waited: now - since },
                 second: Waited { id: new.id, waited: Duration::ZERO },
             }),
             None => {
                 let position = 1 + self.0.iter().filter(|(_, old)| old.pool == new.pool).count();
+                let id = new.id;
                 self.0.push((now, new));
-                Outcome::Waiting { position }
+                Output::Waiting { id, position }
             }
         };
-        Inserted { outcome, replaced }
+        replaced.map(Output::Replaced).into_iter().chain([outcome]).collect()
     }
 
     fn remove(&mut self, id: TicketId) -> bool {
@@ -39,18 +58,28 @@ impl List {
         self.0.retain(|(_, ticket)| ticket.id != id);
         self.0.len() < before
     }
+
+    /// Ends what is due, the earliest end first and then the oldest.
+    fn handle_timeout(&mut self, now: Duration) -> Vec<Output> {
+        let (mut due, rest): (Vec<_>, Vec<_>) =
+            self.0.drain(..).partition(|(_, ticket)| ticket.expires <= now);
+        self.0 = rest;
+        due.sort_by_key(|(_, ticket)| (ticket.expires, ticket.id));
+        due.into_iter().map(|(_, ticket)| Output::Expired(ticket.id)).collect()
+    }
 }
 
 #[derive(Clone, Debug)]
 enum Op {
-    Insert { user: u8, pool: u8 },
+    Insert { user: u8, pool: u8, patience: u64 },
     Remove { ago: u64 },
     Pass(u64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => (0..6u8, 0..4u8).prop_map(|(user, pool)| Op::Insert { user, pool }),
+        4 => (0..6u8, 0..4u8, 0..2000u64)
+            .prop_map(|(user, pool, patience)| Op::Insert { user, pool, patience }),
         1 => (0..8u64).prop_map(|ago| Op::Remove { ago }),
         1 => (0..1000u64).prop_map(Op::Pass),
     ]
@@ -63,18 +92,24 @@ proptest! {
         let (mut now, mut ids) = (Duration::ZERO, 0);
         for op in ops {
             match op {
-                Op::Insert { user, pool } => {
+                Op::Insert { user, pool, patience } => {
                     ids += 1;
-                    let ticket = ticket(ids, &user.to_string(), &pool.to_string());
-                    prop_assert_eq!(matcher.insert(now, ticket.clone()), list.insert(now, ticket));
+                    let end = now + Duration::from_millis(patience);
+                    let ticket = ticket_until(end, ids, &user.to_string(), &pool.to_string());
+                    prop_assert_eq!(insert(&mut matcher, now, ticket.clone()), list.insert(now, ticket));
                 }
                 Op::Remove { ago } => {
                     let id = TicketId(ids.saturating_sub(ago));
                     prop_assert_eq!(matcher.remove(id), list.remove(id));
                 }
-                Op::Pass(ms) => now += Duration::from_millis(ms),
+                Op::Pass(ms) => {
+                    now += Duration::from_millis(ms);
+                    matcher.handle_timeout(now);
+                    prop_assert_eq!(drain(&mut matcher), list.handle_timeout(now));
+                }
             }
             prop_assert_eq!(matcher.len(), list.0.len());
+            prop_assert_eq!(matcher.poll_timeout(), list.0.iter().map(|(_, ticket)| ticket.expires).min());
             for (_, ticket) in &list.0 {
                 prop_assert_eq!(matcher.waiting(&ticket.pool), Some(ticket.id));
             }
@@ -83,31 +118,46 @@ proptest! {
             prop_assert!(matcher.remove(ticket.id));
         }
         prop_assert!(matcher.is_empty());
+        prop_assert_eq!((matcher.poll_timeout(), matcher.poll_output()), (None, None));
     }
 }
 
 #[test]
 fn a_user_never_meets_itself() {
     let mut matcher = Matcher::new();
-    matcher.insert(Duration::ZERO, ticket(1, "a", "x"));
-    let again = matcher.insert(Duration::ZERO, ticket(2, "a", "x"));
-    assert_eq!(
-        again,
-        Inserted { outcome: Outcome::Waiting { position: 1 }, replaced: Some(TicketId(1)) }
-    );
-    assert_eq!(matcher.waiting("x"), Some(TicketId(2)));
+    insert(&mut matcher, Duration::ZERO, ticket(1, "a", "x"));
+    let again = insert(&mut matcher, Duration::ZERO, ticket(2, "a", "x"));
+    let second = TicketId(2);
+    assert_eq!(again, [Output::Replaced(TicketId(1)), Output::Waiting { id: second, position: 1 }]);
+    assert_eq!(matcher.waiting("x"), Some(second));
 }
 
 #[test]
 fn a_user_has_one_ticket_over_all_pools() {
     let mut matcher = Matcher::new();
-    matcher.insert(Duration::ZERO, ticket(1, "a", "x"));
-    matcher.insert(Duration::ZERO, ticket(2, "b", "y"));
-    let moved = matcher.insert(Duration::from_secs(3), ticket(3, "a", "y"));
-    assert_eq!(moved.replaced, Some(TicketId(1)));
-    let Outcome::Matched(Match { first, second }) = moved.outcome else { panic!("{moved:?}") };
+    insert(&mut matcher, Duration::ZERO, ticket(1, "a", "x"));
+    insert(&mut matcher, Duration::ZERO, ticket(2, "b", "y"));
+    let moved = insert(&mut matcher, Duration::from_secs(3), ticket(3, "a", "y"));
+    let [Output::Replaced(TicketId(1)), Output::Matched(Match { first, second })] = moved[..]
+    else {
+        panic!("{moved:?}")
+    };
     assert_eq!((first.id, first.waited.as_secs(), second.id), (TicketId(2), 3, TicketId(3)));
     assert!(matcher.is_empty());
+}
+
+#[test]
+fn a_ticket_waits_until_its_end_and_no_longer() {
+    let mut matcher = Matcher::new();
+    let end = Duration::from_secs(120);
+    insert(&mut matcher, Duration::ZERO, ticket_until(end, 1, "a", "x"));
+    assert_eq!(matcher.poll_timeout(), Some(end));
+    matcher.handle_timeout(end - Duration::from_nanos(1));
+    assert_eq!(drain(&mut matcher), []);
+    matcher.handle_timeout(end);
+    assert_eq!(drain(&mut matcher), [Output::Expired(TicketId(1))]);
+    let alone = insert(&mut matcher, end, ticket_until(2 * end, 2, "b", "x"));
+    assert_eq!(alone, [Output::Waiting { id: TicketId(2), position: 1 }]);
 }
 
 #[test]
@@ -116,9 +166,8 @@ fn a_burst_is_matched_completely_and_each_ticket_once() {
         let mut matcher = Matcher::new();
         let mut matched = BTreeSet::new();
         for id in 0..users {
-            let inserted =
-                matcher.insert(Duration::ZERO, ticket(id, &format!("user-{id}"), "default"));
-            if let Outcome::Matched(Match { first, second }) = inserted.outcome {
+            matcher.insert(Duration::ZERO, ticket(id, &format!("user-{id}"), "default"));
+            if let Some(Output::Matched(Match { first, second })) = matcher.poll_output() {
                 assert!(matched.insert(first.id) && matched.insert(second.id));
             }
         }

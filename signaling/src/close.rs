@@ -9,6 +9,8 @@ pub enum CloseCode {
     GoingAway,
     /// A message was over the limit.
     MessageTooBig,
+    /// The server, or the part of it that would answer, has failed. Issued by the caller, when it is the hub that failed.
+    ServerFailed,
     /// Nothing was heard for longer than the heartbeat allows.
     HeartbeatTimeout,
     /// The client reads slower than it is sent to. Issued by the caller, who owns the socket.
@@ -21,9 +23,10 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// Every one of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::GoingAway,
         Self::MessageTooBig,
+        Self::ServerFailed,
         Self::HeartbeatTimeout,
         Self::SlowReader,
         Self::Replaced,
@@ -35,6 +38,7 @@ impl CloseCode {
         match self {
             Self::GoingAway => 1001,
             Self::MessageTooBig => 1009,
+            Self::ServerFailed => 1011,
             Self::HeartbeatTimeout => 4000,
             Self::SlowReader => 4001,
             Self::Replaced => 4500,
@@ -47,6 +51,7 @@ impl CloseCode {
         match self {
             Self::GoingAway => "the server is stopping",
             Self::MessageTooBig => "message too big",
+            Self::ServerFailed => "the server has failed",
             Self::HeartbeatTimeout => "no sign of life",
             Self::SlowReader => "reading too slowly",
             Self::Replaced => "connected from elsewhere",
@@ -57,7 +62,9 @@ impl CloseCode {
     /// Whether the client should connect again by itself, after a random pause.
     pub fn reconnect(self) -> bool {
         match self {
-            Self::GoingAway | Self::HeartbeatTimeout | Self::SlowReader => true,
+            Self::GoingAway | Self::ServerFailed | Self::HeartbeatTimeout | Self::SlowReader => {
+                true
+            }
             Self::MessageTooBig | Self::Replaced | Self::Flood => false,
         }
     }

@@ -1,41 +1,43 @@
 //! The hub: who is connected, who waits, and who talks to whom.
 
-mod link;
+mod connections;
+mod pairs;
 mod presence;
 mod queue;
-mod session;
+mod seats;
+mod sessions;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::link::{Link, State};
-use self::session::Session;
-use crate::ids::SessionIds;
+use self::connections::{Beat, Connections};
+use self::seats::{SeatId, Seats, State};
+use self::sessions::Sessions;
 use crate::refusal::{ErrorCode, Refusal};
-use crate::timers::{Timer, Timers};
 use crate::wire::{ClientMessage, ServerMessage, decode};
-use crate::{Config, ConnectionId, DEFAULT_POOL, Event, IceServers, Output, SessionId, TicketId};
+use crate::{
+    CloseCode, Config, ConnectionId, DEFAULT_POOL, Event, IceServers, MatchRequest, Output,
+    TicketId,
+};
 
 /// Pings at no distance from each other would never end.
 const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// The signaling state machine; see the [crate] for how it is driven.
 ///
-/// What holds at all times: a user belongs to at most one connection; a connection waits with one ticket,
-/// or is in one session, or neither; the two sides of a session are two users, and each is in it.
+/// A connection is a socket; a seat is whoever has said behind it who it is. What holds at all times: a user has at
+/// most one seat; a seat waits with one ticket, or is in one session, or neither; the two sides of a session are two
+/// seats, and each is in it.
 /// All maps are ordered ones: user names are a stranger's choice, and a tree has no collisions to force
 /// and no rehash to wait for.
 pub struct Hub {
     config: Config,
-    links: BTreeMap<ConnectionId, Link>,
-    users: BTreeMap<Arc<str>, ConnectionId>,
-    tickets: BTreeMap<TicketId, ConnectionId>,
-    sessions: BTreeMap<SessionId, Session>,
-    timers: Timers,
+    connections: Connections,
+    seats: Seats,
+    sessions: Sessions,
     outputs: VecDeque<Output>,
-    session_ids: SessionIds,
-    last_ticket: u64,
+    requests: VecDeque<MatchRequest>,
     default_pool: Arc<str>,
     draining: bool,
 }
@@ -45,15 +47,12 @@ impl Hub {
     pub fn new(mut config: Config, seed: [u64; 2]) -> Self {
         config.heartbeat = config.heartbeat.max(MIN_HEARTBEAT);
         Self {
-            session_ids: SessionIds::new(seed),
             config,
-            links: BTreeMap::new(),
-            users: BTreeMap::new(),
-            tickets: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            timers: Timers::default(),
+            connections: Connections::new(),
+            seats: Seats::new(),
+            sessions: Sessions::new(seed),
             outputs: VecDeque::new(),
-            last_ticket: 0,
+            requests: VecDeque::new(),
             default_pool: DEFAULT_POOL.into(),
             draining: false,
         }
@@ -61,7 +60,11 @@ impl Hub {
 
     /// A client has connected. After [`Hub::drain`] it is sent away again.
     pub fn connect(&mut self, now: Duration, id: ConnectionId) {
-        self.admit(now, id);
+        self.connections.open(now, id, &self.config);
+        self.event(Event::Connected);
+        if self.draining {
+            self.turn_away(now, id);
+        }
     }
 
     /// A client's connection is gone. Its place in the queue and its session go with it.
@@ -71,19 +74,25 @@ impl Hub {
 
     /// A client has sent a text message.
     pub fn handle_message(&mut self, now: Duration, id: ConnectionId, text: &str) {
-        if !self.accept(now, id, text.len()) {
-            return;
-        }
-        let done = match decode(text) {
-            Ok(ClientMessage::JoinQueue { user, pool }) => self.join_queue(now, id, &user, &pool),
-            Ok(ClientMessage::LeaveQueue) => {
-                self.leave_queue(id);
+        let Some(seat) = self.read(now, id, text.len()) else { return };
+        let done = match (decode(text), seat) {
+            (Err(refusal), _) => Err(refusal),
+            (Ok(ClientMessage::JoinQueue { user, pool }), _) => {
+                self.join_queue(now, id, &user, &pool)
+            }
+            (Ok(ClientMessage::LeaveQueue), seat) => {
+                seat.into_iter().for_each(|seat| self.leave_queue(seat));
                 Ok(())
             }
-            Ok(ClientMessage::Signal { session, signal }) => self.signal(id, session, signal),
-            Ok(ClientMessage::Skip { session }) => self.skip(now, id, session),
-            Ok(ClientMessage::EndSession { session }) => self.end_session(now, id, session),
-            Err(refusal) => Err(refusal),
+            // Whoever has not joined yet has no session.
+            (Ok(_), None) => Err(Refusal::no_session()),
+            (Ok(ClientMessage::Signal { session, signal }), Some(seat)) => {
+                self.signal(seat, session, signal)
+            }
+            (Ok(ClientMessage::Skip { session }), Some(seat)) => self.skip(now, seat, session),
+            (Ok(ClientMessage::EndSession { session }), Some(seat)) => {
+                self.end_session(now, seat, session)
+            }
         };
         if let Err(refusal) = done {
             self.refuse(id, &refusal);
@@ -92,7 +101,7 @@ impl Hub {
 
     /// A client has sent a binary message; the protocol has none.
     pub fn handle_binary(&mut self, now: Duration, id: ConnectionId) {
-        if self.accept(now, id, 0) {
+        if self.read(now, id, 0).is_some() {
             self.refuse(
                 id,
                 &Refusal::new(ErrorCode::BadMessage, "binary messages are not understood"),
@@ -102,19 +111,19 @@ impl Hub {
 
     /// A client has answered a ping, or shown life in another way that is no message.
     pub fn handle_pong(&mut self, now: Duration, id: ConnectionId) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.last_heard = now;
-        }
+        self.connections.alive(now, id);
     }
 
     /// The matcher lets a ticket wait at this place (1 is the next to be matched).
     pub fn queued(&mut self, ticket: TicketId, position: usize) {
-        self.tell_position(ticket, position);
+        if let Some(to) = self.seats.set_position(ticket, position) {
+            self.send(to, &ServerMessage::Queued { position });
+        }
     }
 
     /// The matcher has put two tickets together, `first` being the older one, and forgotten both.
     ///
-    /// Either may be gone by now; the other one's [`Output::Seek`] is then repeated.
+    /// Either may be gone by now; the other one's [`MatchRequest::Seek`] is then repeated.
     pub fn matched(
         &mut self,
         now: Duration,
@@ -125,28 +134,35 @@ impl Hub {
         self.pair(now, first, second, ice);
     }
 
+    /// The matcher has let a ticket wait until its end, and forgotten it.
+    pub fn expired(&mut self, ticket: TicketId) {
+        self.queue_timeout(ticket);
+    }
+
     /// Stops: tells every client, closes every connection, and admits no more.
     pub fn drain(&mut self, now: Duration) {
         self.draining = true;
-        while let Some((&id, _)) = self.links.first_key_value() {
+        while let Some(id) = self.connections.any() {
             self.turn_away(now, id);
         }
     }
 
     /// Does what is due. To be called at [`Hub::poll_timeout`]; earlier or later does no harm.
     pub fn handle_timeout(&mut self, now: Duration) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            match timer {
-                Timer::Heartbeat(connection) => self.heartbeat(now, connection),
-                Timer::Queue(ticket) => self.queue_timeout(ticket),
-                Timer::Session(session) => self.expire(now, session),
+        while let Some(beat) = self.connections.beat(now, &self.config) {
+            match beat {
+                Beat::Ping(to) => self.outputs.push_back(Output::Ping { to }),
+                Beat::Dead(id) => self.close(now, id, CloseCode::HeartbeatTimeout),
             }
+        }
+        while let Some(session) = self.sessions.expired(now) {
+            self.expire(now, session);
         }
     }
 
     /// When [`Hub::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.timers.next()
+        [self.connections.next_beat(), self.sessions.next_end()].into_iter().flatten().min()
     }
 
     /// What to do next; `None` when all is done.
@@ -154,9 +170,14 @@ impl Hub {
         self.outputs.pop_front()
     }
 
+    /// What to ask of the matcher next; `None` when all is asked.
+    pub fn poll_match_request(&mut self) -> Option<MatchRequest> {
+        self.requests.pop_front()
+    }
+
     /// How many users wait.
     pub fn queue_len(&self) -> usize {
-        self.tickets.len()
+        self.seats.waiting()
     }
 
     /// How many pairs there are.
@@ -166,11 +187,16 @@ impl Hub {
 
     /// How many connections there are.
     pub fn connections(&self) -> usize {
-        self.links.len()
+        self.connections.len()
+    }
+
+    /// Tells somebody, by whichever connection it is reached.
+    fn tell(&mut self, seat: SeatId, message: &ServerMessage<'_>) {
+        self.send(self.seats.get(seat).connection, message);
     }
 
     fn send(&mut self, to: ConnectionId, message: &ServerMessage<'_>) {
-        self.outputs.push_back(Output::Send { to, text: message.encode() });
+        self.outputs.push_back(Output::Send { to, kind: message.kind(), text: message.encode() });
     }
 
     fn refuse(&mut self, to: ConnectionId, refusal: &Refusal) {

@@ -4,7 +4,8 @@
 //!
 //! 1. Tell it what happened: [`Hub::connect`], [`Hub::handle_message`], [`Hub::disconnect`], ...
 //! 2. Drain [`Hub::poll_output`] until it returns `None` and carry out each [`Output`].
-//! 3. Give every [`Output::Seek`] to a matcher; answer with [`Hub::queued`] or [`Hub::matched`], then drain again.
+//! 3. Drain [`Hub::poll_match_request`] and give each [`MatchRequest`] to a matcher; what that answers goes to
+//!    [`Hub::queued`], [`Hub::matched`] or [`Hub::expired`], after which both are drained again.
 //! 4. At [`Hub::poll_timeout`], call [`Hub::handle_timeout`], then drain again.
 //!
 //! `now` is the time since any fixed origin; it never goes back.
@@ -12,13 +13,13 @@
 
 mod close;
 mod config;
+mod deadlines;
 mod hub;
 mod ice;
 mod ids;
 mod limit;
 mod output;
 mod refusal;
-mod timers;
 mod wire;
 
 pub use close::CloseCode;
@@ -27,5 +28,5 @@ pub use hub::Hub;
 pub use ice::{IceGrant, IceServer, IceServers};
 pub use ids::{ConnectionId, SessionId, TicketId};
 pub use limit::Rate;
-pub use output::{EndReason, Event, Output, Seek};
+pub use output::{EndReason, Event, MatchRequest, MessageKind, Output, Seek};
 pub use refusal::ErrorCode;

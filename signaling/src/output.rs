@@ -14,6 +14,8 @@ pub enum Output {
     Send {
         /// The recipient.
         to: ConnectionId,
+        /// What it says.
+        kind: MessageKind,
         /// JSON.
         text: String,
     },
@@ -30,12 +32,58 @@ pub enum Output {
         /// Why.
         code: CloseCode,
     },
+    /// Something worth counting or logging.
+    Event(Event),
+}
+
+/// The types of messages to clients; `type` on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MessageKind {
+    /// A place in the queue.
+    Queued,
+    /// A partner.
+    MatchFound,
+    /// Something from the partner.
+    Signal,
+    /// The end of a session.
+    PartnerLeft,
+    /// The end of waiting in vain.
+    QueueTimeout,
+    /// A refusal.
+    Error,
+}
+
+impl MessageKind {
+    /// Every one of them.
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::MatchFound,
+        Self::Signal,
+        Self::PartnerLeft,
+        Self::QueueTimeout,
+        Self::Error,
+    ];
+
+    /// The `type` on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::MatchFound => "match_found",
+            Self::Signal => "signal",
+            Self::PartnerLeft => "partner_left",
+            Self::QueueTimeout => "queue_timeout",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What the hub asks of the matcher, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MatchRequest {
     /// Look for a partner.
     Seek(Seek),
     /// Stop looking. The matcher may have matched or forgotten the ticket: that is no error.
     Unseek(TicketId),
-    /// Something worth counting or logging.
-    Event(Event),
 }
 
 /// A user who looks for a partner.
@@ -47,6 +95,8 @@ pub struct Seek {
     pub user: Arc<str>,
     /// The `matchMode`: only users of the same pool meet.
     pub pool: Arc<str>,
+    /// When to give up, and say so by [`Hub::expired`](crate::Hub::expired).
+    pub expires: Duration,
 }
 
 /// Something that happened, for counters and logs.

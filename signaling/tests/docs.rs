@@ -1,7 +1,7 @@
 //! docs/signaling.md, held to the code.
 
 use hairpin_signaling::{
-    CloseCode, Config, EndReason, ErrorCode, MAX_POOL_LEN, MAX_USER_LEN, Rate,
+    CloseCode, Config, EndReason, ErrorCode, MAX_POOL_LEN, MAX_USER_LEN, MessageKind, Rate,
 };
 
 const PAGE: &str = include_str!("../../docs/signaling.md");
@@ -14,6 +14,13 @@ fn has_row(cells: &[&str]) -> bool {
         row.first().map(String::as_str) == cells.first().copied()
             && cells.iter().all(|cell| row.iter().any(|found| found == cell))
     })
+}
+
+#[test]
+fn every_message_to_a_client_is_in_its_table() {
+    for kind in MessageKind::ALL {
+        assert!(has_row(&[&format!("`{}`", kind.as_str())]), "{kind:?}");
+    }
 }
 
 #[test]

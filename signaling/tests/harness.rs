@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hairpin_signaling::{
-    CloseCode, Config, ConnectionId, Event, Hub, IceGrant, IceServer, IceServers, Output, Seek,
-    TicketId,
+    CloseCode, Config, ConnectionId, Event, Hub, IceGrant, IceServer, IceServers, MatchRequest,
+    Output, Seek, TicketId,
 };
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ impl World {
     /// Lets time pass, firing every timer at its own time.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some(at) = self.hub.poll_timeout().filter(|at| *at <= end) {
+        while let Some(at) = self.next().filter(|at| *at <= end) {
             self.now = at.max(self.now);
             self.hub.handle_timeout(self.now);
             assert!(
@@ -131,8 +131,21 @@ impl World {
                 "all that is due is done"
             );
             self.settle();
+            self.expire();
         }
         self.now = end;
+    }
+
+    fn next(&self) -> Option<Duration> {
+        self.seeking.iter().map(|seek| seek.expires).chain(self.hub.poll_timeout()).min()
+    }
+
+    /// What a matcher does with those who have waited in vain.
+    fn expire(&mut self) {
+        for seek in self.seeking.extract_if(.., |seek| seek.expires <= self.now) {
+            self.hub.expired(seek.ticket);
+        }
+        self.settle();
     }
 
     /// Lets time pass as it does for clients that answer every ping.
@@ -152,20 +165,25 @@ impl World {
 
     /// Carries out everything the hub asks for.
     pub(crate) fn settle(&mut self) {
+        while let Some(request) = self.hub.poll_match_request() {
+            match request {
+                MatchRequest::Seek(seek) if self.matching => self.insert(seek),
+                MatchRequest::Seek(seek) => self.seeking.push(seek),
+                MatchRequest::Unseek(ticket) => self.seeking.retain(|seek| seek.ticket != ticket),
+            }
+        }
         while let Some(output) = self.hub.poll_output() {
             match output {
-                Output::Send { to, text } => {
+                Output::Send { to, kind, text } => {
                     assert!(!self.closed.contains_key(&to), "nothing follows a close");
-                    let message = serde_json::from_str(&text).expect("the hub sends JSON");
+                    let message: Value = serde_json::from_str(&text).expect("the hub sends JSON");
+                    assert_eq!(message["type"], kind.as_str());
                     self.inbox.entry(to).or_default().push(message);
                 }
                 Output::Ping { to } => self.pings.push(to),
                 Output::Close { to, code } => {
                     assert_eq!(self.closed.insert(to, code), None, "closed once");
                 }
-                Output::Seek(seek) if self.matching => self.insert(seek),
-                Output::Seek(seek) => self.seeking.push(seek),
-                Output::Unseek(ticket) => self.seeking.retain(|seek| seek.ticket != ticket),
                 Output::Event(event) => self.events.push(event),
             }
         }

@@ -173,6 +173,7 @@ fn a_match_with_somebody_who_has_left_makes_the_other_seek_again() {
     assert_eq!((world.hub.sessions(), world.hub.queue_len()), (0, 1), "never with oneself");
     world.hub.matched(now, TicketId(77), TicketId(78), &mut world.ice);
     world.hub.queued(TicketId(77), 1);
+    world.hub.expired(TicketId(77));
     world.settle();
     assert!(world.inbox.is_empty());
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use hairpin_matcher::{Match, Matcher, Outcome, Ticket};
-use hairpin_signaling::{Config, ConnectionId, Event, Hub, Output, Seek, TicketId};
+use hairpin_lobby::Lobby;
+use hairpin_matcher::Matcher;
+use hairpin_signaling::{Config, ConnectionId, Event, Hub, Output};
 use serde_json::{Value, json};
 
 use crate::nat::{Nat, NatKind};
@@ -35,8 +36,7 @@ pub struct System {
     now: Duration,
     coming: BTreeMap<(Duration, u64), Arrival>,
     scheduled: u64,
-    hub: Hub,
-    matcher: Matcher,
+    lobby: Lobby,
     shards: Shards,
     people: Vec<Person>,
     /// Who is behind a connection, as far as the network still carries anything.
@@ -69,13 +69,12 @@ impl System {
     /// A server with so many relay shards, and nobody there.
     pub fn new(seed: u64, shards: usize) -> Self {
         let mut rng = Rng::new(seed);
-        let hub = Hub::new(Config::default(), [rng.next_u64(), rng.next_u64()]);
+        let lobby = Lobby::new(Config::default(), [rng.next_u64(), rng.next_u64()]);
         Self {
             now: Duration::ZERO,
             coming: BTreeMap::new(),
             scheduled: 0,
-            hub,
-            matcher: Matcher::new(),
+            lobby,
             shards: Shards::new(shards, rng.next_u64()),
             people: Vec::new(),
             sockets: BTreeMap::new(),
@@ -152,8 +151,8 @@ impl System {
 
     /// Stops the server's signaling.
     pub fn drain(&mut self) {
-        self.hub.drain(self.now);
-        self.carry_out_hub();
+        self.lobby.drain(self.now);
+        self.carry_out_lobby();
     }
 
     /// Lets time pass, doing everything at its own time.
@@ -165,8 +164,8 @@ impl System {
                 let arrival = entry.remove();
                 self.arrive(arrival);
             }
-            self.hub.handle_timeout(self.now);
-            self.carry_out_hub();
+            self.lobby.handle_timeout(self.now, &mut RestIce { now: self.now });
+            self.carry_out_lobby();
             let datagrams = self.shards.handle_timeout(self.now);
             self.transmit(datagrams);
         }
@@ -180,12 +179,12 @@ impl System {
 
     /// The signaling hub.
     pub fn hub(&self) -> &Hub {
-        &self.hub
+        self.lobby.hub()
     }
 
     /// The matcher.
     pub fn matcher(&self) -> &Matcher {
-        &self.matcher
+        self.lobby.matcher()
     }
 
     /// The relay.
@@ -200,7 +199,7 @@ impl System {
 
     fn next(&self) -> Option<Duration> {
         let coming = self.coming.first_key_value().map(|((at, _), _)| *at);
-        [coming, self.hub.poll_timeout(), self.shards.poll_timeout()].into_iter().flatten().min()
+        [coming, self.lobby.poll_timeout(), self.shards.poll_timeout()].into_iter().flatten().min()
     }
 
     fn schedule(&mut self, delay: Duration, arrival: Arrival) {
@@ -210,10 +209,12 @@ impl System {
 
     fn arrive(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::Opened(id) => self.hub.connect(self.now, id),
-            Arrival::Said(id, text) => self.hub.handle_message(self.now, id, &text),
-            Arrival::Pong(id) => self.hub.handle_pong(self.now, id),
-            Arrival::Gone(id) => self.hub.disconnect(self.now, id),
+            Arrival::Opened(id) => self.lobby.connect(self.now, id),
+            Arrival::Said(id, text) => {
+                self.lobby.handle_message(self.now, id, &text, &mut RestIce { now: self.now });
+            }
+            Arrival::Pong(id) => self.lobby.handle_pong(self.now, id),
+            Arrival::Gone(id) => self.lobby.disconnect(self.now, id),
             Arrival::Heard(connection, frame) => self.hear(connection, frame),
             Arrival::Datagram(datagram) => self.deliver(datagram),
             Arrival::Wake(id) => {
@@ -221,7 +222,7 @@ impl System {
                 self.carry_out_actions(id, actions);
             }
         }
-        self.carry_out_hub();
+        self.carry_out_lobby();
     }
 
     fn hear(&mut self, connection: ConnectionId, frame: Frame) {
@@ -290,16 +291,12 @@ impl System {
         self.say(id, json!({ "type": how, "data": { "sessionId": session.unwrap_or_default() } }));
     }
 
-    fn carry_out_hub(&mut self) {
-        while let Some(output) = self.hub.poll_output() {
+    fn carry_out_lobby(&mut self) {
+        while let Some(output) = self.lobby.poll_output() {
             match output {
-                Output::Send { to, text } => self.send(to, Frame::Text(text)),
+                Output::Send { to, text, .. } => self.send(to, Frame::Text(text)),
                 Output::Ping { to } => self.send(to, Frame::Ping),
                 Output::Close { to, code } => self.send(to, Frame::Close(code.code())),
-                Output::Seek(seek) => self.seek(seek),
-                Output::Unseek(TicketId(id)) => {
-                    self.matcher.remove(hairpin_matcher::TicketId(id));
-                }
                 Output::Event(event) => self.events.push(event),
             }
         }
@@ -308,17 +305,6 @@ impl System {
     fn send(&mut self, to: ConnectionId, frame: Frame) {
         if let Some(id) = self.sockets.get(&to) {
             self.schedule(self.people[id.0].delay, Arrival::Heard(to, frame));
-        }
-    }
-
-    fn seek(&mut self, Seek { ticket, user, pool }: Seek) {
-        let id = hairpin_matcher::TicketId(ticket.0);
-        match self.matcher.insert(self.now, Ticket { id, user, pool }).outcome {
-            Outcome::Waiting { position } => self.hub.queued(ticket, position),
-            Outcome::Matched(Match { first, second }) => {
-                let (first, second) = (TicketId(first.id.0), TicketId(second.id.0));
-                self.hub.matched(self.now, first, second, &mut RestIce { now: self.now });
-            }
         }
     }
 

@@ -1,9 +1,10 @@
 //! What the hub's task counts.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 
 /// Upper bounds of the latency histogram in milliseconds; the queue ends at two minutes.
 const LATENCY_MS: &[f64] =
@@ -20,6 +21,13 @@ pub(crate) struct SignalingMetrics {
     ended: IntCounterVec,
     refused: IntCounterVec,
     closed: IntCounterVec,
+    /// What a crowd that joins an idle server waits, as the server sees it. It says nothing about a server that is
+    /// never idle: the latency does.
+    burst: Gauge,
+    /// When the first of them was read, in nanoseconds of the server's clock.
+    burst_began: AtomicU64,
+    /// When the last `match_found` was written, likewise.
+    last_match_written: AtomicU64,
 }
 
 impl SignalingMetrics {
@@ -41,6 +49,12 @@ impl SignalingMetrics {
         );
         let latency = Histogram::with_opts(latency.buckets(LATENCY_MS.into())).expect(VALID);
         registry.register(Box::new(latency.clone())).expect(VALID);
+        let burst = Gauge::new(
+            "matchmaking_burst_ms",
+            "Milliseconds from the join_queue that ended a quiet time, nobody waiting and nobody paired, to the last match_found written since",
+        )
+        .expect(VALID);
+        registry.register(Box::new(burst.clone())).expect(VALID);
         Self {
             queue_length: gauge("matchmaking_queue_length", "Users waiting for a partner"),
             sessions: gauge("active_sessions_count", "Pairs alive"),
@@ -57,8 +71,21 @@ impl SignalingMetrics {
                 "WebSockets closed by the server, by status code",
                 "code",
             ),
+            burst,
+            burst_began: AtomicU64::new(0),
+            last_match_written: AtomicU64::new(0),
             registry,
         }
+    }
+
+    /// Somebody waits, and before nobody waited or was paired; its `join_queue` was read at this time.
+    pub(crate) fn burst_began(&self, at: Duration) {
+        self.burst_began.store(nanoseconds(at), Ordering::Relaxed);
+    }
+
+    /// A socket has taken a `match_found` at this time.
+    pub(crate) fn match_written(&self, at: Duration) {
+        self.last_match_written.fetch_max(nanoseconds(at), Ordering::Relaxed);
     }
 
     /// How many users wait, how many pairs and how many WebSockets there are.
@@ -104,8 +131,16 @@ impl SignalingMetrics {
     }
 
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
+        let [began, written] =
+            [&self.burst_began, &self.last_match_written].map(|at| at.load(Ordering::Relaxed));
+        self.burst.set(written.saturating_sub(began) as f64 / 1e6);
         self.registry.gather()
     }
+}
+
+/// Five centuries of them fit.
+fn nanoseconds(at: Duration) -> u64 {
+    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The names here are constants of ours, and each is registered once.

@@ -1,17 +1,16 @@
-//! The hub's task: sole owner of the hub and the matcher, so that neither needs a lock.
+//! The hub's task: sole owner of the lobby, so that it needs no lock.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
-use hairpin_matcher::{Match, Matcher, Outcome, Ticket};
-use hairpin_signaling::{
-    Config, ConnectionId, Event, Hub, IceGrant, IceServers, Output, Seek, TicketId,
-};
+use hairpin_lobby::Lobby;
+use hairpin_signaling::{CloseCode, Config, ConnectionId, Event, IceGrant, IceServers, Output};
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
-use super::handle::{Client, Input, Outgoing};
+use super::handle::{Client, Input};
+use super::outbox::{Full, Outbox};
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
@@ -19,11 +18,11 @@ use crate::metrics::Metrics;
 /// Inputs handled per reading of the clock.
 const BATCH: usize = 256;
 
-/// Drives the hub.
+/// Drives the lobby.
 pub(super) struct Driver {
-    hub: Hub,
-    matcher: Matcher,
+    lobby: Lobby,
     clients: HashMap<ConnectionId, Client>,
+    wakers: Wakers,
     ice: Arc<IceIssuer>,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -37,9 +36,9 @@ impl Driver {
         clock: Clock,
     ) -> Self {
         Self {
-            hub: Hub::new(config, rand::random()),
-            matcher: Matcher::new(),
+            lobby: Lobby::new(config, rand::random()),
             clients: HashMap::new(),
+            wakers: Wakers::default(),
             ice,
             metrics,
             clock,
@@ -50,7 +49,7 @@ impl Driver {
     pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let timeout = self.hub.poll_timeout();
+            let timeout = self.lobby.poll_timeout();
             let due = self.clock.instant(timeout.unwrap_or_default());
             tokio::select! {
                 received = inputs.recv_many(&mut batch, BATCH) => if received == 0 { return },
@@ -61,13 +60,12 @@ impl Driver {
                 self.handle(now, input);
                 self.carry_out(now);
             }
-            self.hub.handle_timeout(now);
+            let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
+            self.lobby.handle_timeout(now, &mut ice);
             self.carry_out(now);
-            self.metrics.signaling.now(
-                self.hub.queue_len(),
-                self.hub.sessions(),
-                self.hub.connections(),
-            );
+            let hub = self.lobby.hub();
+            self.metrics.signaling.now(hub.queue_len(), hub.sessions(), hub.connections());
+            self.wakers.wake();
         }
     }
 
@@ -75,59 +73,61 @@ impl Driver {
         match input {
             Input::Connected(id, client) => {
                 self.clients.insert(id, client);
-                self.hub.connect(now, id);
+                self.lobby.connect(now, id);
             }
-            Input::Text(id, text) => self.hub.handle_message(now, id, &text),
-            Input::Binary(id) => self.hub.handle_binary(now, id),
-            Input::Alive(id) => self.hub.handle_pong(now, id),
-            Input::Disconnected(id, close) => {
-                self.forget(now, id);
-                close.into_iter().for_each(|code| self.metrics.signaling.closed(code));
+            Input::Text { from, at, text } => self.read(now, from, at, &text),
+            Input::Binary(id) => self.lobby.handle_binary(now, id),
+            Input::Alive(id) => self.lobby.handle_pong(now, id),
+            Input::Disconnected(id) => {
+                self.clients.remove(&id);
+                self.lobby.disconnect(now, id);
             }
-            Input::Drain => self.hub.drain(now),
+            Input::Drain => self.lobby.drain(now),
+        }
+    }
+
+    fn read(&mut self, now: Duration, from: ConnectionId, at: Duration, text: &str) {
+        let quiet = self.lobby.hub().queue_len() == 0 && self.lobby.hub().sessions() == 0;
+        let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
+        self.lobby.handle_message(now, from, text, &mut ice);
+        if quiet && self.lobby.hub().queue_len() > 0 {
+            self.metrics.signaling.burst_began(at);
         }
     }
 
     fn carry_out(&mut self, now: Duration) {
-        while let Some(output) = self.hub.poll_output() {
+        while let Some(output) = self.lobby.poll_output() {
             match output {
-                Output::Send { to, text } => self.send(now, to, Outgoing::Text(text)),
-                Output::Ping { to } => self.send(now, to, Outgoing::Ping),
-                Output::Close { to, code } => {
-                    self.send(now, to, Outgoing::Close(code));
-                    self.clients.remove(&to);
+                Output::Send { to, kind, text } => {
+                    self.send(now, to, |outbox| outbox.text(kind, &text));
                 }
-                Output::Seek(seek) => self.seek(now, seek),
-                Output::Unseek(TicketId(id)) => {
-                    self.matcher.remove(hairpin_matcher::TicketId(id));
-                }
+                Output::Ping { to } => self.send(now, to, Outbox::ping),
+                Output::Close { to, code } => self.close(to, code),
                 Output::Event(event) => self.count(event),
             }
         }
     }
 
-    /// Queues a message, and drops the client that has no room for it: its socket closes as too slow.
-    fn send(&mut self, now: Duration, to: ConnectionId, message: Outgoing) {
+    /// Puts a message into a client's outbox, and drops the client that has no room for it.
+    fn send(
+        &mut self,
+        now: Duration,
+        to: ConnectionId,
+        put: impl FnOnce(&Outbox) -> Result<Option<Waker>, Full>,
+    ) {
         let Some(client) = self.clients.get(&to) else { return };
-        match client.queue.try_send(message) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => self.forget(now, to),
+        match put(&client.outbox) {
+            Ok(waker) => self.wakers.0.extend(waker),
+            Err(Full) => {
+                self.close(to, CloseCode::SlowReader);
+                self.lobby.disconnect(now, to);
+            }
         }
     }
 
-    fn forget(&mut self, now: Duration, id: ConnectionId) {
-        self.clients.remove(&id);
-        self.hub.disconnect(now, id);
-    }
-
-    fn seek(&mut self, now: Duration, Seek { ticket, user, pool }: Seek) {
-        let id = hairpin_matcher::TicketId(ticket.0);
-        match self.matcher.insert(now, Ticket { id, user, pool }).outcome {
-            Outcome::Waiting { position } => self.hub.queued(ticket, position),
-            Outcome::Matched(Match { first, second }) => {
-                let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
-                self.hub.matched(now, TicketId(first.id.0), TicketId(second.id.0), &mut ice);
-            }
+    fn close(&mut self, id: ConnectionId, code: CloseCode) {
+        if let Some(client) = self.clients.remove(&id) {
+            client.outbox.close(code);
         }
     }
 
@@ -139,6 +139,23 @@ impl Driver {
             Event::Refused(code) => metrics.refused(code.as_str()),
             _ => {}
         }
+    }
+}
+
+/// Sockets to wake when the batch is done: what is said to one of them meanwhile leaves together. Woken at the latest
+/// when the task ends, however it ends.
+#[derive(Default)]
+struct Wakers(Vec<Waker>);
+
+impl Wakers {
+    fn wake(&mut self) {
+        self.0.drain(..).for_each(Waker::wake);
+    }
+}
+
+impl Drop for Wakers {
+    fn drop(&mut self) {
+        self.wake();
     }
 }
 

@@ -2,69 +2,78 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use hairpin_signaling::{CloseCode, ConnectionId};
+use hairpin_signaling::ConnectionId;
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio::sync::mpsc::error::TrySendError;
+use tungstenite::Utf8Bytes;
 
+use super::outbox::{Inbox, Outbox, outbox};
+use crate::clock::Clock;
 use crate::ice::IceUrls;
-
-/// Messages that wait for a client to read them. One that has this many unread is too slow.
-pub(super) const QUEUE: usize = 64;
+use crate::metrics::Metrics;
 
 /// What the hub's task hears.
 #[derive(Debug)]
 pub(super) enum Input {
     Connected(ConnectionId, Client),
-    Text(ConnectionId, Utf8Bytes),
+    Text {
+        from: ConnectionId,
+        /// When it was read.
+        at: Duration,
+        text: Utf8Bytes,
+    },
     Binary(ConnectionId),
     Alive(ConnectionId),
-    /// With the status code, if we closed it.
-    Disconnected(ConnectionId, Option<u16>),
+    Disconnected(ConnectionId),
     Drain,
 }
 
 /// What the hub's task keeps of a client.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// Where its messages go. Closed without a [`Outgoing::Close`], it says that it was too full.
-    pub(super) queue: mpsc::Sender<Outgoing>,
+    /// Where its messages go.
+    pub(super) outbox: Outbox,
     /// Where it finds the relay.
     pub(super) ice: IceUrls,
 }
 
-/// What a socket is told.
-#[derive(Debug)]
-pub(super) enum Outgoing {
-    Text(String),
-    Ping,
-    Close(CloseCode),
-}
-
-/// Speaks to the hub's task. Every method waits while that has too much to do, which leaves the sockets
-/// unread and so slows the clients down.
+/// Speaks to the hub's task. Every method that waits does so while that has too much to do, which leaves the
+/// sockets unread and so slows the clients down.
 #[derive(Clone, Debug)]
-pub(crate) struct HubHandle {
+pub(crate) struct HubHandle(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     inputs: mpsc::Sender<Input>,
-    next: Arc<AtomicU64>,
+    next: AtomicU64,
+    metrics: Arc<Metrics>,
+    clock: Clock,
 }
 
 impl HubHandle {
-    pub(super) fn new(inputs: mpsc::Sender<Input>) -> Self {
-        Self { inputs, next: Arc::default() }
+    pub(super) fn new(inputs: mpsc::Sender<Input>, metrics: Arc<Metrics>, clock: Clock) -> Self {
+        Self(Arc::new(Shared { inputs, next: AtomicU64::new(0), metrics, clock }))
     }
 
-    /// A client has come; its messages come out of the receiver. To be followed by
+    /// A client has come; its messages come out of the inbox. To be followed by
     /// [`HubHandle::disconnected`], however it ends.
-    pub(super) async fn connect(&self, ice: IceUrls) -> (ConnectionId, mpsc::Receiver<Outgoing>) {
-        let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
-        let (queue, receiver) = mpsc::channel(QUEUE);
-        self.tell(Input::Connected(id, Client { queue, ice })).await;
-        (id, receiver)
+    pub(super) async fn connect(&self, ice: IceUrls) -> (ConnectionId, Inbox) {
+        let id = ConnectionId(self.0.next.fetch_add(1, Ordering::Relaxed));
+        let (outbox, inbox) = outbox();
+        self.tell(Input::Connected(id, Client { outbox, ice })).await;
+        (id, inbox)
     }
 
-    pub(super) async fn text(&self, id: ConnectionId, text: Utf8Bytes) {
-        self.tell(Input::Text(id, text)).await;
+    /// The time that [`HubHandle::text`] wants.
+    pub(super) fn now(&self) -> Duration {
+        self.0.clock.monotonic()
+    }
+
+    /// A client has sent a text, which was read at this time.
+    pub(super) async fn text(&self, from: ConnectionId, at: Duration, text: Utf8Bytes) {
+        self.tell(Input::Text { from, at, text }).await;
     }
 
     pub(super) async fn binary(&self, id: ConnectionId) {
@@ -75,9 +84,15 @@ impl HubHandle {
         self.tell(Input::Alive(id)).await;
     }
 
+    /// The socket has taken a `match_found`.
+    pub(super) fn match_written(&self) {
+        self.0.metrics.signaling.match_written(self.now());
+    }
+
     /// A client has gone, or has been closed with a status code.
     pub(super) async fn disconnected(&self, id: ConnectionId, close: Option<u16>) {
-        self.tell(Input::Disconnected(id, close)).await;
+        close.into_iter().for_each(|code| self.0.metrics.signaling.closed(code));
+        self.tell(Input::Disconnected(id)).await;
     }
 
     /// Sends every client away, and every one that is still to come.
@@ -86,7 +101,12 @@ impl HubHandle {
     }
 
     async fn tell(&self, input: Input) {
-        // Without its task there is no hub: the runtime is going down, and the sockets with it.
-        let _ = self.inputs.send(input).await;
+        let input = match self.0.inputs.try_send(input) {
+            Err(TrySendError::Full(input)) => input,
+            // Without its task there is no hub. What it has of a client says so to that client as it is dropped.
+            Ok(()) | Err(TrySendError::Closed(_)) => return,
+        };
+        // On the heap, for the few that have to wait: every socket's task would carry it.
+        let _ = Box::pin(self.0.inputs.send(input)).await;
     }
 }

@@ -1,16 +1,20 @@
 //! Signaling and matching at work: WebSockets in front, one task that owns the hub and the matcher behind.
 
 mod driver;
+mod frames;
 mod handle;
+mod outbox;
 pub(crate) mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use hairpin_signaling::Config;
 use tokio::sync::mpsc;
 
+pub(crate) use frames::Limits;
 pub(crate) use handle::HubHandle;
-pub(crate) use socket::Limits;
 
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
@@ -29,7 +33,7 @@ pub(crate) fn start(
     supervisor: &Supervisor,
 ) -> HubHandle {
     let (inputs, receiver) = mpsc::channel(INPUTS);
-    let driver = driver::Driver::new(config, ice, metrics, clock);
+    let driver = driver::Driver::new(config, ice, metrics.clone(), clock);
     supervisor.task("the hub", driver.run(receiver));
-    HubHandle::new(inputs)
+    HubHandle::new(inputs, metrics, clock)
 }

@@ -1,27 +1,24 @@
-//! One WebSocket.
+//! One WebSocket: bytes between its stream and the hub.
+//!
+//! tungstenite knows the protocol; what carries its frames is our own, for two reasons. A client that is silent costs
+//! no buffers, neither for reading nor for writing nor for what the hub has queued, and ten thousand of them are
+//! normal. And a client that is closed gets to read why: closing lingers.
 
-use std::time::{Duration, Instant};
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
-use hairpin_signaling::{CloseCode, ConnectionId};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use hairpin_signaling::ConnectionId;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::Error;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WireCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use super::handle::{HubHandle, Outgoing, QUEUE};
+use super::frames::{End, Frames, Heard, Limits, Said, close_frame};
+use super::handle::HubHandle;
+use super::outbox::{Batch, Inbox};
 use crate::ice::IceUrls;
-
-/// What a client may send.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// The longest message in bytes.
-    pub(crate) max_message: usize,
-}
 
 /// How long the kernel may have no room for what is queued.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,142 +29,149 @@ const LINGER: Duration = Duration::from_secs(3);
 /// Pings and pongs count as life at most this often: they are not metered like messages.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is gathered before it is written: what is queued together leaves together, with one system call.
-const WRITE_BUFFER: usize = 4 * 1024;
-
-/// What the hub puts around a client's message when it passes it on, and more than that.
-const ENVELOPE: usize = 4 * 1024;
+/// What is read at once. It is on the stack, for as long as it takes to read it.
+const READ: usize = 8 * 1024;
 
 /// Carries messages between a client and the hub until one of them ends it. `stream` carries WebSocket frames,
 /// whatever is below; `read` is what the client has sent after its handshake, `ice` where it finds the relay.
 pub(crate) async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     read: Vec<u8>,
     ice: IceUrls,
     hub: &HubHandle,
     limits: Limits,
 ) {
-    let config = config(limits);
-    let mut socket =
-        WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
-    let (id, mut queue) = hub.connect(ice).await;
-    let end = carry(&mut socket, id, &mut queue, hub).await;
-    drop(queue);
-    let close = match end {
+    let (id, inbox) = hub.connect(ice).await;
+    let frames = Frames::new(limits);
+    let mut carrier = Carrier { stream: &mut stream, frames, inbox, id, hub };
+    let close = match carrier.carry(read).await {
         End::Gone => None,
         End::Close(frame) => Some(frame),
     };
     hub.disconnected(id, close.as_ref().map(|frame| frame.code.into())).await;
-    if let Some(frame) = close {
+    if let Some(frame) = close
         // A client that does not even take this has had its time.
-        let _ = timeout(WRITE_TIMEOUT, socket.send(Message::Close(Some(frame)))).await;
-        let _ = timeout(LINGER, linger(socket.get_mut())).await;
+        && write(&mut stream, &close_frame(frame)).await.is_ok()
+    {
+        let _ = Box::pin(timeout(LINGER, linger(&mut stream))).await;
     }
 }
 
-/// The defaults are for few connections and long messages: 256 KiB of buffers each, and no bound on
-/// what waits to be written. What is queued together is written together.
-fn config(Limits { max_message }: Limits) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(4096)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_write_buffer_size(2 * (max_message + ENVELOPE))
-        .max_message_size(Some(max_message))
-        .max_frame_size(Some(max_message))
-}
-
-/// How a connection ends.
-enum End {
-    /// The client has closed it, or is out of reach.
-    Gone,
-    /// We close it, and say why.
-    Close(CloseFrame),
-}
-
-impl From<CloseCode> for End {
-    fn from(code: CloseCode) -> Self {
-        Self::Close(CloseFrame { code: code.code().into(), reason: code.reason().into() })
-    }
-}
-
-/// What the client did wrong, in the codes of RFC 6455 s7.4.1.
-impl From<Error> for End {
-    fn from(error: Error) -> Self {
-        let (code, reason) = match error {
-            Error::Capacity(_) => return CloseCode::MessageTooBig.into(),
-            Error::Utf8(_) => (WireCode::Invalid, "text that is not UTF-8"),
-            Error::Protocol(_) => (WireCode::Protocol, "not WebSocket"),
-            _ => return Self::Gone,
-        };
-        Self::Close(CloseFrame { code, reason: reason.into() })
-    }
-}
-
-async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
+struct Carrier<'a, S> {
+    stream: &'a mut S,
+    frames: Frames,
+    inbox: Inbox,
     id: ConnectionId,
-    queue: &mut mpsc::Receiver<Outgoing>,
-    hub: &HubHandle,
-) -> End {
-    let mut batch = Vec::new();
-    let mut alive = Instant::now();
-    loop {
-        tokio::select! {
-            received = queue.recv_many(&mut batch, QUEUE) => {
-                if received == 0 {
-                    return CloseCode::SlowReader.into();
-                }
-                match timeout(WRITE_TIMEOUT, write(socket, &mut batch)).await {
-                    Ok(Ok(None)) => {}
-                    Ok(Ok(Some(code))) => return code.into(),
-                    Ok(Err(_)) | Err(_) => return End::Gone,
-                }
+    hub: &'a HubHandle,
+}
+
+/// What happens next.
+enum Event {
+    Heard(Heard),
+    Told(Batch),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
+    async fn carry(&mut self, read: Vec<u8>) -> End {
+        let mut alive = Duration::ZERO;
+        let mut event = Event::Heard(self.frames.read(&read));
+        drop(read);
+        loop {
+            let end = match event {
+                Event::Told(batch) => self.tell(batch).await,
+                Event::Heard(heard) => self.hear(heard, &mut alive).await,
+            };
+            if let Some(end) = end {
+                return end;
             }
-            message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => hub.text(id, text).await,
-                Some(Ok(Message::Binary(_))) => hub.binary(id).await,
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-                    if alive.elapsed() >= ALIVE_INTERVAL {
-                        alive = Instant::now();
-                        hub.alive(id).await;
-                    }
-                }
-                Some(Ok(Message::Close(_))) => {
-                    // Sends the answer, which is queued already.
-                    let _ = timeout(WRITE_TIMEOUT, socket.flush()).await;
-                    return End::Gone;
-                }
-                Some(Err(error)) => return error.into(),
-                None => return End::Gone,
-            },
+            event = match poll_fn(|context| self.poll_event(context)).await {
+                Ok(event) => event,
+                Err(_) => return End::Gone,
+            };
         }
     }
+
+    /// The hub comes first, because it may want to close.
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        if let Poll::Ready(batch) = self.inbox.poll_take(context) {
+            return Poll::Ready(Ok(Event::Told(batch)));
+        }
+        let mut bytes = [const { MaybeUninit::uninit() }; READ];
+        let mut bytes = ReadBuf::uninit(&mut bytes);
+        let read = Pin::new(&mut *self.stream).poll_read(context, &mut bytes);
+        read.map_ok(|()| match bytes.filled() {
+            [] => Event::Heard(Heard { end: Some(End::Gone), ..Heard::default() }),
+            bytes => Event::Heard(self.frames.read(bytes)),
+        })
+    }
+
+    /// Writes what the hub says.
+    async fn tell(&mut self, batch: Batch) -> Option<End> {
+        if write(self.stream, &batch.frames).await.is_err() {
+            return Some(End::Gone);
+        }
+        if batch.matched {
+            self.hub.match_written();
+        }
+        batch.close.map(End::from)
+    }
+
+    /// Passes on what the client says. Waits while the hub has too much to do, which leaves the socket unread.
+    async fn hear(&mut self, heard: Heard, alive: &mut Duration) -> Option<End> {
+        let now = self.hub.now();
+        if !heard.answer.is_empty() && write(self.stream, &heard.answer).await.is_err() {
+            return Some(End::Gone);
+        }
+        for message in heard.messages {
+            match message {
+                Said::Text(text) => self.hub.text(self.id, now, text).await,
+                Said::Binary => self.hub.binary(self.id).await,
+                Said::Alive if now >= *alive => {
+                    *alive = now + ALIVE_INTERVAL;
+                    self.hub.alive(self.id).await;
+                }
+                Said::Alive => {}
+            }
+        }
+        heard.end
+    }
 }
 
-/// Writes what is queued, up to a reason to close.
-async fn write<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    batch: &mut Vec<Outgoing>,
-) -> Result<Option<CloseCode>, Error> {
-    let mut close = None;
-    for outgoing in batch.drain(..) {
-        let message = match outgoing {
-            Outgoing::Text(text) => Message::Text(text.into()),
-            Outgoing::Ping => Message::Ping(Bytes::new()),
-            Outgoing::Close(code) => {
-                close = Some(code);
-                break;
-            }
-        };
-        socket.feed(message).await?;
+/// Writes everything.
+///
+/// # Errors
+/// The client is gone, or has had no room for [`WRITE_TIMEOUT`].
+async fn write<S: AsyncWrite + Unpin>(stream: &mut S, mut bytes: &[u8]) -> io::Result<()> {
+    // Nearly always there is room, and then there is no timer to set.
+    let at_once = poll_fn(|context| Poll::Ready(poll_write(stream, context, &mut bytes))).await;
+    if let Poll::Ready(done) = at_once {
+        return done;
     }
-    socket.flush().await?;
-    Ok(close)
+    let written = poll_fn(|context| poll_write(stream, context, &mut bytes));
+    // On the heap: every socket's task would carry it.
+    Box::pin(timeout(WRITE_TIMEOUT, written)).await?
+}
+
+/// Writes what is left, and flushes.
+fn poll_write<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    context: &mut Context<'_>,
+    left: &mut &[u8],
+) -> Poll<io::Result<()>> {
+    while !left.is_empty() {
+        match Pin::new(&mut *stream).poll_write(context, left) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(Ok(written)) => *left = &left[written..],
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    Pin::new(stream).poll_flush(context)
 }
 
 /// Lets the client read the close frame. Closing while there is something unread from it would send a
 /// reset, which overtakes what we have said last.
-async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::Result<()> {
+async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
     stream.shutdown().await?;
     // On the heap: every socket's task would carry it.
     let mut unread = vec![0; 1024];

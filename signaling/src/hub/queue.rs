@@ -1,15 +1,13 @@
 //! Looking for a partner.
 
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::link::{Identity, Waiting};
-use super::{Hub, State};
+use super::seats::Waiting;
+use super::{Hub, SeatId, State};
 use crate::refusal::{ErrorCode, Refusal};
-use crate::timers::Timer;
 use crate::wire::ServerMessage;
-use crate::{ConnectionId, DEFAULT_POOL, EndReason, Event, Output, Seek, TicketId};
+use crate::{ConnectionId, DEFAULT_POOL, EndReason, Event, MatchRequest, TicketId};
 
 impl Hub {
     /// `join_queue`, in whatever state the client is.
@@ -24,119 +22,97 @@ impl Hub {
         user: &str,
         pool: &str,
     ) -> Result<(), Refusal> {
-        let user = self.identify(now, id, user)?;
-        let pool = self.shared_pool(id, pool);
-        let link =
-            self.links.get_mut(&id).expect("a client's message is read while it is connected");
-        let moves = link.identity.as_ref().is_some_and(|before| before.pool != pool);
-        link.identity = Some(Identity { user, pool });
-        match link.state {
+        let seat = match self.connections.seat(id) {
+            Some(seat) => {
+                self.identify(now, seat, user)?;
+                seat
+            }
+            None => self.sit_down(now, id, user, pool),
+        };
+        let moves = self.move_to(seat, pool);
+        match self.seats.get(seat).state {
             State::Waiting(Waiting { ticket, position, .. }) if !moves => {
                 // Without a position yet, the matcher's first word is still on its way.
                 if let Some(position) = position {
-                    self.tell_position(ticket, position);
+                    self.queued(ticket, position);
                 }
                 return Ok(());
             }
-            State::Waiting(_) => self.leave_queue(id),
-            State::Paired { session, .. } => self.part(now, session, Some(id), EndReason::Skipped),
+            State::Waiting(_) => self.leave_queue(seat),
+            State::Paired { session, .. } => {
+                self.part(now, session, Some(seat), EndReason::Skipped);
+            }
             State::Idle => {}
         }
-        self.enqueue(now, id);
+        self.enqueue(now, seat);
         Ok(())
     }
 
-    /// The user of a connection: fixed by its first `join_queue`, changed by a later one only when idle.
-    fn identify(
-        &mut self,
-        now: Duration,
-        id: ConnectionId,
-        user: &str,
-    ) -> Result<Arc<str>, Refusal> {
-        let link = self.links.get(&id).expect("a client's message is read while it is connected");
-        match &link.identity {
-            Some(identity) if *identity.user == *user => return Ok(identity.user.clone()),
-            Some(_) if link.state != State::Idle => {
-                let message = "leave the queue or the session before you change your userId";
-                return Err(Refusal::new(ErrorCode::UserChange, message));
-            }
-            Some(identity) => {
-                self.users.remove(&identity.user);
-            }
-            None => {}
+    /// The user of a seat is fixed by the first `join_queue`, and changed by a later one only when idle.
+    fn identify(&mut self, now: Duration, seat: SeatId, user: &str) -> Result<(), Refusal> {
+        let current = self.seats.get(seat);
+        if *current.user == *user {
+            return Ok(());
         }
-        let user = Arc::from(user);
-        self.take_over(now, id, &user);
-        Ok(user)
+        if current.state != State::Idle {
+            let message = "leave the queue or the session before you change your userId";
+            return Err(Refusal::new(ErrorCode::UserChange, message));
+        }
+        self.replace(now, user);
+        self.seats.rename(seat, user.into());
+        Ok(())
     }
 
-    /// A pool's name, shared with what has it already where that is cheap to find.
-    fn shared_pool(&self, id: ConnectionId, pool: &str) -> Arc<str> {
-        let current = self.links.get(&id).and_then(|link| link.identity.as_ref());
-        match current {
-            Some(identity) if *identity.pool == *pool => identity.pool.clone(),
-            _ if pool == DEFAULT_POOL => self.default_pool.clone(),
-            _ => Arc::from(pool),
-        }
+    /// Whoever is behind a connection has said who it is.
+    fn sit_down(&mut self, now: Duration, id: ConnectionId, user: &str, pool: &str) -> SeatId {
+        self.replace(now, user);
+        let pool = self.shared_pool(pool);
+        let seat = self.seats.take(user.into(), pool, id);
+        self.connections.set_seat(id, seat);
+        seat
     }
 
-    /// Queues an idle client in its pool.
-    pub(super) fn enqueue(&mut self, now: Duration, id: ConnectionId) {
-        let link = self.links.get_mut(&id).expect("only connected clients are queued");
-        debug_assert_eq!(link.state, State::Idle);
-        self.last_ticket += 1;
-        let ticket = TicketId(self.last_ticket);
-        let until = now.saturating_add(self.config.queue_timeout);
-        link.state = State::Waiting(Waiting { ticket, since: now, until, position: None });
-        self.tickets.insert(ticket, id);
-        self.timers.arm(until, Timer::Queue(ticket));
+    /// Whether that is another pool than before.
+    fn move_to(&mut self, seat: SeatId, pool: &str) -> bool {
+        let moves = *self.seats.get(seat).pool != *pool;
+        if moves {
+            self.seats.get_mut(seat).pool = self.shared_pool(pool);
+        }
+        moves
+    }
+
+    /// A pool's name, shared by all where that is cheap to find.
+    fn shared_pool(&self, pool: &str) -> Arc<str> {
+        if pool == DEFAULT_POOL { self.default_pool.clone() } else { pool.into() }
+    }
+
+    /// Queues somebody idle in its pool.
+    pub(super) fn enqueue(&mut self, now: Duration, seat: SeatId) {
+        let expires = now.saturating_add(self.config.queue_timeout);
+        let ticket = self.seats.wait(now, seat, expires);
         self.event(Event::Queued);
         self.seek(ticket);
     }
 
-    /// Asks the matcher for a partner for a ticket that is live.
+    /// Asks the matcher for a partner for a ticket, if it is live.
     pub(super) fn seek(&mut self, ticket: TicketId) {
-        let identity =
-            self.tickets.get(&ticket).and_then(|id| self.links.get(id)?.identity.as_ref());
-        let Identity { user, pool } =
-            identity.expect("who waits is connected and has a name").clone();
-        self.outputs.push_back(Output::Seek(Seek { ticket, user, pool }));
+        self.requests.extend(self.seats.seek(ticket).map(MatchRequest::Seek));
     }
 
     /// Leaves the queue; whoever does not wait has nothing to leave, and that is no error: a match may
     /// just have come first.
-    pub(super) fn leave_queue(&mut self, id: ConnectionId) {
-        if let Some(State::Waiting(waiting)) = self.links.get(&id).map(|link| link.state) {
-            self.take_ticket(waiting.ticket);
-            self.outputs.push_back(Output::Unseek(waiting.ticket));
+    pub(super) fn leave_queue(&mut self, seat: SeatId) {
+        if let State::Waiting(Waiting { ticket, .. }) = self.seats.get(seat).state {
+            self.seats.end_ticket(ticket);
+            self.requests.push_back(MatchRequest::Unseek(ticket));
         }
     }
 
-    /// Ends a ticket that has waited in vain.
+    /// Ends a ticket that has waited in vain, if it is live.
     pub(super) fn queue_timeout(&mut self, ticket: TicketId) {
-        if let Some((id, _)) = self.take_ticket(ticket) {
-            self.outputs.push_back(Output::Unseek(ticket));
-            self.send(id, &ServerMessage::QueueTimeout {});
+        if let Some((seat, _)) = self.seats.end_ticket(ticket) {
+            self.tell(seat, &ServerMessage::QueueTimeout {});
             self.event(Event::QueueTimeout);
         }
-    }
-
-    pub(super) fn tell_position(&mut self, ticket: TicketId, position: usize) {
-        let Some(&id) = self.tickets.get(&ticket) else { return };
-        if let Some(State::Waiting(waiting)) = self.links.get_mut(&id).map(|link| &mut link.state) {
-            waiting.position = Some(position);
-        }
-        self.send(id, &ServerMessage::Queued { position });
-    }
-
-    /// Takes a ticket out of the queue, if it is still there: whose it was, and since when.
-    pub(super) fn take_ticket(&mut self, ticket: TicketId) -> Option<(ConnectionId, Duration)> {
-        let id = self.tickets.remove(&ticket)?;
-        let link = self.links.get_mut(&id).expect("who waits is connected");
-        let State::Waiting(waiting) = mem::replace(&mut link.state, State::Idle) else {
-            unreachable!("a ticket's owner waits");
-        };
-        self.timers.disarm(waiting.until, Timer::Queue(ticket));
-        Some((id, waiting.since))
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::refusal::Refusal;
-use crate::{EndReason, IceServer, SessionId};
+use crate::{EndReason, IceServer, MessageKind, SessionId};
 
 /// A message to a client.
 #[derive(Serialize)]
@@ -42,6 +42,17 @@ pub(crate) enum ServerMessage<'a> {
 }
 
 impl ServerMessage<'_> {
+    pub(crate) fn kind(&self) -> MessageKind {
+        match self {
+            Self::Queued { .. } => MessageKind::Queued,
+            Self::MatchFound { .. } => MessageKind::MatchFound,
+            Self::Signal { .. } => MessageKind::Signal,
+            Self::PartnerLeft { .. } => MessageKind::PartnerLeft,
+            Self::QueueTimeout {} => MessageKind::QueueTimeout,
+            Self::Error { .. } => MessageKind::Error,
+        }
+    }
+
     pub(crate) fn encode(&self) -> String {
         serde_json::to_string(self).expect("string keys and infallible values serialise")
     }

@@ -1,5 +1,7 @@
 //! Two clients and what stands between them.
 
+use std::time::Instant;
+
 use hairpin_signaling::CloseCode;
 use serde_json::{Value, json};
 
@@ -45,6 +47,30 @@ async fn two_clients_are_paired_and_hear_each_other() {
     patiently(ada.0.close(None)).await.expect("closed");
     let left = bob.expect("partner_left").await;
     assert_eq!(left, json!({ "sessionId": session, "reason": "disconnected" }));
+}
+
+#[tokio::test]
+async fn a_burst_is_timed_from_the_first_join_to_the_last_match_written() {
+    let site = Site::start(|_| ()).await;
+    assert_eq!(site.metric("matchmaking_burst_ms"), Some(0.0));
+    let start = Instant::now();
+    let (mut ada, mut bob, session) = pair(&site).await;
+    // The figure follows the messages.
+    let burst = |site: &Site| site.metric("matchmaking_burst_ms").expect("a figure");
+    patiently(async {
+        while burst(&site) == 0.0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let millis = start.elapsed().as_secs_f64() * 1e3;
+    assert!(burst(&site) <= millis, "{} of {millis} ms", burst(&site));
+
+    ada.send("end_session", json!({ "sessionId": session })).await;
+    bob.expect("partner_left").await;
+    bob.join("bob").await;
+    bob.expect("queued").await;
+    assert_eq!(burst(&site), 0.0, "another one has begun, and has no match yet");
 }
 
 #[tokio::test]

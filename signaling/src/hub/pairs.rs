@@ -4,20 +4,10 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::{Hub, State};
+use super::{Hub, SeatId, State};
 use crate::refusal::Refusal;
-use crate::timers::Timer;
 use crate::wire::ServerMessage;
-use crate::{ConnectionId, EndReason, Event, IceServers, SessionId, TicketId};
-
-/// A live pair. The first side is the initiator.
-#[derive(Debug)]
-pub(super) struct Session {
-    sides: [ConnectionId; 2],
-    since: Duration,
-    /// When its timer fires.
-    until: Duration,
-}
+use crate::{EndReason, Event, IceServers, SessionId, TicketId};
 
 impl Hub {
     pub(super) fn pair(
@@ -27,18 +17,16 @@ impl Hub {
         second: TicketId,
         ice: &mut impl IceServers,
     ) {
-        if first == second || ![first, second].iter().all(|id| self.tickets.contains_key(id)) {
+        if first == second || ![first, second].iter().all(|ticket| self.seats.is_live(*ticket)) {
             return self.seek_again(first, second);
         }
         let sides = [first, second].map(|ticket| {
-            let (id, since) = self.take_ticket(ticket).expect("both tickets have been looked up");
+            let (seat, since) =
+                self.seats.end_ticket(ticket).expect("both tickets have been looked up");
             self.event(Event::Matched { waited: now.saturating_sub(since) });
-            id
+            seat
         });
-        let session = self.session_ids.next();
-        let until = now.saturating_add(self.config.session_lifetime);
-        self.sessions.insert(session, Session { sides, since: now, until });
-        self.timers.arm(until, Timer::Session(session));
+        let session = self.sessions.begin(now, self.config.session_lifetime, sides);
         self.event(Event::SessionStarted);
         let [initiator, answerer] = sides;
         self.introduce(session, initiator, answerer, true, ice);
@@ -47,10 +35,8 @@ impl Hub {
 
     /// A match of which a side has left meanwhile: the other one still wants a partner.
     fn seek_again(&mut self, first: TicketId, second: TicketId) {
-        if self.tickets.contains_key(&first) {
-            self.seek(first);
-        }
-        if second != first && self.tickets.contains_key(&second) {
+        self.seek(first);
+        if second != first {
             self.seek(second);
         }
     }
@@ -59,41 +45,37 @@ impl Hub {
     fn introduce(
         &mut self,
         session: SessionId,
-        id: ConnectionId,
-        partner: ConnectionId,
+        id: SeatId,
+        partner: SeatId,
         is_initiator: bool,
         ice: &mut impl IceServers,
     ) {
-        let link = self.links.get_mut(&id).expect("who was waiting is connected");
-        link.state = State::Paired { session, partner };
-        let (user, partner) = (self.user(id), self.user(partner));
-        let grant = ice.issue(id, user);
-        let text = ServerMessage::MatchFound {
-            session_id: session,
-            partner_id: partner,
-            is_initiator,
-            ice_servers: &grant.servers,
-            ice_ttl: grant.ttl.as_secs(),
-        }
-        .encode();
-        self.outputs.push_back(crate::Output::Send { to: id, text });
-    }
-
-    fn user(&self, id: ConnectionId) -> &str {
-        let identity = self.links.get(&id).and_then(|link| link.identity.as_ref());
-        &identity.expect("who was waiting is connected and has a name").user
+        self.seats.get_mut(id).state = State::Paired { session, partner };
+        let seat = self.seats.get(id);
+        let (to, grant) = (seat.connection, ice.issue(seat.connection, &seat.user));
+        let partner = self.seats.get(partner).user.clone();
+        self.send(
+            to,
+            &ServerMessage::MatchFound {
+                session_id: session,
+                partner_id: &partner,
+                is_initiator,
+                ice_servers: &grant.servers,
+                ice_ttl: grant.ttl.as_secs(),
+            },
+        );
     }
 
     /// Passes a signal on, as it is, to the partner in the sender's own session and to nobody else.
     pub(super) fn signal(
         &mut self,
-        id: ConnectionId,
+        from: SeatId,
         session: Option<SessionId>,
         signal: &RawValue,
     ) -> Result<(), Refusal> {
-        match self.state(id) {
+        match self.seats.get(from).state {
             State::Paired { session: live, partner } if session == Some(live) => {
-                self.send(partner, &ServerMessage::Signal { session_id: live, signal });
+                self.tell(partner, &ServerMessage::Signal { session_id: live, signal });
                 Ok(())
             }
             _ => Err(Refusal::no_session()),
@@ -107,11 +89,11 @@ impl Hub {
     pub(super) fn skip(
         &mut self,
         now: Duration,
-        id: ConnectionId,
+        id: SeatId,
         session: Option<SessionId>,
     ) -> Result<(), Refusal> {
         self.end(now, id, session, EndReason::Skipped)?;
-        if self.state(id) == State::Idle {
+        if self.seats.get(id).state == State::Idle {
             self.enqueue(now, id);
         }
         Ok(())
@@ -121,7 +103,7 @@ impl Hub {
     pub(super) fn end_session(
         &mut self,
         now: Duration,
-        id: ConnectionId,
+        id: SeatId,
         session: Option<SessionId>,
     ) -> Result<(), Refusal> {
         self.end(now, id, session, EndReason::Ended)
@@ -130,19 +112,18 @@ impl Hub {
     fn end(
         &mut self,
         now: Duration,
-        id: ConnectionId,
+        id: SeatId,
         session: Option<SessionId>,
         reason: EndReason,
     ) -> Result<(), Refusal> {
         let session = session.ok_or_else(Refusal::no_session)?;
-        match self.state(id) {
+        let seat = self.seats.get(id);
+        match seat.state {
             State::Paired { session: live, .. } if session == live => {
                 self.part(now, session, Some(id), reason);
                 Ok(())
             }
-            _ if self.links.get(&id).is_some_and(|link| link.last_session == Some(session)) => {
-                Ok(())
-            }
+            _ if seat.last_session == Some(session) => Ok(()),
             _ => Err(Refusal::no_session()),
         }
     }
@@ -152,29 +133,25 @@ impl Hub {
         self.part(now, session, None, EndReason::Expired);
     }
 
-    /// Ends a session. `leaver` knows and is not told.
+    /// Ends a session that is live. `leaver` knows and is not told.
     pub(super) fn part(
         &mut self,
         now: Duration,
         session: SessionId,
-        leaver: Option<ConnectionId>,
+        leaver: Option<SeatId>,
         reason: EndReason,
     ) {
-        let Some(Session { sides, since, until }) = self.sessions.remove(&session) else { return };
-        self.timers.disarm(until, Timer::Session(session));
-        for id in sides {
-            let link = self.links.get_mut(&id).expect("the sides of a live session are connected");
-            link.state = State::Idle;
-            link.last_session = Some(session);
+        let ended = self.sessions.end(session);
+        for id in ended.sides {
+            let seat = self.seats.get_mut(id);
+            seat.state = State::Idle;
+            seat.last_session = Some(session);
             // Who hears `shutting_down` next is not invited to look for somebody else.
             if leaver != Some(id) && reason != EndReason::Shutdown {
-                self.send(id, &ServerMessage::PartnerLeft { session_id: session, reason });
+                self.tell(id, &ServerMessage::PartnerLeft { session_id: session, reason });
             }
         }
-        self.event(Event::SessionEnded { reason, lasted: now.saturating_sub(since) });
-    }
-
-    fn state(&self, id: ConnectionId) -> State {
-        self.links.get(&id).map_or(State::Idle, |link| link.state)
+        let lasted = now.saturating_sub(ended.since);
+        self.event(Event::SessionEnded { reason, lasted });
     }
 }

@@ -1,0 +1,138 @@
+//! The signaling hub and the matcher joined into one state machine, without I/O.
+//!
+//! 1. Tell a [`Lobby`] what happened: [`Lobby::connect`], [`Lobby::handle_message`], [`Lobby::disconnect`], ...
+//! 2. Drain [`Lobby::poll_output`] until it returns `None` and carry out each [`Output`]: a message, a ping, a close,
+//!    or an event to count.
+//! 3. At [`Lobby::poll_timeout`], call [`Lobby::handle_timeout`], then drain again.
+//!
+//! Who looks for whom stays inside. Whatever may bring a match takes the [`IceServers`] that both sides are then given.
+//!
+//! `now` is the time since any fixed origin; it never goes back.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use hairpin_matcher::{Matcher, Ticket};
+use hairpin_signaling::{Config, ConnectionId, Hub, IceServers, MatchRequest, Output, Seek};
+
+/// A [`Hub`] whose users are matched by a [`Matcher`] of its own.
+pub struct Lobby {
+    hub: Hub,
+    matcher: Matcher,
+}
+
+impl Lobby {
+    /// Nobody is there. `seed` is the secret that session ids are made with: 128 random bits, but in a test.
+    pub fn new(config: Config, seed: [u64; 2]) -> Self {
+        Self { hub: Hub::new(config, seed), matcher: Matcher::new() }
+    }
+
+    /// A client has connected. After [`Lobby::drain`] it is sent away again.
+    pub fn connect(&mut self, now: Duration, id: ConnectionId) {
+        self.hub.connect(now, id);
+        self.ask(now);
+    }
+
+    /// A client's connection is gone; news only if the lobby has not closed it.
+    pub fn disconnect(&mut self, now: Duration, id: ConnectionId) {
+        self.hub.disconnect(now, id);
+        self.ask(now);
+    }
+
+    /// A client has sent a text message.
+    pub fn handle_message(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        text: &str,
+        ice: &mut impl IceServers,
+    ) {
+        self.hub.handle_message(now, id, text);
+        self.settle(now, ice);
+    }
+
+    /// A client has sent a binary message; the protocol has none.
+    pub fn handle_binary(&mut self, now: Duration, id: ConnectionId) {
+        self.hub.handle_binary(now, id);
+        self.ask(now);
+    }
+
+    /// A client has answered a ping, or shown life in another way that is no message.
+    pub fn handle_pong(&mut self, now: Duration, id: ConnectionId) {
+        self.hub.handle_pong(now, id);
+    }
+
+    /// Stops: tells every client, closes every connection, and admits no more.
+    pub fn drain(&mut self, now: Duration) {
+        self.hub.drain(now);
+        self.ask(now);
+    }
+
+    /// Does what is due. To be called at [`Lobby::poll_timeout`]; earlier or later does no harm.
+    pub fn handle_timeout(&mut self, now: Duration, ice: &mut impl IceServers) {
+        self.hub.handle_timeout(now);
+        self.matcher.handle_timeout(now);
+        self.settle(now, ice);
+    }
+
+    /// When [`Lobby::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        [self.hub.poll_timeout(), self.matcher.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// What to do next; `None` when all is done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.hub.poll_output()
+    }
+
+    /// Who is connected and who is paired.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Who waits.
+    pub fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
+    /// Hands the hub's wishes on, and the matcher's answers back, until neither has anything to say.
+    fn settle(&mut self, now: Duration, ice: &mut impl IceServers) {
+        self.ask(now);
+        while let Some(answer) = self.matcher.poll_output() {
+            match answer {
+                hairpin_matcher::Output::Waiting { id, position } => {
+                    self.hub.queued(hub_id(id), position);
+                }
+                hairpin_matcher::Output::Matched(pair) => {
+                    let [first, second] = [pair.first, pair.second].map(|side| hub_id(side.id));
+                    self.hub.matched(now, first, second, ice);
+                }
+                hairpin_matcher::Output::Expired(id) => self.hub.expired(hub_id(id)),
+                // The hub takes a user's ticket back before it hands in another.
+                hairpin_matcher::Output::Replaced(_) => {
+                    debug_assert!(false, "two tickets of one user")
+                }
+            }
+            self.ask(now);
+        }
+    }
+
+    /// Hands the hub's wishes on. Whatever is no message can only take wishes back, and gets no answer.
+    fn ask(&mut self, now: Duration) {
+        while let Some(request) = self.hub.poll_match_request() {
+            match request {
+                MatchRequest::Seek(Seek { ticket, user, pool, expires }) => {
+                    let id = hairpin_matcher::TicketId(ticket.0);
+                    self.matcher.insert(now, Ticket { id, user, pool, expires });
+                }
+                MatchRequest::Unseek(ticket) => {
+                    self.matcher.remove(hairpin_matcher::TicketId(ticket.0));
+                }
+            }
+        }
+    }
+}
+
+fn hub_id(id: hairpin_matcher::TicketId) -> hairpin_signaling::TicketId {
+    hairpin_signaling::TicketId(id.0)
+}

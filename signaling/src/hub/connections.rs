@@ -1,0 +1,157 @@
+//! Sockets as the hub sees them: who is there, who is alive, and how much each says.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::seats::SeatId;
+use crate::deadlines::Deadlines;
+use crate::limit::Bucket;
+use crate::{Config, ConnectionId};
+
+/// All connections. What somebody is and does is not here but in its seat.
+pub(super) struct Connections {
+    open: BTreeMap<ConnectionId, Connection>,
+    beats: Deadlines<ConnectionId>,
+}
+
+/// Ten thousand of them are normal, so it stays small.
+struct Connection {
+    /// Who sits behind it; nobody before the first `join_queue`.
+    seat: Option<SeatId>,
+    last_heard: Duration,
+    last_ping: Duration,
+    /// When its next heartbeat is due.
+    beat: Duration,
+    messages: Bucket,
+    bytes: Bucket,
+}
+
+/// Why a message is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// Its connection is gone.
+    Gone,
+    TooBig,
+    /// One more than the rates allow.
+    Flood,
+}
+
+/// What a heartbeat found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beat {
+    Ping(ConnectionId),
+    Dead(ConnectionId),
+}
+
+impl Connections {
+    pub(super) fn new() -> Self {
+        Self { open: BTreeMap::new(), beats: Deadlines::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn contains(&self, id: ConnectionId) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    /// One of them, if there is any.
+    pub(super) fn any(&self) -> Option<ConnectionId> {
+        self.open.first_key_value().map(|(&id, _)| id)
+    }
+
+    pub(super) fn open(&mut self, now: Duration, id: ConnectionId, config: &Config) {
+        let beat = now.saturating_add(config.heartbeat.min(config.heartbeat_timeout));
+        let earlier = self.open.insert(
+            id,
+            Connection {
+                seat: None,
+                last_heard: now,
+                last_ping: now,
+                beat,
+                messages: Bucket::default(),
+                bytes: Bucket::default(),
+            },
+        );
+        debug_assert!(earlier.is_none(), "connection ids are used once");
+        self.beats.arm(beat, id);
+    }
+
+    /// Forgets a connection, and says who sat behind it.
+    pub(super) fn close(&mut self, id: ConnectionId) -> Option<SeatId> {
+        let connection = self.open.remove(&id)?;
+        self.beats.disarm(connection.beat, id);
+        connection.seat
+    }
+
+    pub(super) fn seat(&self, id: ConnectionId) -> Option<SeatId> {
+        self.open.get(&id)?.seat
+    }
+
+    pub(super) fn set_seat(&mut self, id: ConnectionId, seat: SeatId) {
+        if let Some(connection) = self.open.get_mut(&id) {
+            connection.seat = Some(seat);
+        }
+    }
+
+    /// A sign of life that is no message.
+    pub(super) fn alive(&mut self, now: Duration, id: ConnectionId) {
+        if let Some(connection) = self.open.get_mut(&id) {
+            connection.last_heard = now;
+        }
+    }
+
+    /// Counts a message of `len` bytes; says who sits there, or why the message is not to be read.
+    pub(super) fn count(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        len: usize,
+        config: &Config,
+    ) -> Result<Option<SeatId>, Unread> {
+        let connection = self.open.get_mut(&id).ok_or(Unread::Gone)?;
+        connection.last_heard = now;
+        if len > config.max_message {
+            return Err(Unread::TooBig);
+        }
+        let allowed = connection.messages.take(now, config.messages, 1)
+            && connection.bytes.take(now, config.bytes, len);
+        if allowed { Ok(connection.seat) } else { Err(Unread::Flood) }
+    }
+
+    /// Looks after the next connection whose heartbeat is due.
+    pub(super) fn beat(&mut self, now: Duration, config: &Config) -> Option<Beat> {
+        while let Some(id) = self.beats.pop_due(now) {
+            let connection = self.open.get_mut(&id).expect("closing disarms the heartbeat");
+            let dead_at = connection.last_heard.saturating_add(config.heartbeat_timeout);
+            if now >= dead_at {
+                return Some(Beat::Dead(id));
+            }
+            let ping = now >= connection.last_ping.saturating_add(config.heartbeat);
+            if ping {
+                connection.last_ping = now;
+            }
+            connection.beat = dead_at.min(connection.last_ping.saturating_add(config.heartbeat));
+            self.beats.arm(connection.beat, id);
+            if ping {
+                return Some(Beat::Ping(id));
+            }
+        }
+        None
+    }
+
+    pub(super) fn next_beat(&self) -> Option<Duration> {
+        self.beats.next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_stays_small() {
+        assert!(size_of::<Connection>() <= 96, "{}", size_of::<Connection>());
+    }
+}
