@@ -230,7 +230,7 @@ fn start_hub(config: &Config, ice: Arc<IceIssuer>, base: &Base) -> HubHandle {
 }
 
 fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle) -> Web {
-    let limits = Limits { max_message: config.signaling.max_message };
+    let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
     Web::new(&config.http, limits, ice, hub)
 }
 

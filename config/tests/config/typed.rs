@@ -45,8 +45,8 @@ fn every_number_is_held_to_its_settings_bounds() {
         ("ice-ttl", |c| c.ice.ttl = Duration::from_secs(59)),
         ("queue-timeout", |c| c.signaling.queue_timeout = Duration::ZERO),
         ("session-lifetime", |c| c.signaling.session_lifetime = Duration::MAX),
-        ("heartbeat-interval", |c| c.signaling.heartbeat = Duration::from_millis(999)),
-        ("max-message-bytes", |c| c.signaling.max_message = 1023),
+        ("heartbeat-interval", |c| c.signaling.heartbeat_interval = Duration::from_millis(999)),
+        ("max-message-bytes", |c| c.signaling.max_message_bytes = 1023),
         ("shutdown-timeout", |c| c.shutdown_timeout = Duration::from_secs(301)),
         ("workers", |c| c.workers = NonZeroUsize::new(1025)),
     ];
@@ -101,12 +101,12 @@ fn values_are_held_to_each_other() {
             "ice-host (program): is not an address others can reach;",
         ),
         (
-            |c| c.signaling.heartbeat_timeout = c.signaling.heartbeat,
+            |c| c.signaling.heartbeat_timeout = c.signaling.heartbeat_interval,
             "heartbeat-interval (program): outlasts the heartbeat timeout;",
         ),
         (|c| c.rules.software = Some("s".repeat(128)), "no-software (program): leaves one"),
         (
-            |c| c.signaling.bytes = Rate::new(1024, 65_536),
+            |c| c.signaling.bytes = Rate::new(1024, 65_535),
             "max-message-bytes (program): is more than may come at once;",
         ),
         (
