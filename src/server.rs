@@ -64,8 +64,8 @@ impl Server {
     }
 
     /// Starts a server on sockets that are bound: relay workers on threads of their own, everything else on the tokio
-    /// runtime this is called on. Names in `config.relay` are resolved here, which may take a while; `config.listen`
-    /// is for [`Listeners::bind`], and not looked at.
+    /// runtime this is called on. Names in `config.relay` are resolved here, which may take a while. The sockets are
+    /// those given: `config.listen` is for [`Listeners::bind`], and must be valid, but is not bound again.
     ///
     /// Nothing of the process is changed. [`raise_open_files_limit`](crate::raise_open_files_limit) is for hosts that
     /// want to serve many.
