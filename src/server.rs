@@ -59,8 +59,8 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     /// Starts a server on sockets that are bound: relay workers on threads of their own, everything else on the tokio
-    /// runtime this is called on. Names in `config.relay` are resolved here, which may take a while; `config.listen`
-    /// is for [`Listeners::bind`], and not looked at.
+    /// runtime this is called on. Names in `config.relay` are resolved here, which may take a while. The sockets are
+    /// those given: `config.listen` is for [`Listeners::bind`], and must be valid, but is not bound again.
     ///
     /// Nothing of the process is changed. [`raise_open_files_limit`](crate::raise_open_files_limit) is for hosts that
     /// want to serve many.
@@ -225,7 +225,7 @@ fn start_hub(config: &Config, ice: Arc<IceIssuer>, base: &Base) -> HubHandle {
 }
 
 fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle) -> Web {
-    let limits = Limits { max_message: config.signaling.max_message };
+    let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
     Web::new(&config.http, limits, ice, hub)
 }
 

@@ -67,7 +67,7 @@ impl Config {
     /// What is not safe about this configuration, with the flag that mends it.
     pub fn insecure_defaults(&self) -> Vec<Insecurity> {
         let Self { listen, relay, .. } = self;
-        let quotas = relay.quotas.per_user.is_some() && relay.quotas.total.is_some();
+        let quotas = relay.quotas.user.is_some() && relay.quotas.total.is_some();
         let public_http = listen.http.iter().any(|addr| !addr.ip().is_loopback());
         let public_admin = listen.admin.is_some_and(|addr| !addr.ip().is_loopback());
         let known = |address: &RelayAddress| {

@@ -21,11 +21,11 @@ pub struct Config {
     /// How long a session lasts at most.
     pub session_lifetime: Duration,
     /// The time between two pings of a connection; less than a second counts as a second.
-    pub heartbeat: Duration,
-    /// How long a connection may be silent before it counts as dead; longer than `heartbeat`.
+    pub heartbeat_interval: Duration,
+    /// How long a connection may be silent before it counts as dead; longer than `heartbeat_interval`.
     pub heartbeat_timeout: Duration,
     /// The longest message, in bytes.
-    pub max_message: usize,
+    pub max_message_bytes: usize,
     /// How many messages a connection may send.
     pub messages: Rate,
     /// How many bytes a connection may send.
@@ -37,9 +37,9 @@ impl Default for Config {
         Self {
             queue_timeout: Duration::from_secs(120),
             session_lifetime: Duration::from_secs(7200),
-            heartbeat: Duration::from_secs(25),
+            heartbeat_interval: Duration::from_secs(25),
             heartbeat_timeout: Duration::from_secs(60),
-            max_message: 64 * 1024,
+            max_message_bytes: 64 * 1024,
             messages: Rate::new(50, 250),
             bytes: Rate::new(64 * 1024, 512 * 1024),
         }

@@ -45,7 +45,7 @@ pub struct Hub {
 impl Hub {
     /// A hub without connections. `seed` is the secret that session ids are made with: 128 random bits, but in a test.
     pub fn new(mut config: Config, seed: [u64; 2]) -> Self {
-        config.heartbeat = config.heartbeat.max(MIN_HEARTBEAT);
+        config.heartbeat_interval = config.heartbeat_interval.max(MIN_HEARTBEAT);
         Self {
             config,
             connections: Connections::new(),

@@ -57,17 +57,17 @@ fn the_limits_are_the_defaults() {
     let Config {
         queue_timeout,
         session_lifetime,
-        heartbeat,
+        heartbeat_interval,
         heartbeat_timeout,
-        max_message,
+        max_message_bytes,
         messages,
         bytes,
         ..
     } = Config::default();
-    assert_eq!(max_message, 65_536);
+    assert_eq!(max_message_bytes, 65_536);
     assert_eq!((messages, bytes), (Rate::new(50, 250), Rate::new(64 << 10, 512 << 10)));
     let (minutes, hours) = (queue_timeout.as_secs() / 60, session_lifetime.as_secs() / 3600);
-    let (every, after) = (heartbeat.as_secs(), heartbeat_timeout.as_secs());
+    let (every, after) = (heartbeat_interval.as_secs(), heartbeat_timeout.as_secs());
     for (what, limit) in [
         ("a message", "65,536 bytes; more closes with 1009".to_owned()),
         ("messages of a connection", "50 a second, 250 at once; more closes with 4501".to_owned()),

@@ -128,7 +128,7 @@ proptest! {
         let mut config = config();
         if short {
             // Shorter than a permission: here a Refresh can bring the end of a path nearer.
-            config.rules.max_lifetime = Duration::from_secs(200);
+            config.rules.max_allocate_lifetime = Duration::from_secs(200);
         }
         let mut world = World::new(config);
         for op in &ops {

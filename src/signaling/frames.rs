@@ -12,7 +12,7 @@ use tungstenite::{Error, Message, Utf8Bytes};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// The longest message in bytes.
-    pub(crate) max_message: usize,
+    pub(crate) max_message_bytes: usize,
 }
 
 /// What is set aside for a frame before its length is known. Most clients are silent most of the time, so it is small.
@@ -52,8 +52,8 @@ impl Frames {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
-            .max_message_size(Some(limits.max_message))
-            .max_frame_size(Some(limits.max_message));
+            .max_message_size(Some(limits.max_message_bytes))
+            .max_frame_size(Some(limits.max_message_bytes));
         Self(WebSocketContext::new(Role::Server, Some(config)))
     }
 
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn frames() -> Frames {
-        Frames::new(Limits { max_message: 1000 })
+        Frames::new(Limits { max_message_bytes: 1000 })
     }
 
     /// A client's frame, masked with zeros.

@@ -25,7 +25,7 @@ use crate::supervisor::Supervisor;
 /// Nothing here takes long; what hangs is to fail.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const LIMITS: Limits = Limits { max_message: 64 * 1024 };
+const LIMITS: Limits = Limits { max_message_bytes: 64 * 1024 };
 
 /// What the kernel would keep for a client that does not read.
 const PIPE: usize = 4096;

@@ -209,7 +209,7 @@ fn c080_reserved_bits_of_the_family_are_ignored_and_family_3_is_440() {
 
 #[test]
 fn c089_over_a_quota_is_486_counted_by_user() {
-    let quotas = Quotas { per_user: Some(2), total: Some(3) };
+    let quotas = Quotas { user: Some(2), total: Some(3) };
     let mut relay = Relay::with_quotas(config(), quotas);
     let allocate = |relay: &mut Relay, mut client: Client| {
         client.request(relay, Method::ALLOCATE, allocate_udp).error()
@@ -225,7 +225,7 @@ fn c089_over_a_quota_is_486_counted_by_user() {
 
 #[test]
 fn c089_rest_users_are_counted_by_what_follows_the_colon() {
-    let mut relay = Relay::with_quotas(config(), Quotas { per_user: Some(1), total: None });
+    let mut relay = Relay::with_quotas(config(), Quotas { user: Some(1), total: None });
     let mut codes = Vec::new();
     for (host, expires, id) in [(1, 10, "eve"), (2, 11, "eve"), (3, 10, "dan")] {
         let issued = hairpin_turn::rest_credentials(b"north", id, relay.now.unix + expires);
@@ -283,7 +283,7 @@ fn c098_over_the_maximum_is_the_maximum() {
         assert_eq!(granted(config(), Some(asked)), Some(3600), "{asked}");
     }
     let mut short = config();
-    short.rules.max_lifetime = Duration::from_secs(300);
+    short.rules.max_allocate_lifetime = Duration::from_secs(300);
     assert_eq!(granted(short, None), Some(300), "also below the default");
 }
 

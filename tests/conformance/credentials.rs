@@ -166,7 +166,7 @@ fn c036_a_nonce_is_of_no_use_from_another_address() {
 #[test]
 fn c037_a_nonce_expires_within_an_hour_and_cannot_be_guessed() {
     let mut eternal = config();
-    eternal.rules.nonce_lifetime = Duration::from_secs(1 << 30);
+    eternal.rules.stale_nonce = Duration::from_secs(1 << 30);
     let mut relay = Relay::new(eternal);
     let mut client = Client::ann(1);
     client.ensure_nonce(&mut relay);

@@ -40,7 +40,7 @@ impl Gate {
     /// `seed` makes nonces when there is no secret for it.
     pub(crate) fn new(rules: Arc<Rules>, seed: u64) -> Self {
         let secrets = &rules.credentials.secrets;
-        let nonces = Nonces::new(secrets, seed, Features::default(), rules.nonce_lifetime);
+        let nonces = Nonces::new(secrets, seed, Features::default(), rules.stale_nonce);
         Self { rules, nonces }
     }
 

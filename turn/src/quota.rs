@@ -8,7 +8,7 @@ use crate::{BindError, User};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quotas {
     /// Allocations a user may hold at once.
-    pub per_user: Option<u32>,
+    pub user: Option<u32>,
     /// Allocations the whole server may hold at once.
     pub total: Option<u32>,
 }
@@ -36,7 +36,7 @@ impl QuotaLedger {
         if self.quotas.total.is_some_and(|limit| self.total >= limit) {
             return Err(BindError::TotalQuota);
         }
-        if self.quotas.per_user.is_some_and(|limit| self.held(user) >= limit) {
+        if self.quotas.user.is_some_and(|limit| self.held(user) >= limit) {
             return Err(BindError::UserQuota);
         }
         *self.held.entry(user.clone()).or_default() += 1;
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn each_limit_holds_and_what_is_released_can_be_had_again() {
-        let mut ledger = QuotaLedger::new(Quotas { per_user: Some(2), total: Some(3) });
+        let mut ledger = QuotaLedger::new(Quotas { user: Some(2), total: Some(3) });
         let (ann, bob): (User, User) = ("ann".into(), "bob".into());
         assert_eq!(ledger.acquire(&ann), Ok(()));
         assert_eq!(ledger.acquire(&ann), Ok(()));

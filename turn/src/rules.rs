@@ -15,10 +15,10 @@ pub struct Rules {
     pub software: Option<String>,
     /// Who may allocate.
     pub credentials: Credentials,
-    /// How long a nonce is good for; at most an hour (RFC 8489 s9.2).
-    pub nonce_lifetime: Duration,
-    /// The longest lifetime granted; the default lifetime is 600 s (RFC 8656 s7.2).
-    pub max_lifetime: Duration,
+    /// After how long a nonce is stale; at most an hour (RFC 8489 s9.2).
+    pub stale_nonce: Duration,
+    /// The longest lifetime an Allocate or Refresh is granted; the default lifetime is 600 s (RFC 8656 s7.2).
+    pub max_allocate_lifetime: Duration,
     /// Which peers are allowed.
     pub policy: PeerPolicy,
     /// Permissions one allocation may hold before 508.
@@ -34,8 +34,8 @@ impl Default for Rules {
             realm: "hairpin".into(),
             software: Some(concat!("hairpin ", env!("CARGO_PKG_VERSION")).into()),
             credentials: Credentials::default(),
-            nonce_lifetime: Duration::from_secs(3600),
-            max_lifetime: Duration::from_secs(3600),
+            stale_nonce: Duration::from_secs(3600),
+            max_allocate_lifetime: Duration::from_secs(3600),
             policy: PeerPolicy::default(),
             max_permissions: 128,
             max_channels: 128,

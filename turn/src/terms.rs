@@ -45,7 +45,7 @@ impl Terms {
     /// s7.2).
     pub(crate) fn granted_lifetime(&self, requested: Option<Duration>) -> Duration {
         let wanted = requested.unwrap_or(DEFAULT_LIFETIME).max(DEFAULT_LIFETIME);
-        wanted.min(self.rules.max_lifetime)
+        wanted.min(self.rules.max_allocate_lifetime)
     }
 
     /// Whose quota a username counts against.

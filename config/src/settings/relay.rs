@@ -77,7 +77,7 @@ pub(crate) fn read(reader: &mut Reader) -> RelaySettings {
         addresses: addresses(reader),
         ports: reader.get(&MIN_PORT)..=reader.get(&MAX_PORT),
         quotas: Quotas {
-            per_user: reader.get(&USER_QUOTA).map(NonZeroU32::get),
+            user: reader.get(&USER_QUOTA).map(NonZeroU32::get),
             total: reader.get(&TOTAL_QUOTA).map(NonZeroU32::get),
         },
     }
@@ -96,7 +96,7 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     if let Some(workers) = config.workers {
         violations.bounds(&WORKERS, &workers.get());
     }
-    for (setting, quota) in [(&USER_QUOTA, quotas.per_user), (&TOTAL_QUOTA, quotas.total)] {
+    for (setting, quota) in [(&USER_QUOTA, quotas.user), (&TOTAL_QUOTA, quotas.total)] {
         if let Some(Err(invalid)) = quota.map(|quota| setting.parse(&quota.to_string())) {
             violations.reject(setting, invalid);
         }
@@ -121,7 +121,7 @@ impl RelayAddress {
 
 pub(crate) fn warn(config: &Config, warnings: &mut Vec<String>) {
     let RelaySettings { addresses, ports, quotas } = &config.relay;
-    if let (Some(user), Some(total)) = (quotas.per_user, quotas.total)
+    if let (Some(user), Some(total)) = (quotas.user, quotas.total)
         && user > total
     {
         warnings.push(format!("user-quota {user} is above total-quota {total}, which prevails"));

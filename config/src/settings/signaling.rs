@@ -42,16 +42,16 @@ pub(super) const GROUP: Group = Group {
 };
 
 pub(crate) fn read(reader: &mut Reader) -> hairpin_signaling::Config {
-    let heartbeat = reader.get(&HEARTBEAT_INTERVAL);
-    let max_message = reader.get(&MAX_MESSAGE_BYTES);
-    let longest = u32::try_from(max_message).expect("bounded to a mebibyte");
+    let heartbeat_interval = reader.get(&HEARTBEAT_INTERVAL);
+    let max_message_bytes = reader.get(&MAX_MESSAGE_BYTES);
+    let longest = u32::try_from(max_message_bytes).expect("bounded to a mebibyte");
     hairpin_signaling::Config {
         queue_timeout: reader.get(&QUEUE_TIMEOUT),
         session_lifetime: reader.get(&SESSION_LIFETIME),
-        heartbeat,
+        heartbeat_interval,
         // One lost ping is no death; two are.
-        heartbeat_timeout: heartbeat * 2 + Duration::from_secs(10),
-        max_message,
+        heartbeat_timeout: heartbeat_interval * 2 + Duration::from_secs(10),
+        max_message_bytes,
         // A second for each of the longest messages, and eight at once.
         bytes: Rate::new(longest, longest.saturating_mul(8)),
         ..hairpin_signaling::Config::default()
@@ -62,13 +62,13 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     let signaling = &config.signaling;
     violations.bounds(&QUEUE_TIMEOUT, &signaling.queue_timeout);
     violations.bounds(&SESSION_LIFETIME, &signaling.session_lifetime);
-    violations.bounds(&HEARTBEAT_INTERVAL, &signaling.heartbeat);
-    violations.bounds(&MAX_MESSAGE_BYTES, &signaling.max_message);
-    if signaling.bytes.burst() as usize <= signaling.max_message {
+    violations.bounds(&HEARTBEAT_INTERVAL, &signaling.heartbeat_interval);
+    violations.bounds(&MAX_MESSAGE_BYTES, &signaling.max_message_bytes);
+    if (signaling.bytes.burst() as usize) < signaling.max_message_bytes {
         let fix = "give less than the rate of bytes allows at once, or a greater rate";
         violations.reject(&MAX_MESSAGE_BYTES, Invalid::new("is more than may come at once", fix));
     }
-    if signaling.heartbeat_timeout <= signaling.heartbeat {
+    if signaling.heartbeat_timeout <= signaling.heartbeat_interval {
         let fix = "give less than the heartbeat timeout, or a greater timeout";
         violations.reject(&HEARTBEAT_INTERVAL, Invalid::new("outlasts the heartbeat timeout", fix));
     }

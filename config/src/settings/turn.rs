@@ -77,8 +77,8 @@ pub(crate) fn read(reader: &mut Reader) -> Rules {
             users: users(reader, &realm),
         },
         realm,
-        nonce_lifetime: reader.get(&STALE_NONCE),
-        max_lifetime: reader.get(&MAX_ALLOCATE_LIFETIME),
+        stale_nonce: reader.get(&STALE_NONCE),
+        max_allocate_lifetime: reader.get(&MAX_ALLOCATE_LIFETIME),
         policy: PeerPolicy::new(reader.get(&ALLOWED_PEER_IP), reader.get(&DENIED_PEER_IP)),
         max_permissions: reader.get(&MAX_PERMISSIONS),
         max_channels: reader.get(&MAX_CHANNELS),
@@ -123,8 +123,8 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     if names.iter().any(|name| user_name(name).is_none_or(|prepared| prepared != *name)) {
         violations.reject(&USER, Invalid::new(BAD_USER_NAME, USER_FIX));
     }
-    violations.bounds(&MAX_ALLOCATE_LIFETIME, &rules.max_lifetime);
-    violations.bounds(&STALE_NONCE, &rules.nonce_lifetime);
+    violations.bounds(&MAX_ALLOCATE_LIFETIME, &rules.max_allocate_lifetime);
+    violations.bounds(&STALE_NONCE, &rules.stale_nonce);
     violations.bounds(&MAX_PERMISSIONS, &rules.max_permissions);
     violations.bounds(&MAX_CHANNELS, &rules.max_channels);
 }

@@ -40,7 +40,7 @@ fn nothing_configured_serves_everything() {
     assert!(
         config.rules.credentials.secrets.is_empty() && config.rules.credentials.users.is_empty()
     );
-    assert_eq!(config.rules.max_lifetime, Duration::from_secs(3600));
+    assert_eq!(config.rules.max_allocate_lifetime, Duration::from_secs(3600));
     assert_eq!(config.listen.http, ["[::]:8080".parse().unwrap()]);
     assert_eq!(config.http.allowed_origins, AllowedOrigins::Any);
     assert_eq!(config.listen.admin, Some("127.0.0.1:9090".parse().unwrap()));

@@ -34,19 +34,19 @@ fn the_cores_own_defaults_are_the_settings() {
 fn every_number_is_held_to_its_settings_bounds() {
     type Change = fn(&mut Config);
     let cases: &[(&str, Change)] = &[
-        ("max-allocate-lifetime", |c| c.rules.max_lifetime = Duration::from_secs(599)),
-        ("stale-nonce", |c| c.rules.nonce_lifetime = Duration::from_millis(3_600_001)),
+        ("max-allocate-lifetime", |c| c.rules.max_allocate_lifetime = Duration::from_secs(599)),
+        ("stale-nonce", |c| c.rules.stale_nonce = Duration::from_millis(3_600_001)),
         ("max-permissions", |c| c.rules.max_permissions = 0),
         ("max-channels", |c| c.rules.max_channels = 4097),
         ("min-port", |c| c.relay.ports = 1023..=2000),
-        ("user-quota", |c| c.relay.quotas.per_user = Some(0)),
+        ("user-quota", |c| c.relay.quotas.user = Some(0)),
         ("total-quota", |c| c.relay.quotas.total = Some(0)),
         ("max-websockets", |c| c.http.max_websockets = 0),
         ("ice-ttl", |c| c.ice.ttl = Duration::from_secs(59)),
         ("queue-timeout", |c| c.signaling.queue_timeout = Duration::ZERO),
         ("session-lifetime", |c| c.signaling.session_lifetime = Duration::MAX),
-        ("heartbeat-interval", |c| c.signaling.heartbeat = Duration::from_millis(999)),
-        ("max-message-bytes", |c| c.signaling.max_message = 1023),
+        ("heartbeat-interval", |c| c.signaling.heartbeat_interval = Duration::from_millis(999)),
+        ("max-message-bytes", |c| c.signaling.max_message_bytes = 1023),
         ("shutdown-timeout", |c| c.shutdown_timeout = Duration::from_secs(301)),
         ("workers", |c| c.workers = NonZeroUsize::new(1025)),
     ];
@@ -101,12 +101,12 @@ fn values_are_held_to_each_other() {
             "ice-host (program): is not an address others can reach;",
         ),
         (
-            |c| c.signaling.heartbeat_timeout = c.signaling.heartbeat,
+            |c| c.signaling.heartbeat_timeout = c.signaling.heartbeat_interval,
             "heartbeat-interval (program): outlasts the heartbeat timeout;",
         ),
         (|c| c.rules.software = Some("s".repeat(128)), "no-software (program): leaves one"),
         (
-            |c| c.signaling.bytes = Rate::new(1024, 65_536),
+            |c| c.signaling.bytes = Rate::new(1024, 65_535),
             "max-message-bytes (program): is more than may come at once;",
         ),
         (

@@ -62,7 +62,7 @@ impl Connections {
     }
 
     pub(super) fn open(&mut self, now: Duration, id: ConnectionId, config: &Config) {
-        let beat = now.saturating_add(config.heartbeat.min(config.heartbeat_timeout));
+        let beat = now.saturating_add(config.heartbeat_interval.min(config.heartbeat_timeout));
         let earlier = self.open.insert(
             id,
             Connection {
@@ -112,7 +112,7 @@ impl Connections {
     ) -> Result<Option<SeatId>, Unread> {
         let connection = self.open.get_mut(&id).ok_or(Unread::Gone)?;
         connection.last_heard = now;
-        if len > config.max_message {
+        if len > config.max_message_bytes {
             return Err(Unread::TooBig);
         }
         let allowed = connection.messages.take(now, config.messages, 1)
@@ -128,11 +128,12 @@ impl Connections {
             if now >= dead_at {
                 return Some(Beat::Dead(id));
             }
-            let ping = now >= connection.last_ping.saturating_add(config.heartbeat);
+            let ping = now >= connection.last_ping.saturating_add(config.heartbeat_interval);
             if ping {
                 connection.last_ping = now;
             }
-            connection.beat = dead_at.min(connection.last_ping.saturating_add(config.heartbeat));
+            connection.beat =
+                dead_at.min(connection.last_ping.saturating_add(config.heartbeat_interval));
             self.beats.arm(connection.beat, id);
             if ping {
                 return Some(Beat::Ping(id));

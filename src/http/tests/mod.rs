@@ -56,7 +56,7 @@ impl Site {
             clock,
             &Supervisor::default(),
         );
-        let limits = Limits { max_message: config.signaling.max_message };
+        let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
         let web = Web::new(&config.http, limits, ice, hub);
 
         let socket = TcpSocket::new_v4().expect("a socket");
