@@ -15,9 +15,6 @@ pub(crate) struct Limits {
     pub(crate) max_message_bytes: usize,
 }
 
-/// What is set aside for a frame before its length is known. Most clients are silent most of the time, so it is small.
-const READ_BUFFER: usize = 512;
-
 /// Reads what a client sends, and keeps no more of it than an unfinished message.
 pub(super) struct Frames(WebSocketContext);
 
@@ -50,7 +47,10 @@ pub(super) enum End {
 impl Frames {
     pub(super) fn new(limits: Limits) -> Self {
         let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
+            // Nothing is set aside before a frame comes, and then exactly its length: with more, tungstenite keeps
+            // the memory of the longest message for as long as the connection lasts. It copies what is received
+            // by a few bytes at a time then, which costs 0.4 us a KiB.
+            .read_buffer_size(0)
             .write_buffer_size(0)
             .max_message_size(Some(limits.max_message_bytes))
             .max_frame_size(Some(limits.max_message_bytes));
@@ -180,6 +180,21 @@ mod tests {
             assert!(heard.end.is_none() && heard.answer.is_empty());
         }
         assert_eq!(found, ["first", &long]);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_message_that_was_read() {
+        let mut frames = Frames::new(Limits { max_message: 64 * 1024 });
+        for len in [10, 100, 5_000, 60_000, 200] {
+            let bytes = frame(0x81, "x".repeat(len).as_bytes());
+            let heard = bytes.chunks(8 * 1024).map(|chunk| frames.read(chunk)).last();
+            let text = match heard.expect("a chunk").messages.pop() {
+                Some(Said::Text(text)) => tungstenite::Bytes::from(text),
+                _ => panic!("no text of {len} bytes"),
+            };
+            assert_eq!(text.len(), len);
+            assert!(text.is_unique(), "the reader holds on to {len} bytes");
+        }
     }
 
     #[test]

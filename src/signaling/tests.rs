@@ -163,6 +163,6 @@ async fn a_silent_client_costs_little() {
     let site = Site::start();
     let (_, ours) = duplex(PIPE);
     let served = socket::serve(ours, Vec::new(), IceUrls::default(), &site.hub, LIMITS);
-    // Every allowed connection has one of these for as long as it lasts, and a buffer of half a KiB.
+    // Every connection has one of these for as long as it lasts.
     assert!(size_of_val(&served) <= 1280, "{}", size_of_val(&served));
 }
