@@ -3,8 +3,8 @@
 #![no_main]
 
 use hairpin_stun::{
-    AttributeType, ChannelData, FirstByte, Frame, HEADER_LEN, IntegrityError, Key, MAX_FRAME_LEN,
-    Message, Writer, decode, next_frame,
+    AttributeType, ChannelData, ChannelNumber, FirstByte, Frame, FramingLost, HEADER_LEN, Head,
+    IntegrityError, Key, MAX_FRAME_LEN, Message, Reader, Writer, decode, next_frame,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -84,11 +84,46 @@ fn survives_rewriting(message: Message<'_>) {
     ));
 }
 
-/// Cuts the bytes into frames as a stream would be.
-fn frames_cover(mut bytes: &[u8]) {
+/// Cuts the bytes into frames as a stream would be, whole and in pieces.
+fn frames_cover(bytes: &[u8]) {
+    let mut whole = Vec::new();
+    let end = frames(bytes, |frame| whole.push(frame.to_vec()));
+    for piece in [1, 7, 1000] {
+        let mut read = Vec::new();
+        let framed = read_frames(bytes, piece, |frame| read.push(frame.to_vec()));
+        assert_eq!((&read, framed.is_ok()), (&whole, end != Frame::Garbage));
+    }
+}
+
+fn frames(mut bytes: &[u8], mut frame: impl FnMut(&[u8])) -> Frame {
     while let Frame::Complete { len, padded } = next_frame(bytes) {
         assert!(0 < len && len <= padded && padded - len < 4 && padded <= MAX_FRAME_LEN);
+        frame(&bytes[..len]);
         bytes = &bytes[padded..];
     }
     assert!(next_frame(bytes) == Frame::Garbage || bytes.len() < MAX_FRAME_LEN);
+    next_frame(bytes)
+}
+
+/// The same by [`Reader`], so many bytes at a time. Each frame's surroundings are scribbled on.
+fn read_frames(
+    bytes: &[u8],
+    piece: usize,
+    mut frame: impl FnMut(&[u8]),
+) -> Result<(), FramingLost> {
+    let number = ChannelNumber::new(0x4FFF).expect("the last channel");
+    let mut reader = Reader::new();
+    for mut bytes in bytes.chunks(piece) {
+        while !bytes.is_empty() {
+            let n = reader.push(bytes);
+            assert!(n > 0, "there is room for what comes");
+            bytes = &bytes[n..];
+            while let Some(packet) = reader.next_frame()? {
+                frame(packet.payload());
+                let head = Head::padded_channel_data(number, packet.payload().len());
+                head.map(|head| packet.enclose(&head));
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,68 +1,30 @@
 //! A TURN server in virtual time: clock, relay sockets and quotas are here, packets are in lists.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::ops::RangeInclusive;
+mod config;
+mod follower;
+mod sockets;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_stun::{FramingLost, Key, Reader};
+use hairpin_stun::{FramingLost, Reader};
 use hairpin_turn::{
-    AllocationId, BindError, Credentials, Event, Family, FiveTuple, Forward, Now, Output,
-    OwnAddresses, OwnedPacket, PacketBuf, PeerAddr, PeerPolicy, QuotaLedger, Quotas, RelayedAddr,
-    Rules, Server, Target, User,
+    AllocationId, BindError, Event, Family, FiveTuple, Forward, Now, Output, OwnedPacket,
+    PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target, User,
 };
 
-/// The server's realm.
-pub const REALM: &str = "example.org";
-/// The secret of its REST credentials.
-pub const SECRET: &[u8] = b"north";
-/// Its two static users, name and password.
-pub const USERS: [(&str, &str); 2] = [("ann", "ann's password"), ("bob", "bob's password")];
-/// Where it listens and relays. Clients and peers are elsewhere in the documentation ranges.
-pub const SERVER_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
-/// The same for IPv6.
-pub const SERVER_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
-/// The port of its listeners.
-pub const PORT: u16 = 3478;
+pub use config::{
+    Config, PORT, REALM, RELAY_PORTS, SECRET, SERVER_V4, SERVER_V6, USERS, config, own_addresses,
+};
+pub use follower::Follower;
+pub use sockets::Sockets;
+
+use follower::Passed;
+
 /// The Unix time at which every simulation starts.
 pub const EPOCH: u64 = 1_800_000_000;
-
-/// What a [`Relay`] is made of.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The operator's settings.
-    pub rules: Rules,
-    /// The server's addresses.
-    pub own: OwnAddresses,
-    /// Its secret randomness.
-    pub seed: u64,
-}
-
-/// The ports of relayed addresses.
-pub const RELAY_PORTS: RangeInclusive<u16> = 50_000..=50_999;
-
-/// A configuration with both families and no quotas.
-pub fn config() -> Config {
-    let users = USERS.map(|(name, password)| (name.into(), Key::long_term(name, REALM, password)));
-    let rules = Rules {
-        realm: REALM.into(),
-        software: Some("hairpin".into()),
-        credentials: Credentials { secrets: vec![SECRET.into()], users: users.into() },
-        nonce_lifetime: Duration::from_secs(3600),
-        max_lifetime: Duration::from_secs(3600),
-        policy: PeerPolicy::default(),
-        max_permissions: 8,
-        max_channels: 4,
-    };
-    Config { rules, own: own_addresses(&[SERVER_V4, SERVER_V6], RELAY_PORTS), seed: 0x5EED }
-}
-
-/// The server's listeners, and relayed addresses at these of its IP addresses.
-pub fn own_addresses(relay_ips: &[IpAddr], relay_ports: RangeInclusive<u16>) -> OwnAddresses {
-    let listeners = [SERVER_V4, SERVER_V6].map(|ip| SocketAddr::new(ip, PORT));
-    OwnAddresses::new(listeners.into(), relay_ips.into(), relay_ports)
-}
 
 /// A datagram that left through a relay socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +50,30 @@ pub struct Astray {
     pub payload: Vec<u8>,
 }
 
-/// A shard and its surroundings.
+/// A packet that reached a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// The client.
+    pub tuple: FiveTuple,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What it was.
+    pub bytes: Vec<u8>,
+}
+
+/// Where a packet for a client came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is the server's own answer.
+    Server,
+    /// A peer sent it to a relay socket.
+    Peer,
+    /// Another client sent it, without leaving the process.
+    Hairpin,
+}
+
+/// A shard and its surroundings: it does what [`Output`]s and [`Forward`]s say, and has a
+/// [`Follower`] check each packet.
 pub struct Relay {
     /// The state machine under test.
     pub server: Server,
@@ -109,10 +94,10 @@ pub struct Relay {
     /// All that happened.
     pub events: Vec<Event>,
     /// Relay sockets that are open.
-    pub sockets: BTreeMap<AllocationId, RelayedAddr>,
-    to_clients: VecDeque<(FiveTuple, Vec<u8>)>,
+    pub sockets: Sockets,
+    follower: Follower,
+    to_clients: VecDeque<Delivered>,
     waiting: VecDeque<(AllocationId, Family, bool, User)>,
-    next_port: u16,
 }
 
 impl Default for Relay {
@@ -129,8 +114,12 @@ impl Relay {
 
     /// A server with quotas.
     pub fn with_quotas(config: Config, quotas: Quotas) -> Self {
+        let sockets = Sockets::new(config.own.relay_ports(), 1);
+        Self::with_sockets(config, quotas, sockets)
+    }
+
+    pub(crate) fn with_sockets(config: Config, quotas: Quotas, sockets: Sockets) -> Self {
         Self {
-            next_port: *config.own.relay_ports().start(),
             server: Server::new(Arc::new(config.rules), config.own, config.seed),
             now: Now { monotonic: Duration::from_secs(1), unix: EPOCH },
             ledger: QuotaLedger::new(quotas),
@@ -140,7 +129,8 @@ impl Relay {
             astray: Vec::new(),
             hairpins: 0,
             events: Vec::new(),
-            sockets: BTreeMap::new(),
+            sockets,
+            follower: Follower::default(),
             to_clients: VecDeque::new(),
             waiting: VecDeque::new(),
         }
@@ -151,8 +141,7 @@ impl Relay {
         let end = self.now.monotonic + time;
         while let Some(timeout) = self.server.poll_timeout().filter(|timeout| *timeout <= end) {
             self.set_time(timeout.max(self.now.monotonic));
-            self.server.handle_timeout(self.now);
-            self.carry_out();
+            self.handle_timeout();
         }
         self.set_time(end);
     }
@@ -166,6 +155,12 @@ impl Relay {
     /// elsewhere.
     pub fn sleep_secs(&mut self, seconds: u64) {
         self.set_time(self.now.monotonic + Duration::from_secs(seconds));
+    }
+
+    /// Lets a timer run, once.
+    pub fn handle_timeout(&mut self) {
+        self.server.handle_timeout(self.now);
+        self.carry_out();
     }
 
     /// A datagram, or one frame of a stream, from a client.
@@ -184,11 +179,7 @@ impl Relay {
         mut bytes: &[u8],
     ) -> Result<(), FramingLost> {
         while !bytes.is_empty() {
-            let spare = reader.spare();
-            let n = spare.len().min(bytes.len());
-            spare[..n].copy_from_slice(&bytes[..n]);
-            reader.filled(n);
-            bytes = &bytes[n..];
+            bytes = &bytes[reader.push(bytes)..];
             while let Some(frame) = reader.next_frame()? {
                 self.receive(tuple, frame);
             }
@@ -198,12 +189,11 @@ impl Relay {
 
     /// A datagram that a peer sends to a relayed address. Lost when no socket is open there.
     pub fn peer_sends(&mut self, peer: SocketAddr, relayed: RelayedAddr, payload: &[u8]) {
-        let socket = self.sockets.iter().find(|(_, open)| **open == relayed);
-        let Some((&id, _)) = socket else { return };
-        let mut packet = OwnedPacket::from(payload);
-        let forward = self.server.handle_peer(self.now, id, PeerAddr(peer), packet.packet());
-        self.deliver(forward);
-        self.carry_out();
+        let Some(id) = self.sockets.owner(relayed) else { return };
+        let (mut packet, peer) = (OwnedPacket::from(payload), PeerAddr(peer));
+        let forward = self.server.handle_peer(self.now, id, peer, packet.packet());
+        let passed = self.deliver(forward);
+        self.follower.check_peer(self.now.monotonic, relayed, peer, &passed);
     }
 
     /// A hairpin that came over from another shard.
@@ -211,8 +201,8 @@ impl Relay {
         let mut packet = OwnedPacket::from(astray.payload.as_slice());
         let (to, from) = (astray.to, astray.from);
         let forward = self.server.handle_relayed(self.now, to, from, packet.packet());
-        self.deliver(forward);
-        self.carry_out();
+        let passed = self.deliver(forward);
+        self.follower.check_peer(self.now.monotonic, to, PeerAddr(from.0), &passed);
     }
 
     /// A client's stream closes.
@@ -223,13 +213,18 @@ impl Relay {
 
     /// The next packet for a client, if any came.
     pub fn received(&mut self, tuple: &FiveTuple) -> Option<Vec<u8>> {
-        let at = self.to_clients.iter().position(|(to, _)| to == tuple)?;
-        self.to_clients.remove(at).map(|(_, bytes)| bytes)
+        let at = self.to_clients.iter().position(|delivered| delivered.tuple == *tuple)?;
+        self.to_clients.remove(at).map(|delivered| delivered.bytes)
     }
 
     /// To whom packets wait that no client has taken.
     pub fn recipients(&self) -> impl Iterator<Item = &FiveTuple> {
-        self.to_clients.iter().map(|(tuple, _)| tuple)
+        self.to_clients.iter().map(|delivered| &delivered.tuple)
+    }
+
+    /// All packets that no client has taken.
+    pub fn take_delivered(&mut self) -> impl Iterator<Item = Delivered> + use<> {
+        std::mem::take(&mut self.to_clients).into_iter()
     }
 
     /// What left through relay sockets since it was last asked.
@@ -247,8 +242,8 @@ impl Relay {
 
     /// Answers the oldest request for a relay socket that was held back. False when there is none.
     pub fn bind(&mut self) -> bool {
-        let Some((id, family, even, user)) = self.waiting.pop_front() else { return false };
-        let bound = self.open_socket(id, family, even, &user);
+        let Some((id, family, even_port, user)) = self.waiting.pop_front() else { return false };
+        let bound = self.open_socket(id, family, even_port, &user);
         self.server.handle_relay_bound(self.now, id, bound);
         self.carry_out();
         true
@@ -258,30 +253,24 @@ impl Relay {
         &mut self,
         id: AllocationId,
         family: Family,
-        even: bool,
+        even_port: bool,
         user: &User,
     ) -> Result<RelayedAddr, BindError> {
         if let Some(error) = self.bind_error {
             return Err(error);
         }
         self.ledger.acquire(user)?;
-        let ip = match family {
-            Family::V4 => SERVER_V4,
-            Family::V6 => SERVER_V6,
-        };
-        if even {
-            self.next_port = self.next_port.next_multiple_of(2);
-        }
-        let relayed = RelayedAddr(SocketAddr::new(ip, self.next_port));
-        self.next_port += 1;
-        self.sockets.insert(id, relayed);
-        Ok(relayed)
+        self.sockets.open(id, family, even_port).inspect_err(|_| self.ledger.release(user))
     }
 
+    /// Does what the server asks for.
     fn carry_out(&mut self) {
         while let Some(output) = self.server.poll_output() {
+            self.follower.hear(self.now.monotonic, &output);
             match output {
-                Output::Transmit { to, bytes } => self.to_clients.push_back((to, bytes)),
+                Output::Transmit { to: tuple, bytes } => {
+                    self.to_clients.push_back(Delivered { tuple, origin: Origin::Server, bytes });
+                }
                 Output::BindRelay { id, family, even_port, user } => {
                     self.waiting.push_back((id, family, even_port, user));
                     if !self.hold_binds {
@@ -289,7 +278,7 @@ impl Relay {
                     }
                 }
                 Output::CloseRelay { id, relayed, user } => {
-                    assert_eq!(self.sockets.remove(&id), Some(relayed), "a socket that is open");
+                    self.sockets.close(id, relayed);
                     self.ledger.release(&user);
                 }
                 Output::Path { .. } | Output::PathClosed { .. } => {}
@@ -299,31 +288,45 @@ impl Relay {
     }
 
     fn receive(&mut self, tuple: FiveTuple, packet: PacketBuf<'_>) {
+        let bytes = packet.payload().to_vec();
         let forward = self.server.handle_client(self.now, tuple, packet);
-        self.deliver(forward);
-        self.carry_out();
+        let passed = self.deliver(forward);
+        self.follower.check_client(self.now.monotonic, &tuple, &bytes, &passed);
     }
 
-    fn deliver(&mut self, forward: Option<Forward<'_>>) {
-        let Some(forward) = forward else { return };
-        let to = forward.to;
+    /// Sends what is passed on, and does what else the packet has led to.
+    fn deliver(&mut self, forward: Option<Forward<'_>>) -> Passed {
+        let before = self.events.len();
+        let passed = forward.map(|forward| self.send(forward));
+        self.carry_out();
+        let reason = self.events[before..].iter().find_map(|event| match event {
+            Event::Dropped(reason) => Some(*reason),
+            _ => None,
+        });
+        passed.unwrap_or(Passed::Not(reason))
+    }
+
+    fn send(&mut self, forward: Forward<'_>) -> Passed {
+        let (to, head) = (forward.to, forward.head().to_vec());
         let gathered = [forward.head(), forward.payload(), forward.padding()].concat();
-        let payload = forward.into_bytes().to_vec();
-        assert_eq!(gathered, payload, "a packet is the same whichever way it is put together");
+        let bytes = forward.into_bytes().to_vec();
+        assert_eq!(gathered, bytes, "a packet is the same whichever way it is put together");
         match to {
             Target::Client { tuple, hairpin } => {
                 self.hairpins += usize::from(hairpin);
-                self.to_clients.push_back((tuple, payload));
+                let origin = if hairpin { Origin::Hairpin } else { Origin::Peer };
+                self.to_clients.push_back(Delivered { tuple, origin, bytes });
             }
             Target::Peer { via, to } => {
                 let from = self.server.relayed(via).expect("only live allocations forward");
-                self.to_peers.push(Relayed { from, to, payload });
+                self.to_peers.push(Relayed { from, to, payload: bytes });
             }
             Target::Hairpin { to, from, otherwise } => {
                 let may_leave = otherwise.is_some();
-                self.astray.push(Astray { from, to, may_leave, payload });
+                self.astray.push(Astray { from, to, may_leave, payload: bytes });
             }
         }
+        Passed::On { to, head }
     }
 
     fn set_time(&mut self, monotonic: Duration) {

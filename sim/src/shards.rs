@@ -1,27 +1,21 @@
-//! The relay of a server: shards, the relay sockets between them, and quotas.
+//! The relay of a server: shards behind one address, and the packets between them.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_signaling::{ConnectionId, IceGrant, IceServer, IceServers};
-use hairpin_turn::{
-    AllocationId, BindError, Event, FiveTuple, Forward, Now, Output, OwnedPacket, PeerAddr,
-    QuotaLedger, Quotas, RelayedAddr, Server, Target, Transport, rest_credentials,
-};
+use hairpin_turn::{Event, FiveTuple, Now, Quotas, RelayedAddr, Transport, rest_credentials};
 
-use crate::Rng;
-use crate::relay::{self, EPOCH, PORT, SECRET, SERVER_V4};
+use crate::relay::{self, Astray, Config, EPOCH, Origin, PORT, Relay, SECRET, SERVER_V4, Sockets};
 use crate::system::Datagram;
 
 /// The address of the server, for clients and as the IP of relayed addresses.
 pub const SERVER: SocketAddr = SocketAddr::new(SERVER_V4, PORT);
 
-/// Where relayed addresses are.
+/// Where relayed addresses are. Each shard has every n-th port, so that a port says whose it is.
 const PORTS: RangeInclusive<u16> = 49152..=65535;
 
 /// What the relay has done.
@@ -39,24 +33,19 @@ pub struct Counters {
     pub dropped: u64,
 }
 
-/// Several [`Server`]s behind one address, steered as SO_REUSEPORT steers: by a hash of the client's address.
+/// Several [`Relay`]s behind one address, steered as SO_REUSEPORT steers: by a hash of the client's address.
 pub struct Shards {
-    servers: Vec<Server>,
-    sockets: BTreeMap<SocketAddr, (usize, AllocationId)>,
-    quotas: QuotaLedger,
-    rng: Rng,
+    shards: Vec<Relay>,
     counters: Counters,
     outbox: Vec<Datagram>,
 }
 
 impl Shards {
-    /// So many shards, whose ports follow from the seed.
+    /// So many shards, whose secrets follow from the seed.
     pub fn new(shards: usize, seed: u64) -> Self {
+        let shard = |index| shard(index, shards as u16, seed);
         Self {
-            servers: (0..shards as u64).map(|shard| server(seed ^ shard)).collect(),
-            sockets: BTreeMap::new(),
-            quotas: QuotaLedger::new(Quotas::default()),
-            rng: Rng::new(seed),
+            shards: (0..shards as u16).map(shard).collect(),
             counters: Counters::default(),
             outbox: Vec::new(),
         }
@@ -69,140 +58,109 @@ impl Shards {
 
     /// How many allocations each shard holds.
     pub fn allocations(&self) -> Vec<usize> {
-        self.servers.iter().map(Server::allocations).collect()
+        self.shards.iter().map(|shard| shard.server.allocations()).collect()
     }
 
     /// How many relay sockets are open.
     pub fn sockets(&self) -> usize {
-        self.sockets.len()
+        self.shards.iter().map(|shard| shard.sockets.len()).sum()
     }
 
     /// Takes a datagram to the server's IP address and gives back what it sends then.
     pub(crate) fn handle(&mut self, now: Duration, datagram: Datagram) -> Vec<Datagram> {
         let Datagram { from, to, bytes } = datagram;
-        let mut packet = OwnedPacket::from(bytes.as_slice());
-        let (shard, forward) = if to == SERVER {
-            let shard = self.shard_of(from);
+        if to == SERVER {
             let tuple = FiveTuple { transport: Transport::Udp, client: from, server: SERVER };
-            (shard, self.servers[shard].handle_client(clock(now), tuple, packet.packet()))
-        } else if let Some(&(shard, id)) = self.sockets.get(&to) {
-            let server = &mut self.servers[shard];
-            (shard, server.handle_peer(clock(now), id, PeerAddr(from), packet.packet()))
-        } else {
-            return Vec::new();
-        };
-        self.carry_out(now, shard);
-        if let Some(forward) = forward {
-            self.forward(now, shard, forward);
+            let shard = self.shard_of(from);
+            self.at(now, shard).client_sends(tuple, &bytes);
+            self.collect(now, shard);
+        } else if let Some(shard) = self.owner(RelayedAddr(to)) {
+            self.at(now, shard).peer_sends(from, RelayedAddr(to), &bytes);
+            self.collect(now, shard);
         }
         std::mem::take(&mut self.outbox)
     }
 
     /// When [`Shards::handle_timeout`] is due.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        self.servers.iter().filter_map(Server::poll_timeout).min()
+        self.shards.iter().filter_map(|shard| shard.server.poll_timeout()).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Vec<Datagram> {
-        for shard in 0..self.servers.len() {
-            self.servers[shard].handle_timeout(clock(now));
-            self.carry_out(now, shard);
+        for shard in 0..self.shards.len() {
+            self.at(now, shard).handle_timeout();
+            self.collect(now, shard);
         }
         std::mem::take(&mut self.outbox)
+    }
+
+    /// A shard, told the time.
+    fn at(&mut self, now: Duration, shard: usize) -> &mut Relay {
+        let shard = &mut self.shards[shard];
+        shard.now = Now { monotonic: now, unix: EPOCH + now.as_secs() };
+        shard
     }
 
     fn shard_of(&self, client: SocketAddr) -> usize {
         let mut hasher = DefaultHasher::new();
         client.hash(&mut hasher);
-        hasher.finish() as usize % self.servers.len()
+        hasher.finish() as usize % self.shards.len()
     }
 
-    fn forward(&mut self, now: Duration, shard: usize, forward: Forward<'_>) {
-        match forward.to {
-            Target::Client { tuple, hairpin } => {
-                *(if hairpin {
-                    &mut self.counters.hairpins
-                } else {
-                    &mut self.counters.to_clients
-                }) += 1;
-                self.send(tuple.server, tuple.client, forward.into_bytes());
+    /// Whose relay socket is open at an address.
+    fn owner(&self, address: RelayedAddr) -> Option<usize> {
+        let port = address.0.port().checked_sub(*PORTS.start())?;
+        let shard = usize::from(port) % self.shards.len();
+        self.shards[shard].sockets.owner(address).map(|_| shard)
+    }
+
+    /// Sends what a shard has to send, and counts what it did.
+    fn collect(&mut self, now: Duration, shard: usize) {
+        let relay = &mut self.shards[shard];
+        for delivered in relay.take_delivered() {
+            match delivered.origin {
+                Origin::Server => {}
+                Origin::Peer => self.counters.to_clients += 1,
+                Origin::Hairpin => self.counters.hairpins += 1,
             }
-            Target::Peer { via, to } => {
-                self.counters.to_peers += 1;
-                self.send_from_relay(shard, via, to.0, forward.into_bytes());
-            }
-            Target::Hairpin { to, from, otherwise } => match self.sockets.get(&to.0) {
-                Some(&(owner, _)) => {
-                    let packet = forward.into_packet();
-                    let next = self.servers[owner].handle_relayed(clock(now), to, from, packet);
-                    self.carry_out(now, owner);
-                    if let Some(next) = next {
-                        self.forward(now, owner, next);
-                    }
-                }
-                None => {
-                    if let Some(via) = otherwise {
-                        self.send_from_relay(shard, via, to.0, forward.into_bytes());
-                    }
-                }
-            },
+            let (from, to) = (delivered.tuple.server, delivered.tuple.client);
+            self.outbox.push(Datagram { from, to, bytes: delivered.bytes });
         }
-    }
-
-    fn send_from_relay(&mut self, shard: usize, via: AllocationId, to: SocketAddr, bytes: &[u8]) {
-        if let Some(RelayedAddr(from)) = self.servers[shard].relayed(via) {
-            self.send(from, to, bytes);
+        for relayed in relay.take_relayed() {
+            self.counters.to_peers += 1;
+            let (from, to) = (relayed.from.0, relayed.to.0);
+            self.outbox.push(Datagram { from, to, bytes: relayed.payload });
         }
-    }
-
-    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
-        self.outbox.push(Datagram { from, to, bytes: bytes.to_vec() });
-    }
-
-    fn carry_out(&mut self, now: Duration, shard: usize) {
-        while let Some(output) = self.servers[shard].poll_output() {
-            match output {
-                Output::Transmit { to, bytes } => self.send(to.server, to.client, &bytes),
-                Output::BindRelay { id, user, .. } => {
-                    let bound = self.quotas.acquire(&user).and_then(|()| self.bind(shard, id));
-                    self.servers[shard].handle_relay_bound(clock(now), id, bound);
-                }
-                Output::CloseRelay { relayed, user, .. } => {
-                    self.sockets.remove(&relayed.0);
-                    self.quotas.release(&user);
-                }
-                Output::Event(Event::Refused { refusal, .. }) => {
+        for event in relay.events.drain(..) {
+            match event {
+                Event::Refused { refusal, .. } => {
                     *self.counters.refused.entry(refusal.code()).or_default() += 1;
                 }
-                Output::Event(Event::Dropped(_)) => self.counters.dropped += 1,
-                Output::Path { .. } | Output::PathClosed { .. } | Output::Event(_) => {}
+                Event::Dropped(_) => self.counters.dropped += 1,
+                _ => {}
             }
+        }
+        for astray in std::mem::take(&mut relay.astray) {
+            self.hand_over(now, astray);
         }
     }
 
-    fn bind(&mut self, shard: usize, id: AllocationId) -> Result<RelayedAddr, BindError> {
-        let ports = usize::from(PORTS.end() - PORTS.start()) + 1;
-        if self.sockets.len() == ports {
-            return Err(BindError::Capacity);
-        }
-        loop {
-            let port = PORTS.start() + self.rng.below(ports as u64) as u16;
-            if let Entry::Vacant(free) = self.sockets.entry(SocketAddr::new(SERVER.ip(), port)) {
-                let relayed = RelayedAddr(*free.key());
-                free.insert((shard, id));
-                return Ok(relayed);
-            }
+    fn hand_over(&mut self, now: Duration, astray: Astray) {
+        if let Some(owner) = self.owner(astray.to) {
+            self.at(now, owner).shard_sends(&astray);
+            self.collect(now, owner);
+        } else if astray.may_leave {
+            let (from, to) = (astray.from.0, astray.to.0);
+            self.outbox.push(Datagram { from, to, bytes: astray.payload });
         }
     }
 }
 
-fn clock(monotonic: Duration) -> Now {
-    Now { monotonic, unix: EPOCH + monotonic.as_secs() }
-}
-
-fn server(seed: u64) -> Server {
+fn shard(index: u16, shards: u16, seed: u64) -> Relay {
     let own = relay::own_addresses(&[SERVER_V4], PORTS);
-    Server::new(Arc::new(relay::config().rules), own, seed)
+    let config = Config { own, seed: seed ^ u64::from(index), ..relay::config() };
+    let ports = PORTS.start() + index..=*PORTS.end();
+    Relay::with_sockets(config, Quotas::default(), Sockets::new(ports, shards))
 }
 
 /// Issues the relay's credentials, good for ten minutes.

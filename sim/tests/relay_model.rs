@@ -233,6 +233,8 @@ impl Pair {
             }
             Op::Advance(seconds) => {
                 relay.advance_secs(*seconds);
+                // A nonce is good for an hour; these steps may take longer.
+                clients.iter_mut().for_each(|client| client.nonce.clear());
                 model.advance(*seconds);
             }
         }

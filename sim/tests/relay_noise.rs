@@ -139,7 +139,7 @@ proptest! {
                     relay.client_sends(client.tuple, &bytes);
                 }
                 Op::Peer(host, bytes) => {
-                    let relayed: Vec<_> = relay.sockets.values().copied().collect();
+                    let relayed: Vec<_> = relay.sockets.addresses().collect();
                     for relayed in relayed {
                         relay.peer_sends(([198, 51, 100, host % 4], 7000).into(), relayed, &bytes);
                     }

@@ -22,11 +22,16 @@ pub(crate) fn xor_mask(id: TransactionId) -> Mask {
     mask
 }
 
+/// Bytes the value takes: a reserved one, the family, the port, the address.
+pub(crate) const V4_LEN: usize = 8;
+/// See [`V4_LEN`].
+pub(crate) const V6_LEN: usize = 20;
+
 /// Bytes the value takes.
 pub(crate) const fn value_len(address: SocketAddr) -> usize {
     match address {
-        SocketAddr::V4(_) => 8,
-        SocketAddr::V6(_) => 20,
+        SocketAddr::V4(_) => V4_LEN,
+        SocketAddr::V6(_) => V6_LEN,
     }
 }
 

@@ -11,26 +11,41 @@ use crate::{
     TAILROOM, TransactionId, address,
 };
 
-/// The bytes in front of a payload, at most [`HEADROOM`], and how many zeros follow it.
+/// The bytes in front of a payload, at most [`HEADROOM`](crate::HEADROOM), and how many zeros follow
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    bytes: [u8; HEADROOM],
-    len: u8,
+    front: Front,
     padding: u8,
 }
 
+/// By its length, so that copying one takes a few moves and no loop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Front {
+    Empty,
+    ChannelData([u8; CHANNEL_HEADER_LEN]),
+    DataFromV4([u8; DATA_FROM_V4_LEN]),
+    DataFromV6([u8; HEADROOM]),
+}
+
+/// A Data indication without its data: header, XOR-PEER-ADDRESS, the head of DATA.
+const fn data_indication_len(address_len: usize) -> usize {
+    HEADER_LEN + ATTRIBUTE_HEADER_LEN + address_len + ATTRIBUTE_HEADER_LEN
+}
+
+const DATA_FROM_V4_LEN: usize = data_indication_len(address::V4_LEN);
+const _: () = assert!(HEADROOM == data_indication_len(address::V6_LEN));
+
 impl Head {
     /// Nothing around the payload, which is what peers get.
-    pub const EMPTY: Self = Self { bytes: [0; HEADROOM], len: 0, padding: 0 };
+    pub const EMPTY: Self = Self { front: Front::Empty, padding: 0 };
 
     /// ChannelData as datagrams have it. `None` for a payload of more than 65,535 bytes.
     #[inline]
     pub fn channel_data(number: ChannelNumber, payload_len: usize) -> Option<Self> {
-        let len = u16::try_from(payload_len).ok()?;
-        let mut head = Self { len: CHANNEL_HEADER_LEN as u8, ..Self::EMPTY };
-        head.bytes[..2].copy_from_slice(&number.get().to_be_bytes());
-        head.bytes[2..4].copy_from_slice(&len.to_be_bytes());
-        Some(head)
+        let [n0, n1] = number.get().to_be_bytes();
+        let [l0, l1] = u16::try_from(payload_len).ok()?.to_be_bytes();
+        Some(Self { front: Front::ChannelData([n0, n1, l0, l1]), padding: 0 })
     }
 
     /// ChannelData as streams have it: padded to a multiple of four, which its length does not count
@@ -44,28 +59,22 @@ impl Head {
     /// A Data indication: 36 bytes for an IPv4 peer, 48 for an IPv6 one. `None` when it would be
     /// longer than a STUN message can be: an IPv6 datagram may carry 65,527 bytes, which with their
     /// header are beyond a 16-bit length.
+    #[inline]
     pub fn data_indication(
         peer: SocketAddr,
         id: TransactionId,
         payload_len: usize,
     ) -> Option<Self> {
-        let address_len = address::value_len(peer);
-        let data_at = HEADER_LEN + ATTRIBUTE_HEADER_LEN + address_len;
-        let len = data_at + ATTRIBUTE_HEADER_LEN;
-        let message_len = len.checked_add(payload_len.checked_next_multiple_of(4)?)?;
-        if message_len > MAX_MESSAGE_LEN {
-            return None;
-        }
-        // Every length is a part of `message_len`, which a message's 16 bits can say.
-        let mut bytes = [0; HEADROOM];
-        let (header, attributes) = bytes.split_first_chunk_mut()?;
-        message::write_header(header, Class::Indication, Method::DATA, message_len, id);
-        let (peer_attribute, data) = attributes.split_at_mut(data_at - HEADER_LEN);
-        let (head, value) = peer_attribute.split_first_chunk_mut()?;
-        attribute::write_header(head, AttributeType::XOR_PEER_ADDRESS, address_len);
-        address::write(value, peer, &address::xor_mask(id));
-        attribute::write_header(data.first_chunk_mut()?, AttributeType::DATA, payload_len);
-        Some(Self { bytes, len: len as u8, padding: padding_of(payload_len) })
+        let front = match peer {
+            SocketAddr::V4(_) => Front::DataFromV4(data_indication(peer, id, payload_len)?),
+            SocketAddr::V6(_) => Front::DataFromV6(data_indication(peer, id, payload_len)?),
+        };
+        Some(Self { front, padding: padding_of(payload_len) })
+    }
+
+    #[inline]
+    pub(crate) fn front(&self) -> &Front {
+        &self.front
     }
 
     /// The zeros that follow the payload, at most three.
@@ -78,7 +87,12 @@ impl Head {
 impl AsRef<[u8]> for Head {
     #[inline]
     fn as_ref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+        match &self.front {
+            Front::Empty => &[],
+            Front::ChannelData(bytes) => bytes,
+            Front::DataFromV4(bytes) => bytes,
+            Front::DataFromV6(bytes) => bytes,
+        }
     }
 }
 
@@ -86,6 +100,28 @@ impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Head({:02x?}, {} bytes of padding)", self.as_ref(), self.padding)
     }
+}
+
+/// `N` is the length for an address of the peer's family.
+fn data_indication<const N: usize>(
+    peer: SocketAddr,
+    id: TransactionId,
+    payload_len: usize,
+) -> Option<[u8; N]> {
+    let message_len = N.checked_add(payload_len.checked_next_multiple_of(4)?)?;
+    if message_len > MAX_MESSAGE_LEN {
+        return None;
+    }
+    // Every length is a part of `message_len`, which a message's 16 bits can say.
+    let mut bytes = [0; N];
+    let (header, attributes) = bytes.split_first_chunk_mut()?;
+    message::write_header(header, Class::Indication, Method::DATA, message_len, id);
+    let (head, rest) = attributes.split_first_chunk_mut()?;
+    let (value, data) = rest.split_last_chunk_mut()?;
+    attribute::write_header(head, AttributeType::XOR_PEER_ADDRESS, value.len());
+    address::write(value, peer, &address::xor_mask(id));
+    attribute::write_header(data, AttributeType::DATA, payload_len);
+    Some(bytes)
 }
 
 /// Up to three bytes, to a multiple of four.

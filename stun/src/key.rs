@@ -11,25 +11,60 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// The key of a long-term credential under MD5: what a server stores in place of the password.
+/// The key of a long-term credential: what a server stores in place of the password.
+///
+/// [`Writer::sign`](crate::Writer::sign) and [`Message::verify`](crate::Message::verify) take the
+/// integrity attribute that goes with it.
 #[derive(Clone)]
-pub struct Key([u8; 16]);
+pub struct Key(Digested);
+
+/// Username, realm and password, by password algorithm (RFC 8489 s18.5).
+#[derive(Clone)]
+enum Digested {
+    Md5([u8; 16]),
+    Sha256([u8; 32]),
+}
+
+/// How a key is made of a password (RFC 8489 s18.5), which also says what it signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PasswordAlgorithm {
+    /// 0x0001, with MESSAGE-INTEGRITY.
+    Md5,
+    /// 0x0002, with MESSAGE-INTEGRITY-SHA256.
+    Sha256,
+}
 
 impl Key {
     /// MD5(username ":" realm ":" password) (RFC 8489 s18.5.1.1).
     pub fn long_term(username: &str, realm: &str, password: &str) -> Self {
-        Self(joined::<Md5>(&[username, realm, password]).into())
+        Self::from_bytes(joined::<Md5>(&[username, realm, password]).into())
     }
 
-    /// A key that was computed before.
+    /// SHA-256(username ":" realm ":" password) (RFC 8489 s18.5.1.2).
+    pub fn long_term_sha256(username: &str, realm: &str, password: &str) -> Self {
+        Self(Digested::Sha256(joined::<Sha256>(&[username, realm, password]).into()))
+    }
+
+    /// An MD5 key that was computed before.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
+        Self(Digested::Md5(bytes))
+    }
+
+    /// How it was made.
+    pub fn algorithm(&self) -> PasswordAlgorithm {
+        match self.0 {
+            Digested::Md5(_) => PasswordAlgorithm::Md5,
+            Digested::Sha256(_) => PasswordAlgorithm::Sha256,
+        }
     }
 }
 
 impl AsRef<[u8]> for Key {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Digested::Md5(bytes) => bytes,
+            Digested::Sha256(bytes) => bytes,
+        }
     }
 }
 
@@ -38,12 +73,6 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(…)")
     }
-}
-
-/// The key of a long-term credential under SHA-256: SHA-256(username ":" realm ":" password)
-/// (RFC 8489 s18.5.1.2).
-pub fn sha256_key(username: &str, realm: &str, password: &str) -> [u8; 32] {
-    joined::<Sha256>(&[username, realm, password]).into()
 }
 
 /// USERHASH: SHA-256(username ":" realm) (RFC 8489 s14.4).

@@ -57,7 +57,7 @@ pub use demux::FirstByte;
 pub use error::{BufferTooSmall, FramingLost, IntegrityError, ParseError};
 pub use frame::{Frame, MAX_FRAME_LEN, next_frame};
 pub use head::Head;
-pub use key::{Key, rest_password, sha256_key, userhash};
+pub use key::{Key, PasswordAlgorithm, rest_password, userhash};
 pub use message::{Class, HEADER_LEN, MAGIC_COOKIE, Message, Method, TransactionId};
 pub use packet::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
 pub use reader::Reader;

@@ -3,7 +3,9 @@
 use core::ops::Range;
 
 use crate::integrity;
-use crate::{Attribute, AttributeType, Attributes, IntegrityError, ParseError};
+use crate::{
+    Attribute, AttributeType, Attributes, IntegrityError, Key, ParseError, PasswordAlgorithm,
+};
 
 /// The value of bytes 4 to 7 of every STUN message (RFC 8489 s5).
 pub const MAGIC_COOKIE: u32 = 0x2112_A442;
@@ -138,6 +140,17 @@ impl<'a> Message<'a> {
     /// Whether there is a MESSAGE-INTEGRITY-SHA256.
     pub fn has_integrity_sha256(&self) -> bool {
         self.integrity_sha256.is_some()
+    }
+
+    /// Verifies the integrity attribute that goes with the key, in constant time.
+    ///
+    /// # Errors
+    /// As [`Message::check_integrity`].
+    pub fn verify(&self, key: &Key) -> Result<(), IntegrityError> {
+        match key.algorithm() {
+            PasswordAlgorithm::Md5 => self.check_integrity(key.as_ref()),
+            PasswordAlgorithm::Sha256 => self.check_integrity_sha256(key.as_ref()),
+        }
     }
 
     /// Verifies MESSAGE-INTEGRITY, HMAC-SHA1 (RFC 8489 s14.5), in constant time.

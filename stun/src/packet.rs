@@ -15,6 +15,7 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::Head;
+use crate::head::Front;
 
 /// Bytes in front of every payload: room for the largest header that is put there, a Data indication
 /// with an IPv6 peer (20 + 24 + 4).
@@ -33,6 +34,7 @@ pub struct PacketBuf<'b> {
 impl<'b> PacketBuf<'b> {
     /// The payload at `payload` in `buf`. `None` when it does not lie there with its room; who leaves
     /// [`TAILROOM`] bytes free behind it always has enough there.
+    #[inline]
     pub fn new(buf: &'b mut [u8], payload: Range<usize>) -> Option<Self> {
         let len = payload.end.checked_sub(payload.start)?;
         let padded_end = payload.start.checked_add(len.checked_next_multiple_of(4)?)?;
@@ -41,36 +43,55 @@ impl<'b> PacketBuf<'b> {
     }
 
     /// What was received.
+    #[inline]
     pub fn payload(&self) -> &[u8] {
         &self.buf[self.payload.clone()]
     }
 
     /// What was received, for as long as its buffer is borrowed.
+    #[inline]
     pub fn into_payload(self) -> &'b [u8] {
         &self.buf[self.payload]
     }
 
     /// A part of the payload, counted from its start, as the payload. `None` when it is no part, or
     /// when there is no room to pad it: a part that starts at a multiple of four always has that.
+    #[inline]
     pub fn narrow(self, part: Range<usize>) -> Option<Self> {
-        if part.end > self.payload.len() {
+        if part.start > part.end || part.end > self.payload.len() {
             return None;
         }
-        let start = self.payload.start;
-        Self::new(self.buf, start + part.start..start + part.end)
+        // Within the buffer, and with at least the headroom there was.
+        let (start, len) = (self.payload.start + part.start, part.len());
+        let fits = start + len.next_multiple_of(4) <= self.buf.len();
+        fits.then_some(Self { buf: self.buf, payload: start..start + len })
     }
 
     /// Writes `head` in front of the payload and its zeros behind it, and gives all of it as one.
     ///
     /// The head must be one for a payload of this length; any other makes nonsense.
+    #[inline(always)]
     pub fn enclose(self, head: &Head) -> &'b [u8] {
+        // By length, so that each is a few moves and no call.
+        match head.front() {
+            Front::Empty => self.into_payload(),
+            Front::ChannelData(front) => self.put(front, head.padding()),
+            Front::DataFromV4(front) => self.put(front, head.padding()),
+            Front::DataFromV6(front) => self.put(front, head.padding()),
+        }
+    }
+
+    #[inline]
+    fn put<const N: usize>(self, front: &[u8; N], padding: &[u8]) -> &'b [u8] {
         let Range { start, end } = self.payload;
-        let (front, padding) = (head.as_ref(), head.padding().len());
-        let from = start - front.len();
-        let to = (end + padding).min(self.buf.len());
-        self.buf[from..start].copy_from_slice(front);
-        self.buf[end..to].fill(0);
-        &self.buf[from..to]
+        // There is headroom for the longest front, and room to pad a payload of this length.
+        let (from, to) = (start - N, (end + padding.len()).min(self.buf.len()));
+        let bytes = &mut self.buf[from..to];
+        bytes[..N].copy_from_slice(front);
+        if !padding.is_empty() {
+            bytes[end - from..].fill(0);
+        }
+        bytes
     }
 }
 

@@ -45,6 +45,15 @@ impl Reader {
         self.received.end = self.received.end.saturating_add(n).min(self.buffer.len() - TAILROOM);
     }
 
+    /// Receives from `bytes` as many as [`spare`](Self::spare) takes, and returns how many.
+    pub fn push(&mut self, bytes: &[u8]) -> usize {
+        let spare = self.spare();
+        let n = spare.len().min(bytes.len());
+        spare[..n].copy_from_slice(&bytes[..n]);
+        self.filled(n);
+        n
+    }
+
     /// Takes the next whole frame; its padding is consumed and no part of the packet. `None` when
     /// more must be received first.
     ///
@@ -134,11 +143,8 @@ mod tests {
         let mut frames = Vec::new();
         for mut bytes in bytes.chunks(chunk) {
             while !bytes.is_empty() {
-                let spare = reader.spare();
-                let n = bytes.len().min(spare.len());
+                let n = reader.push(bytes);
                 assert!(n > 0, "there is always room for more");
-                spare[..n].copy_from_slice(&bytes[..n]);
-                reader.filled(n);
                 bytes = &bytes[n..];
                 while let Some(frame) = reader.next_frame().expect("these are frames") {
                     frames.push(frame.payload().to_vec());
@@ -200,8 +206,7 @@ mod tests {
     fn what_is_written_around_one_frame_leaves_the_next_alone() {
         let data = frame([0x40, 0x00], 1, 8);
         let mut reader = Reader::new();
-        reader.spare()[..28].copy_from_slice(&[&data[..], BINDING].concat());
-        reader.filled(28);
+        assert_eq!(reader.push(&[&data[..], BINDING].concat()), 28);
         let number = crate::ChannelNumber::new(0x4001).expect("a channel number");
         let head = crate::Head::padded_channel_data(number, 1).expect("it is short");
         let packet = reader.next_frame().expect("a frame").expect("it is whole");

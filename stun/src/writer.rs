@@ -4,12 +4,12 @@ use core::net::SocketAddr;
 
 use crate::attribute::{self, ATTRIBUTE_HEADER_LEN};
 use crate::message::{self, Class, HEADER_LEN, MAX_MESSAGE_LEN, Method, TransactionId};
-use crate::{AttributeType, BufferTooSmall, address, integrity};
+use crate::{AttributeType, BufferTooSmall, Key, PasswordAlgorithm, address, integrity};
 
 /// Builds one message, attribute by attribute in the order of the calls.
 ///
 /// Integrity attributes cover what was written before them and FINGERPRINT covers everything, so
-/// the order is: attributes, [`integrity`](Writer::integrity),
+/// the order is: attributes, [`sign`](Writer::sign),
 /// [`fingerprint`](Writer::fingerprint). What does not fit is remembered and comes out of
 /// [`finish`](Writer::finish).
 #[derive(Debug)]
@@ -101,6 +101,14 @@ impl<'b> Writer<'b> {
                 out.copy_from_slice(&kind.0.to_be_bytes());
             }
         })
+    }
+
+    /// The integrity attribute that goes with the key, over all that was written before it.
+    pub fn sign(&mut self, key: &Key) -> &mut Self {
+        match key.algorithm() {
+            PasswordAlgorithm::Md5 => self.integrity(key.as_ref()),
+            PasswordAlgorithm::Sha256 => self.integrity_sha256(key.as_ref()),
+        }
     }
 
     /// MESSAGE-INTEGRITY (RFC 8489 s14.5) over all that was written before it.

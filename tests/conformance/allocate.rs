@@ -29,7 +29,7 @@ fn c062_a_live_tuple_and_a_new_transaction_is_437() {
     let response = client.request(&mut relay, Method::ALLOCATE, allocate_udp);
     assert_eq!(response.error(), Some(437));
     assert!(response.is_signed(&client.key));
-    assert!(relay.sockets.values().eq([&relayed]));
+    assert!(relay.sockets.addresses().eq([relayed]));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn c063_while_the_socket_is_being_bound_a_repetition_is_ignored() {
     assert!(!relay.bind(), "one request for one socket");
     let response = relay.received(&client.tuple).map(Response).expect("the answer");
     assert_eq!(response.message().transaction_id(), id);
-    assert_eq!(response.relayed(), relay.sockets.values().next().copied().expect("one socket"));
+    assert_eq!(response.relayed(), relay.sockets.addresses().next().expect("one socket"));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn c064_after_its_end_the_tuple_allocates_anew() {
     // Even when no timer has fired: time decides, not the caller's punctuality.
     relay.sleep_secs(600);
     let fourth = client.allocate(&mut relay);
-    assert!(relay.sockets.values().eq([&fourth]));
+    assert!(relay.sockets.addresses().eq([fourth]));
     assert!(first != second && second != third && third != fourth);
 }
 
@@ -345,10 +345,14 @@ fn c100_the_relayed_address_is_the_one_the_caller_advertises() {
     };
     let external = RelayedAddr(addr("198.51.100.200:61000"));
     relay.server.handle_relay_bound(relay.now, id, Ok(external));
-    let Some(hairpin_turn::Output::Transmit { bytes, .. }) = relay.server.poll_output() else {
-        panic!("an answer");
-    };
-    assert_eq!(Response(bytes).relayed(), external);
+    let told = std::iter::from_fn(|| relay.server.poll_output());
+    let answers: Vec<_> = told
+        .filter_map(|output| match output {
+            hairpin_turn::Output::Transmit { bytes, .. } => Some(Response(bytes)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(answers.iter().map(Response::relayed).collect::<Vec<_>>(), [external]);
     assert_eq!(relay.server.relayed(id), Some(external));
 }
 

@@ -128,3 +128,29 @@ fn c157_the_first_frame_from_the_server_is_a_stun_message() {
     let relayed = client.allocate(&mut relay);
     assert!(!peer_reaches(&mut relay, &client, relayed, peer(1)));
 }
+
+#[test]
+fn c191_the_longest_messages_and_channel_data_are_taken() {
+    let mut relay = Relay::default();
+    let mut client = ann();
+    client.allocate(&mut relay);
+    client.bind_channel(&mut relay, 0x4000, peer(1));
+    let mut reader = Reader::new();
+    for len in [65_540, 65_544, 65_548, 65_552] {
+        let id = client.transaction();
+        let binding = build(Class::Request, Method::BINDING, id, |w| {
+            w.bytes(AttributeType::SOFTWARE, &vec![b' '; len - 24]);
+        });
+        assert_eq!(binding.len(), len);
+        for bytes in binding.chunks(1460) {
+            assert_eq!(relay.stream_sends(client.tuple, &mut reader, bytes), Ok(()));
+        }
+        let answer = relay.received(&client.tuple).map(Response).expect("an answer");
+        assert!(answer.is_success(), "{len}");
+    }
+    let mut data = channel_data(0x4000, &vec![7; 65_535]);
+    data.resize(65_540, 0);
+    assert_eq!(relay.stream_sends(client.tuple, &mut reader, &data), Ok(()));
+    assert_eq!(relay.take_relayed().pop().map(|relayed| relayed.payload.len()), Some(65_535));
+    assert_eq!(reader.buffered(), 0);
+}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use hairpin_stun::{
     AttributeType, ChannelData, ChannelNumber, Class, FirstByte, IntegrityError, Key, Message,
-    Method, ParseError, TransactionId, Writer, decode, rest_password, sha256_key, userhash,
+    Method, ParseError, TransactionId, Writer, decode, rest_password, userhash,
 };
 
 const ID: TransactionId = TransactionId(*b"transaction!");
@@ -282,9 +282,10 @@ fn c025_rfc8489_b1_request() {
     assert_eq!(nonce, "obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA");
     assert_eq!(text(&message, AttributeType::REALM), realm);
     assert_eq!(message.get(AttributeType::PASSWORD_ALGORITHM), Some(&[0, 2, 0, 0][..]));
-    let key = sha256_key(username, realm, "TheMatrIX");
-    assert_eq!(message.check_integrity_sha256(&key), Ok(()));
-    assert_eq!(message.check_integrity(&key), Err(IntegrityError::Missing));
+    let key = Key::long_term_sha256(username, realm, "TheMatrIX");
+    assert_eq!(message.verify(&key), Ok(()));
+    assert_eq!(message.check_integrity_sha256(key.as_ref()), Ok(()));
+    assert_eq!(message.check_integrity(key.as_ref()), Err(IntegrityError::Missing));
 }
 
 /// That a correctly truncated value is refused is shown beside the HMAC itself, in

@@ -1,23 +1,24 @@
 //! One allocation (RFC 8656 s3), and what is known of it before it has an address.
 
 use alloc::boxed::Box;
+use core::net::IpAddr;
 use core::time::Duration;
 
-use hairpin_stun::{Key, TransactionId};
+use hairpin_stun::{ChannelNumber, Key, TransactionId};
 
 use crate::channels::Channels;
 use crate::permissions::Permissions;
-use crate::{Family, FiveTuple, RelayedAddr, User};
+use crate::{Family, FiveTuple, Path, PathChange, PeerAddr, Refusal, RelayedAddr, User};
 
 /// A relayed transport address and who may use it how. Servers hold these by the ten thousand: a
 /// test keeps them small.
 #[derive(Debug)]
 pub(crate) struct Allocation {
-    pub(crate) claim: Claim,
-    pub(crate) relayed: RelayedAddr,
-    pub(crate) expires: Duration,
-    pub(crate) permissions: Permissions,
-    pub(crate) channels: Channels,
+    claim: Claim,
+    relayed: RelayedAddr,
+    expires: Duration,
+    permissions: Permissions,
+    channels: Channels,
 }
 
 /// Who asked for an allocation, and how: all that authentication settled.
@@ -41,8 +42,13 @@ pub(crate) struct Pending {
     pub(crate) lifetime: Duration,
     /// Whether the answer carries FINGERPRINT.
     pub(crate) fingerprint: bool,
-    /// The client went away meanwhile: what is bound is to be closed again.
-    pub(crate) abandoned: bool,
+}
+
+/// How many permissions and channels an allocation may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) permissions: usize,
+    pub(crate) channels: usize,
 }
 
 impl Allocation {
@@ -52,8 +58,127 @@ impl Allocation {
         Self { claim, relayed, expires, permissions, channels }
     }
 
+    pub(crate) fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    pub(crate) fn into_claim(self) -> Claim {
+        self.claim
+    }
+
+    pub(crate) fn tuple(&self) -> &FiveTuple {
+        &self.claim.tuple
+    }
+
+    pub(crate) fn relayed(&self) -> RelayedAddr {
+        self.relayed
+    }
+
     pub(crate) fn family(&self) -> Family {
         Family::of(self.relayed.0.ip())
+    }
+
+    pub(crate) fn expires(&self) -> Duration {
+        self.expires
+    }
+
+    /// Whether peers at this address have a live permission.
+    pub(crate) fn admits(&self, now: Duration, ip: IpAddr) -> bool {
+        self.permissions.admit(now, ip)
+    }
+
+    /// The peer a channel is bound to.
+    pub(crate) fn peer_of(&self, now: Duration, number: ChannelNumber) -> Option<&PeerAddr> {
+        self.channels.peer(now, number)
+    }
+
+    /// The channel a peer is bound to, port included.
+    pub(crate) fn channel_of(&self, now: Duration, peer: &PeerAddr) -> Option<ChannelNumber> {
+        self.channels.number(now, peer)
+    }
+
+    /// Whether there is anything that [`Path`] tells of.
+    pub(crate) fn has_paths(&self) -> bool {
+        !self.permissions.is_empty() || !self.channels.is_empty()
+    }
+
+    /// Gives every one of `peers` a permission, or none of them any (508).
+    pub(crate) fn permit(
+        &mut self,
+        now: Duration,
+        peers: &[IpAddr],
+        limits: Limits,
+        mut tell: impl FnMut(Path, PathChange, Duration),
+    ) -> Result<(), Refusal> {
+        let end = self.expires;
+        self.permissions.install(now, peers, limits.permissions, |ip, before, after| {
+            tell_change(Path::Permission(ip), before, after, (end, end), &mut tell);
+        })
+    }
+
+    /// Binds a channel to a peer and gives the peer a permission, or does neither (508). To be asked
+    /// when [`check_channel`](Self::check_channel) is well.
+    pub(crate) fn bind_channel(
+        &mut self,
+        now: Duration,
+        number: ChannelNumber,
+        peer: PeerAddr,
+        limits: Limits,
+        mut tell: impl FnMut(Path, PathChange, Duration),
+    ) -> Result<(), Refusal> {
+        self.channels.check_room(now, number, limits.channels)?;
+        self.permit(now, &[peer.0.ip()], limits, &mut tell)?;
+        let (before, after) = self.channels.bind(now, number, peer);
+        let end = self.expires;
+        tell_change(Path::Channel { number, peer }, before, after, (end, end), &mut tell);
+        Ok(())
+    }
+
+    /// Whether neither the number nor the peer is bound to something else (400).
+    pub(crate) fn check_channel(
+        &self,
+        now: Duration,
+        number: ChannelNumber,
+        peer: PeerAddr,
+    ) -> Result<(), Refusal> {
+        match (self.peer_of(now, number), self.channel_of(now, &peer)) {
+            (None, None) => Ok(()),
+            (Some(bound), _) if *bound == peer => Ok(()),
+            _ => Err(Refusal::BadRequest),
+        }
+    }
+
+    /// Moves the end. A path is cut short by its allocation's end, so its own may move too.
+    pub(crate) fn prolong(
+        &mut self,
+        now: Duration,
+        expires: Duration,
+        mut tell: impl FnMut(Path, PathChange, Duration),
+    ) {
+        let ends = (self.expires, expires);
+        self.expires = expires;
+        let permissions = self.permissions.live(now).map(|(ip, end)| (Path::Permission(ip), end));
+        let channels = self.channels.live(now);
+        for (path, end) in permissions.chain(channels) {
+            tell_change(path, Some(end), end, ends, &mut tell);
+        }
+    }
+}
+
+/// Tells of a path whose own end was `before`, if it was there, and is `after` now, in an allocation
+/// that ended and ends at `ends`: unless all in all its end is the same.
+fn tell_change(
+    path: Path,
+    before: Option<Duration>,
+    after: Duration,
+    ends: (Duration, Duration),
+    tell: &mut impl FnMut(Path, PathChange, Duration),
+) {
+    let after = after.min(ends.1);
+    match before.map(|before| before.min(ends.0)) {
+        None => tell(path, PathChange::Opened, after),
+        Some(before) if before != after => tell(path, PathChange::Renewed, after),
+        Some(_) => {}
     }
 }
 

@@ -1,30 +1,35 @@
 //! All allocations of a shard, found by 5-tuple, by relayed address and by age.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
-use core::hash::Hasher;
-use core::net::SocketAddr;
+use alloc::collections::{BTreeSet, VecDeque};
+use core::net::IpAddr;
 use core::time::Duration;
 
-use foldhash::SharedSeed;
-use foldhash::fast::FoldHasher;
+use hairpin_stun::ChannelNumber;
 use hashbrown::HashTable;
 
-use crate::allocation::{Allocation, Claim, Pending};
+use crate::allocation::{Allocation, Claim, Limits, Pending};
+use crate::gate::Caller;
+use crate::key_hasher::KeyHasher;
 use crate::slab::Slab;
-use crate::{AllocationId, FiveTuple, RelayedAddr, Transport};
+use crate::{
+    AllocationId, Event, FiveTuple, Output, Path, PathChange, PeerAddr, Refusal, RelayedAddr,
+    ReleaseReason, User,
+};
 
 /// A slab of allocations. Its two indexes hold slot numbers only, four bytes each, and find the
 /// keys in the slab.
 pub(crate) struct Allocations {
     slab: Slab<State>,
-    /// Every state that is not abandoned.
+    /// What is pending or live.
     by_tuple: HashTable<u32>,
-    /// Live only.
+    /// What is live.
     by_relayed: HashTable<u32>,
-    /// Live only: an ordered set, so that nothing ever looks at all allocations.
+    /// What is live: an ordered set, so that nothing ever looks at all allocations.
     deadlines: BTreeSet<(Duration, u32)>,
     keys: KeyHasher,
+    /// What has come to be and what has ended, not yet told.
+    changes: VecDeque<Output>,
 }
 
 #[expect(
@@ -32,10 +37,14 @@ pub(crate) struct Allocations {
     reason = "nearly all are live, and those are spared a pointer"
 )]
 enum State {
+    /// Waits for its relay socket.
     Pending(Box<Pending>),
+    /// Waits for it too, only to have it closed: the client has gone.
+    Abandoned(User),
     Live(Allocation),
 }
 
+/// Lookups. An allocation whose time is over is gone even before [`Allocations::expire`] takes it.
 impl Allocations {
     /// `seed` keeps strangers from choosing colliding keys.
     pub(crate) fn new(seed: u64) -> Self {
@@ -44,11 +53,12 @@ impl Allocations {
             by_tuple: HashTable::new(),
             by_relayed: HashTable::new(),
             deadlines: BTreeSet::new(),
-            keys: KeyHasher { seed, shared: SharedSeed::from_u64(seed) },
+            keys: KeyHasher::new(seed),
+            changes: VecDeque::new(),
         }
     }
 
-    /// How many are live.
+    /// How many there are, those included that are over and not yet taken away.
     pub(crate) fn len(&self) -> usize {
         self.deadlines.len()
     }
@@ -59,18 +69,19 @@ impl Allocations {
             + self.by_tuple.allocation_size()
             + self.by_relayed.allocation_size()
             + self.deadlines.len() * size_of::<(Duration, u32)>()
+            + self.changes.capacity() * size_of::<Output>()
     }
 
-    /// A live allocation. One whose time is over is gone even before its timer fires.
+    /// A live allocation.
     pub(crate) fn live(&self, now: Duration, id: AllocationId) -> Option<&Allocation> {
-        self.get(id).filter(|allocation| now < allocation.expires)
+        self.get(id).filter(|allocation| now < allocation.expires())
     }
 
-    /// An allocation whose timer has not fired yet.
+    /// An allocation, even if its time is over.
     pub(crate) fn get(&self, id: AllocationId) -> Option<&Allocation> {
         match self.slab.get(id)? {
             State::Live(allocation) => Some(allocation),
-            State::Pending(_) => None,
+            State::Pending(_) | State::Abandoned(_) => None,
         }
     }
 
@@ -80,24 +91,33 @@ impl Allocations {
         now: Duration,
         tuple: &FiveTuple,
     ) -> Option<(AllocationId, &Allocation)> {
-        let (id, _) = self.find(tuple)?;
-        Some((id, self.live(now, id)?))
+        match self.find(tuple)? {
+            (id, State::Live(allocation)) if now < allocation.expires() => Some((id, allocation)),
+            _ => None,
+        }
+    }
+
+    /// The live allocation of who asks. Without one it is 437; somebody else's is 441.
+    pub(crate) fn owned_by(
+        &self,
+        now: Duration,
+        caller: &Caller<'_>,
+    ) -> Result<AllocationId, Refusal> {
+        let found = self.by_tuple(now, &caller.tuple);
+        let (id, allocation) = found.ok_or(Refusal::AllocationMismatch)?;
+        if *allocation.claim().username != *caller.username {
+            return Err(Refusal::WrongCredentials);
+        }
+        Ok(id)
     }
 
     /// The live allocation that has a relayed address.
-    pub(crate) fn by_relayed(&self, now: Duration, relayed: RelayedAddr) -> Option<AllocationId> {
-        let same =
-            |&index: &u32| self.slab.at(index).and_then(|(_, s)| s.relayed()) == Some(relayed);
+    pub(crate) fn by_relayed(&self, now: Duration, relayed: RelayedAddr) -> Option<&Allocation> {
+        let same = |&index: &u32| self.slab.at(index).and_then(|s| s.1.relayed()) == Some(relayed);
         let index = *self.by_relayed.find(self.keys.relayed(relayed), same)?;
-        let (id, _) = self.slab.at(index)?;
-        self.live(now, id).map(|_| id)
-    }
-
-    /// A live allocation, to change its permissions and channels.
-    pub(crate) fn get_mut(&mut self, id: AllocationId) -> Option<&mut Allocation> {
-        match self.slab.get_mut(id)? {
-            State::Live(allocation) => Some(allocation),
-            State::Pending(_) => None,
+        match self.slab.at(index)? {
+            (_, State::Live(allocation)) if now < allocation.expires() => Some(allocation),
+            _ => None,
         }
     }
 
@@ -105,37 +125,61 @@ impl Allocations {
     pub(crate) fn pending(&self, id: AllocationId) -> Option<&Pending> {
         match self.slab.get(id)? {
             State::Pending(pending) => Some(pending),
-            State::Live(_) => None,
+            State::Abandoned(_) | State::Live(_) => None,
         }
     }
 
-    /// What waits for its relay socket on a 5-tuple.
-    pub(crate) fn pending_on(&self, tuple: &FiveTuple) -> Option<&Pending> {
-        self.pending(self.find(tuple)?.0)
+    /// Who waits for a relay socket on a 5-tuple.
+    pub(crate) fn pending_on(&self, tuple: &FiveTuple) -> Option<&Claim> {
+        self.pending(self.find(tuple)?.0).map(|pending| &pending.claim)
     }
 
+    /// When [`expire`](Self::expire) has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        self.deadlines.first().map(|&(expires, _)| expires)
+    }
+
+    /// What has changed and must be told.
+    pub(crate) fn poll_change(&mut self) -> Option<Output> {
+        self.changes.pop_front()
+    }
+
+    fn find(&self, tuple: &FiveTuple) -> Option<(AllocationId, &State)> {
+        let mut found = None;
+        self.by_tuple.find(self.keys.tuple(tuple), |&index| {
+            found = self.slab.at(index);
+            let claim = found.and_then(|(_, state)| state.claim());
+            claim.is_some_and(|claim| claim.tuple == *tuple)
+        })?;
+        found
+    }
+}
+
+/// From a claim to a live allocation.
+impl Allocations {
     /// Takes a 5-tuple for an allocation to come. It must be free.
     pub(crate) fn begin(&mut self, pending: Pending) -> AllocationId {
         let hash = self.keys.tuple(&pending.claim.tuple);
         let id = self.slab.insert(State::Pending(Box::new(pending)));
         let (slab, keys) = (&self.slab, &self.keys);
         self.by_tuple.insert_unique(hash, id.index, |&index| {
-            let (_, state) = slab.at(index).expect("every indexed slot is taken");
-            keys.tuple(&state.claim().tuple)
+            let claim = slab.at(index).and_then(|(_, state)| state.claim());
+            keys.tuple(&claim.expect("every slot indexed here has a claim").tuple)
         });
         id
     }
 
-    /// Makes live what was pending.
-    pub(crate) fn promote(&mut self, id: AllocationId, relayed: RelayedAddr, expires: Duration) {
-        if self.pending(id).is_none() {
-            return;
-        }
+    /// Makes live what was pending. What was abandoned is told to be closed again.
+    pub(crate) fn promote(&mut self, now: Duration, id: AllocationId, relayed: RelayedAddr) {
+        let Some(Pending { claim, lifetime, .. }) = self.pending(id) else {
+            return self.close_abandoned(id, relayed);
+        };
+        let (tuple, user, expires) = (claim.tuple, claim.user.clone(), now + *lifetime);
         self.slab.replace_with(id, |state| match state {
             State::Pending(pending) => {
                 State::Live(Allocation::new(pending.claim, relayed, expires))
             }
-            live => live,
+            other => other,
         });
         self.deadlines.insert((expires, id.index));
         let (slab, keys) = (&self.slab, &self.keys);
@@ -143,71 +187,37 @@ impl Allocations {
             let relayed = slab.at(index).and_then(|(_, state)| state.relayed());
             keys.relayed(relayed.expect("every slot indexed here is live"))
         });
+        self.changes.push_back(Output::Event(Event::Allocated { tuple, relayed, user }));
     }
 
     /// Gives up what is pending on a 5-tuple, which is free again at once. The slot stays taken
     /// until the relay socket is heard of.
     pub(crate) fn abandon(&mut self, tuple: &FiveTuple) {
-        let Some((id, State::Pending(_))) = self.find(tuple) else { return };
+        let Some((id, State::Pending(pending))) = self.find(tuple) else { return };
+        let user = pending.claim.user.clone();
         self.unindex_tuple(id.index, tuple);
-        if let Some(State::Pending(pending)) = self.slab.get_mut(id) {
-            pending.abandoned = true;
-        }
+        self.slab.replace_with(id, |_| State::Abandoned(user));
     }
 
-    /// Drops what was pending.
+    /// Drops what was to get a relay socket and does not.
     pub(crate) fn cancel(&mut self, id: AllocationId) {
-        if let Some(State::Pending(pending)) = self.slab.get(id) {
-            if !pending.abandoned {
+        match self.slab.get(id) {
+            Some(State::Pending(pending)) => {
                 let tuple = pending.claim.tuple;
                 self.unindex_tuple(id.index, &tuple);
+                self.slab.remove(id);
             }
+            Some(State::Abandoned(_)) => _ = self.slab.remove(id),
+            Some(State::Live(_)) | None => {}
+        }
+    }
+
+    fn close_abandoned(&mut self, id: AllocationId, relayed: RelayedAddr) {
+        if let Some(State::Abandoned(user)) = self.slab.get(id) {
+            let user = user.clone();
             self.slab.remove(id);
+            self.changes.push_back(Output::CloseRelay { id, relayed, user });
         }
-    }
-
-    /// Gives a live allocation a new end.
-    pub(crate) fn prolong(&mut self, id: AllocationId, expires: Duration) {
-        let Some(State::Live(allocation)) = self.slab.get_mut(id) else { return };
-        self.deadlines.remove(&(allocation.expires, id.index));
-        self.deadlines.insert((expires, id.index));
-        allocation.expires = expires;
-    }
-
-    /// Ends a live allocation.
-    pub(crate) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
-        let State::Live(Allocation { claim, relayed, expires, .. }) = self.slab.get(id)? else {
-            return None;
-        };
-        let (tuple, relayed, expires) = (claim.tuple, *relayed, *expires);
-        self.deadlines.remove(&(expires, id.index));
-        self.unindex_tuple(id.index, &tuple);
-        let hash = self.keys.relayed(relayed);
-        if let Ok(entry) = self.by_relayed.find_entry(hash, |&index| index == id.index) {
-            entry.remove();
-        }
-        match self.slab.remove(id)? {
-            State::Live(allocation) => Some(allocation),
-            State::Pending(_) => None,
-        }
-    }
-
-    /// When the next allocation ends.
-    pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        self.deadlines.first().map(|&(expires, _)| expires)
-    }
-
-    /// An allocation whose time is over.
-    pub(crate) fn next_expired(&self, now: Duration) -> Option<AllocationId> {
-        let &(_, index) = self.deadlines.first().filter(|&&(expires, _)| expires <= now)?;
-        self.slab.at(index).map(|(id, _)| id)
-    }
-
-    fn find(&self, tuple: &FiveTuple) -> Option<(AllocationId, &State)> {
-        let same = |&index: &u32| {
-            self.slab.at(index).is_some_and(|(_, state)| state.claim().tuple == *tuple)
-        };
-        self.slab.at(*self.by_tuple.find(self.keys.tuple(tuple), same)?)
     }
 
     fn unindex_tuple(&mut self, index: u32, tuple: &FiveTuple) {
@@ -218,55 +228,111 @@ impl Allocations {
     }
 }
 
+/// What becomes of a live allocation.
+impl Allocations {
+    /// See [`Allocation::permit`]; 437 without an allocation.
+    pub(crate) fn permit(
+        &mut self,
+        now: Duration,
+        id: AllocationId,
+        peers: &[IpAddr],
+        limits: Limits,
+    ) -> Result<(), Refusal> {
+        let (allocation, tell) = self.change(id).ok_or(Refusal::AllocationMismatch)?;
+        allocation.permit(now, peers, limits, tell)
+    }
+
+    /// See [`Allocation::bind_channel`]; 437 without an allocation.
+    pub(crate) fn bind_channel(
+        &mut self,
+        now: Duration,
+        id: AllocationId,
+        number: ChannelNumber,
+        peer: PeerAddr,
+        limits: Limits,
+    ) -> Result<(), Refusal> {
+        let (allocation, tell) = self.change(id).ok_or(Refusal::AllocationMismatch)?;
+        allocation.bind_channel(now, number, peer, limits, tell)
+    }
+
+    /// Gives an allocation a new end.
+    pub(crate) fn prolong(&mut self, now: Duration, id: AllocationId, expires: Duration) {
+        let Some(allocation) = self.get(id) else { return };
+        let old = allocation.expires();
+        self.deadlines.remove(&(old, id.index));
+        self.deadlines.insert((expires, id.index));
+        if let Some((allocation, tell)) = self.change(id) {
+            allocation.prolong(now, expires, tell);
+        }
+    }
+
+    /// Ends an allocation, its permissions and its channels.
+    pub(crate) fn release(&mut self, id: AllocationId, reason: ReleaseReason) {
+        let Some(allocation) = self.get(id) else { return };
+        let (tuple, relayed) = (*allocation.tuple(), allocation.relayed());
+        // The paths of one that expires have ended by then, as was told.
+        let closes_paths = reason != ReleaseReason::Expired && allocation.has_paths();
+        self.deadlines.remove(&(allocation.expires(), id.index));
+        self.unindex_tuple(id.index, &tuple);
+        let hash = self.keys.relayed(relayed);
+        if let Ok(entry) = self.by_relayed.find_entry(hash, |&index| index == id.index) {
+            entry.remove();
+        }
+        let Some(State::Live(allocation)) = self.slab.remove(id) else { return };
+        let user = allocation.into_claim().user;
+        if closes_paths {
+            self.changes.push_back(Output::PathClosed { id });
+        }
+        self.changes.push_back(Output::CloseRelay { id, relayed, user });
+        self.changes.push_back(Output::Event(Event::Released { tuple, relayed, reason }));
+    }
+
+    /// Releases allocations whose time is over, so many of them at most.
+    pub(crate) fn expire(&mut self, now: Duration, most: usize) {
+        for _ in 0..most {
+            let Some(&(expires, index)) = self.deadlines.first() else { return };
+            let Some((id, _)) = self.slab.at(index).filter(|_| expires <= now) else { return };
+            self.release(id, ReleaseReason::Expired);
+        }
+    }
+
+    /// Releases the allocation of a 5-tuple if its time is over, so that the 5-tuple is free.
+    pub(crate) fn expire_on(&mut self, now: Duration, tuple: &FiveTuple) {
+        if let Some((id, State::Live(allocation))) = self.find(tuple)
+            && allocation.expires() <= now
+        {
+            self.release(id, ReleaseReason::Expired);
+        }
+    }
+
+    /// An allocation to change, and how to tell what changes of its paths.
+    fn change(
+        &mut self,
+        id: AllocationId,
+    ) -> Option<(&mut Allocation, impl FnMut(Path, PathChange, Duration) + '_)> {
+        let State::Live(allocation) = self.slab.get_mut(id)? else { return None };
+        let (tuple, relayed) = (*allocation.tuple(), allocation.relayed());
+        let changes = &mut self.changes;
+        let tell = move |path, change, expires| {
+            changes.push_back(Output::Path { id, tuple, relayed, path, change, expires });
+        };
+        Some((allocation, tell))
+    }
+}
+
 impl State {
-    fn claim(&self) -> &Claim {
+    fn claim(&self) -> Option<&Claim> {
         match self {
-            Self::Pending(pending) => &pending.claim,
-            Self::Live(allocation) => &allocation.claim,
+            Self::Pending(pending) => Some(&pending.claim),
+            Self::Abandoned(_) => None,
+            Self::Live(allocation) => Some(allocation.claim()),
         }
     }
 
     fn relayed(&self) -> Option<RelayedAddr> {
         match self {
-            Self::Pending(_) => None,
-            Self::Live(allocation) => Some(allocation.relayed),
-        }
-    }
-}
-
-/// Hashes addresses as the few machine words they are; every packet passes here.
-struct KeyHasher {
-    seed: u64,
-    shared: SharedSeed,
-}
-
-impl KeyHasher {
-    fn tuple(&self, tuple: &FiveTuple) -> u64 {
-        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
-        write_addr(&mut hasher, tuple.client);
-        write_addr(&mut hasher, tuple.server);
-        hasher.write_u8(match tuple.transport {
-            Transport::Udp => 0,
-            Transport::Tcp => 1,
-        });
-        hasher.finish()
-    }
-
-    fn relayed(&self, relayed: RelayedAddr) -> u64 {
-        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
-        write_addr(&mut hasher, relayed.0);
-        hasher.finish()
-    }
-}
-
-fn write_addr(hasher: &mut FoldHasher<'_>, addr: SocketAddr) {
-    match addr {
-        SocketAddr::V4(addr) => {
-            hasher.write_u64(u64::from(addr.ip().to_bits()) << 16 | u64::from(addr.port()));
-        }
-        SocketAddr::V6(addr) => {
-            hasher.write_u128(addr.ip().to_bits());
-            hasher.write_u16(addr.port());
+            Self::Pending(_) | Self::Abandoned(_) => None,
+            Self::Live(allocation) => Some(allocation.relayed()),
         }
     }
 }

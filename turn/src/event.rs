@@ -144,3 +144,15 @@ impl DropReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counters are kept in arrays, by the place of a variant.
+    #[test]
+    fn all_are_there_in_their_order() {
+        assert!((0..).zip(RequestMethod::ALL).all(|(place, method)| method as usize == place));
+        assert!((0..).zip(DropReason::ALL).all(|(place, reason)| reason as usize == place));
+    }
+}

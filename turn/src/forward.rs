@@ -18,39 +18,40 @@ pub struct Forward<'b> {
 }
 
 impl<'b> Forward<'b> {
+    #[inline]
     pub(crate) fn new(head: Head, packet: PacketBuf<'b>, to: Target) -> Self {
         Self { head, packet, to }
     }
 
     /// What goes in front of the payload, at most [`HEADROOM`](crate::HEADROOM) bytes; empty unless
     /// it goes to a client.
+    #[inline]
     pub fn head(&self) -> &[u8] {
         self.head.as_ref()
     }
 
     /// The payload.
+    #[inline]
     pub fn payload(&self) -> &[u8] {
         self.packet.payload()
     }
 
     /// The zeros that go behind the payload, at most [`TAILROOM`](crate::TAILROOM) bytes.
+    #[inline]
     pub fn padding(&self) -> &'static [u8] {
         self.head.padding()
     }
 
     /// Bytes of all three.
+    #[inline]
     pub fn wire_len(&self) -> usize {
         self.head().len() + self.payload().len() + self.padding().len()
     }
 
     /// The whole packet as it goes over the wire, in the buffer of its payload.
+    #[inline]
     pub fn into_bytes(self) -> &'b [u8] {
         self.packet.enclose(&self.head)
-    }
-
-    /// The payload with its room, to be handed to another shard without a copy.
-    pub fn into_packet(self) -> PacketBuf<'b> {
-        self.packet
     }
 }
 

@@ -39,18 +39,22 @@ pub enum Output {
         /// Whose quota it counted against.
         user: User,
     },
-    /// A permission or a channel has come to be, or is good for longer. See [`Path`].
+    /// A permission or a channel has come to be, or has another end now. See [`Path`].
     Path {
         /// The allocation it is of.
         id: AllocationId,
-        /// Which peers may now exchange packets with the client, and how.
+        /// The allocation's client.
+        tuple: FiveTuple,
+        /// The allocation's relayed address.
+        relayed: RelayedAddr,
+        /// Which peers may exchange packets with the client, and how.
         path: Path,
         /// Whether it was there before.
         change: PathChange,
-        /// Until when, on the monotonic clock; its end needs no further word.
+        /// Until when, on the monotonic clock; not at that time any more, and without further word.
         expires: Duration,
     },
-    /// Every path of an allocation that has not reached its end is closed before it.
+    /// Every path of an allocation is closed before its time.
     PathClosed {
         /// The allocation.
         id: AllocationId,
@@ -60,6 +64,22 @@ pub enum Output {
 }
 
 /// A way for packets between a client and its peers, through an allocation.
+///
+/// Who hears every [`Output::Path`] and [`Output::PathClosed`] knows, without asking, which packets
+/// the server passes on:
+/// - in a Send indication, to a peer whose IP address has a permission;
+/// - in ChannelData, to the peer of its channel, if that peer's IP address has a permission too (a
+///   channel lives for 600 s, the permission made with it for 300 s);
+/// - from a peer, if its IP address has a permission: as ChannelData if the peer has a channel, port
+///   included, else in a Data indication.
+///
+/// What is told are the ends in effect: a path is over when its allocation is, so a Refresh that
+/// moves the end of the allocation may renew paths. A path that reaches its end is not spoken of
+/// again; nor is one whose allocation expires, because no path outlives that. When an allocation ends
+/// before its time, one [`Output::PathClosed`] closes whatever paths it has left.
+///
+/// To peers at our own addresses [`OwnAddresses`](crate::OwnAddresses) and the policy apply besides:
+/// a listener gets nothing, a relayed address of ours only what its allocation's own paths let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
     /// A permission: packets to and from any port of this address (RFC 8656 s9).

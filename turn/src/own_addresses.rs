@@ -1,7 +1,7 @@
 //! Our own addresses, which are no ordinary peers.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ops::RangeInclusive;
 
 use crate::Family;
@@ -10,7 +10,8 @@ use crate::Family;
 #[derive(Clone, Debug)]
 pub struct OwnAddresses {
     /// Every IP below, for the test each relayed packet passes: almost none is ours.
-    ips: Vec<IpAddr>,
+    v4: Vec<Ipv4Addr>,
+    v6: Vec<Ipv6Addr>,
     listeners: Vec<SocketAddr>,
     relay_ips: Vec<IpAddr>,
     relay_ports: RangeInclusive<u16>,
@@ -39,11 +40,15 @@ impl OwnAddresses {
         relay_ips: Vec<IpAddr>,
         relay_ports: RangeInclusive<u16>,
     ) -> Self {
-        let all = relay_ips.iter().copied().chain(listeners.iter().map(SocketAddr::ip));
-        let mut ips: Vec<IpAddr> = all.collect();
-        ips.sort_unstable();
-        ips.dedup();
-        Self { ips, listeners, relay_ips, relay_ports }
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for ip in relay_ips.iter().copied().chain(listeners.iter().map(SocketAddr::ip)) {
+            match ip {
+                IpAddr::V4(ip) if !v4.contains(&ip) => v4.push(ip),
+                IpAddr::V6(ip) if !v6.contains(&ip) => v6.push(ip),
+                IpAddr::V4(_) | IpAddr::V6(_) => {}
+            }
+        }
+        Self { v4, v6, listeners, relay_ips, relay_ports }
     }
 
     /// The relay port range.
@@ -58,18 +63,25 @@ impl OwnAddresses {
 
     /// `None` for everybody else's addresses. `addr` is judged in its canonical form: an
     /// IPv4-mapped spelling of a listener is the listener.
+    #[inline(always)]
     pub(crate) fn classify(&self, addr: SocketAddr) -> Option<Standing> {
-        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-        if !self.ips.contains(&addr.ip()) {
-            return None;
-        }
-        Some(if self.listeners.contains(&addr) {
+        let ip = addr.ip().to_canonical();
+        let ours = match ip {
+            IpAddr::V4(ip) => self.v4.contains(&ip),
+            IpAddr::V6(ip) => self.v6.contains(&ip),
+        };
+        ours.then(|| self.standing(SocketAddr::new(ip, addr.port())))
+    }
+
+    #[cold]
+    fn standing(&self, addr: SocketAddr) -> Standing {
+        if self.listeners.contains(&addr) {
             Standing::Listener
         } else if self.relay_ips.contains(&addr.ip()) && self.relay_ports.contains(&addr.port()) {
             Standing::Relayed
         } else {
             Standing::Other
-        })
+        }
     }
 
     /// Whether relayed addresses are at this IP: a peer that a client may always name, because its

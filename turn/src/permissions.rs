@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::refusal::Refusal;
+use crate::Refusal;
 
 /// "The Permission Lifetime MUST be 300 seconds" (RFC 8656 s9).
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -28,18 +28,32 @@ impl Permissions {
         self.0.iter().any(|permission| permission.ip == ip && now < permission.expires)
     }
 
+    /// Whether none is kept, not even one that is over.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those that are not over, and their ends.
+    pub(crate) fn live(&self, now: Duration) -> impl Iterator<Item = (IpAddr, Duration)> {
+        let live = self.0.iter().filter(move |permission| now < permission.expires);
+        live.map(|permission| (permission.ip, permission.expires))
+    }
+
     /// Gives every one of `peers` a permission for its full lifetime, or none of them any if that
-    /// makes more than `limit` (RFC 8656 s10.2).
+    /// makes more than `limit` (RFC 8656 s10.2). Calls `changed` once for each, with its end before,
+    /// if it had one, and now.
     pub(crate) fn install(
         &mut self,
         now: Duration,
         peers: &[IpAddr],
         limit: usize,
+        mut changed: impl FnMut(IpAddr, Option<Duration>, Duration),
     ) -> Result<(), Refusal> {
+        let expires = now + LIFETIME;
         self.0.retain(|permission| now < permission.expires);
         let before = self.0.len();
         for &ip in peers {
-            if self.find(ip).is_some() {
+            if self.0.iter().any(|permission| permission.ip == ip) {
                 continue;
             }
             if self.0.len() >= limit {
@@ -47,18 +61,17 @@ impl Permissions {
                 return Err(Refusal::InsufficientCapacity);
             }
             reserve_tightly(&mut self.0);
-            self.0.push(Permission { ip, expires: now + LIFETIME });
+            self.0.push(Permission { ip, expires });
         }
-        for &ip in peers {
-            if let Some(permission) = self.find(ip) {
-                permission.expires = now + LIFETIME;
-            }
+        let (old, new) = self.0.split_at_mut(before);
+        for permission in old.iter_mut().filter(|permission| peers.contains(&permission.ip)) {
+            changed(permission.ip, Some(permission.expires), expires);
+            permission.expires = expires;
+        }
+        for permission in new {
+            changed(permission.ip, None, expires);
         }
         Ok(())
-    }
-
-    fn find(&mut self, ip: IpAddr) -> Option<&mut Permission> {
-        self.0.iter_mut().find(|permission| permission.ip == ip)
     }
 }
 

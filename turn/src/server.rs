@@ -1,34 +1,39 @@
 //! The shard: what comes in, sorted, and what goes out.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec;
 use core::time::Duration;
 
-use hairpin_stun::{Class, FirstByte, Message, Method, PacketBuf};
+use hairpin_stun::{Class, FirstByte, Key, Message, Method, PacketBuf};
 
 use crate::allocations::Allocations;
-use crate::nonce::{Features, Nonces};
-use crate::relay::{IndicationIds, read_send};
-use crate::reply::scratch_len;
+use crate::gate::{Caller, Denial, Gate};
+use crate::indication_ids::IndicationIds;
+use crate::methods::{
+    Allocate, Binding, ChannelBind, CreatePermission, Finished, Refresh, Step, check_understood,
+};
+use crate::replies::{Replies, ReplyTo};
+use crate::route::{Route, Router, Sent};
+use crate::terms::Terms;
 use crate::{
     AllocationId, BindError, DropReason, Event, FiveTuple, Forward, Now, Output, OwnAddresses,
-    PeerAddr, RelayedAddr, ReleaseReason, Rules,
+    PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules,
 };
+
+/// Allocations that one call of [`Server::handle_timeout`] takes away at most: each has a socket to
+/// be closed, and meanwhile packets wait.
+const MAX_EXPIRATIONS: usize = 64;
 
 /// One shard of a TURN server: allocations and all that may be done with them.
 ///
 /// The caller drives it as the crate's documentation says. No input makes it panic, and the memory
 /// it takes grows with live allocations alone.
 pub struct Server {
-    pub(crate) rules: Arc<Rules>,
-    pub(crate) own: OwnAddresses,
-    pub(crate) nonces: Nonces,
-    pub(crate) allocations: Allocations,
-    pub(crate) indication_ids: IndicationIds,
-    /// Where answers are written before they are given away at their true size.
-    pub(crate) scratch: Box<[u8]>,
+    terms: Terms,
+    gate: Gate,
+    replies: Replies,
+    allocations: Allocations,
+    indications: IndicationIds,
     outputs: VecDeque<Output>,
 }
 
@@ -36,15 +41,13 @@ impl Server {
     /// A shard without allocations. `seed` is secret randomness of its own, for hash tables and the
     /// transaction ids of indications.
     pub fn new(rules: Arc<Rules>, own: OwnAddresses, seed: u64) -> Self {
-        let secrets = &rules.credentials.secrets;
         Self {
-            nonces: Nonces::new(secrets, seed, Features::default(), rules.nonce_lifetime),
+            gate: Gate::new(rules.clone(), seed),
+            replies: Replies::new(rules.clone()),
+            terms: Terms::new(rules, own),
             allocations: Allocations::new(seed),
-            indication_ids: IndicationIds::new(seed),
-            scratch: vec![0; scratch_len(&rules)].into(),
+            indications: IndicationIds::new(seed),
             outputs: VecDeque::new(),
-            own,
-            rules,
         }
     }
 
@@ -57,12 +60,13 @@ impl Server {
         tuple: FiveTuple,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
-        let forward = match packet.payload().first().copied().map(FirstByte::of) {
-            Some(FirstByte::ChannelData) => self.channel_data(now.monotonic, &tuple, packet),
-            Some(FirstByte::Stun) => return self.handle_stun(now, tuple, packet),
-            Some(FirstByte::Dtls | FirstByte::Other) | None => Err(DropReason::Malformed),
-        };
-        self.forwarded(forward)
+        match packet.payload().first().copied().map(FirstByte::of) {
+            Some(FirstByte::ChannelData) => {
+                self.route(now, packet, |router, bytes| router.channel_data(&tuple, bytes))
+            }
+            Some(FirstByte::Stun) => self.handle_message(now, tuple, packet),
+            Some(FirstByte::Dtls | FirstByte::Other) | None => self.dropped(DropReason::Malformed),
+        }
     }
 
     /// Takes a datagram that a peer sent to the relay socket of an allocation.
@@ -73,8 +77,7 @@ impl Server {
         peer: PeerAddr,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
-        let forward = self.relay_to_client(now.monotonic, id, peer, packet, false);
-        self.forwarded(forward)
+        self.route(now, packet, |router, _| router.peer_data(id, peer))
     }
 
     /// Takes a datagram that an allocation of another shard, at `from`, sent to `to`.
@@ -88,11 +91,7 @@ impl Server {
         from: RelayedAddr,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
-        let forward = match self.allocations.by_relayed(now.monotonic, to) {
-            Some(id) => self.relay_to_client(now.monotonic, id, PeerAddr(from.0), packet, true),
-            None => Err(DropReason::NoAllocation),
-        };
-        self.forwarded(forward)
+        self.route(now, packet, |router, _| router.hairpin(to, from))
     }
 
     /// Takes the answer to [`Output::BindRelay`], which lets the Allocate request be answered: with
@@ -106,35 +105,46 @@ impl Server {
         id: AllocationId,
         bound: Result<RelayedAddr, BindError>,
     ) {
-        self.finish_allocate(now.monotonic, id, bound);
+        let finished = Finished::new(id, bound, &mut self.allocations, now.monotonic);
+        let Some(Finished { to, key, outcome }) = finished else { return };
+        match outcome {
+            Ok(success) => self.carry_out(&to, Some(&key), Step::Answer(success)),
+            Err(refusal) => {
+                let answer = self.replies.refusal(&to, Some(&key), refusal);
+                self.refused(&to, refusal, answer);
+            }
+        }
     }
 
     /// Frees the allocation of a client whose stream is closed.
     pub fn handle_disconnect(&mut self, now: Now, tuple: &FiveTuple) {
         self.allocations.abandon(tuple);
         if let Some((id, _)) = self.allocations.by_tuple(now.monotonic, tuple) {
-            self.release(id, ReleaseReason::Disconnected);
+            self.allocations.release(id, ReleaseReason::Disconnected);
         }
     }
 
-    /// Frees the allocations whose time is over.
+    /// Frees allocations whose time is over, 64 of them at most. When there are more,
+    /// [`poll_timeout`](Self::poll_timeout) still gives a time that is past: let packets through
+    /// before the next call.
     pub fn handle_timeout(&mut self, now: Now) {
-        while let Some(id) = self.allocations.next_expired(now.monotonic) {
-            self.release(id, ReleaseReason::Expired);
-        }
+        self.allocations.expire(now.monotonic, MAX_EXPIRATIONS);
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is next worth a call, on the monotonic clock.
+    /// When [`handle_timeout`](Self::handle_timeout) is next worth a call, on the monotonic clock;
+    /// past when it is now.
     pub fn poll_timeout(&self) -> Option<Duration> {
         self.allocations.next_deadline()
     }
 
-    /// What the caller must do next.
+    /// What the caller must do next. Paths and sockets come before answers: who follows them knows
+    /// of a path before the client does.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.allocations.poll_change().or_else(|| self.outputs.pop_front())
     }
 
-    /// How many allocations are live.
+    /// How many allocations there are. Those whose time is over count until
+    /// [`handle_timeout`](Self::handle_timeout) takes them away.
     pub fn allocations(&self) -> usize {
         self.allocations.len()
     }
@@ -144,9 +154,9 @@ impl Server {
         self.allocations.by_tuple(now.monotonic, tuple).map(|(id, _)| id)
     }
 
-    /// The relayed address of a live allocation.
+    /// The relayed address of an allocation.
     pub fn relayed(&self, id: AllocationId) -> Option<RelayedAddr> {
-        self.allocations.get(id).map(|allocation| allocation.relayed)
+        self.allocations.get(id).map(|allocation| allocation.relayed())
     }
 
     /// Bytes of memory taken by tables and queues, without what each live allocation holds besides.
@@ -154,51 +164,184 @@ impl Server {
     pub fn table_bytes(&self) -> usize {
         self.allocations.bytes() + self.outputs.capacity() * size_of::<Output>()
     }
+}
 
-    fn handle_stun<'b>(
+/// Messages.
+impl Server {
+    /// Not inlined: the way of ChannelData would pay for the registers and the stack this needs.
+    #[inline(never)]
+    fn handle_message<'b>(
         &mut self,
         now: Now,
         tuple: FiveTuple,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
         let Ok(message) = Message::parse(packet.payload()) else {
-            return self.forwarded(Err(DropReason::Malformed));
+            return self.dropped(DropReason::Malformed);
         };
         match (message.class(), message.method()) {
             (Class::Indication, Method::SEND) => {
-                let forward = read_send(&message).and_then(|(peer, data)| {
-                    let packet = packet.narrow(data).ok_or(DropReason::Malformed)?;
-                    self.send_indication(now.monotonic, &tuple, peer, packet)
-                });
-                self.forwarded(forward)
+                let sent = Sent::parse(&message);
+                self.route(now, packet, |router, _| router.send_indication(&tuple, &sent?))
             }
             // Keeps a NAT's mapping alive and asks for nothing (RFC 8489 s3).
             (Class::Indication, Method::BINDING) => None,
-            (Class::Request, _) => {
-                self.handle_request(now, tuple, &message);
-                None
-            }
-            _ => self.forwarded(Err(DropReason::Unexpected)),
+            (Class::Request, method) => match RequestMethod::of(method) {
+                // An answer to port 0 cannot arrive, and one to ourselves would be the start of a
+                // loop. No more is compared than the listener asked: a client on this machine may
+                // well have the number of another listener's port.
+                Some(method) if tuple.client.port() != 0 && tuple.client != tuple.server => {
+                    self.handle_request(now, ReplyTo::new(tuple, method, &message), &message);
+                    None
+                }
+                _ => self.dropped(DropReason::Unexpected),
+            },
+            _ => self.dropped(DropReason::Unexpected),
         }
     }
 
-    /// Ends a live allocation, its permissions and its channels.
-    pub(crate) fn release(&mut self, id: AllocationId, reason: ReleaseReason) {
-        let Some(allocation) = self.allocations.remove(id) else { return };
-        let (relayed, claim) = (allocation.relayed, allocation.claim);
-        self.output(Output::CloseRelay { id, relayed, user: claim.user });
-        self.event(Event::Released { tuple: claim.tuple, relayed, reason });
+    fn handle_request(&mut self, now: Now, to: ReplyTo, message: &Message<'_>) {
+        if to.method == RequestMethod::Binding {
+            return self.handle_binding(&to, message);
+        }
+        // First, so that a 5-tuple whose allocation has run out is free.
+        self.allocations.expire_on(now.monotonic, &to.tuple);
+        let live = self.allocations.by_tuple(now.monotonic, &to.tuple);
+        let holder = live.map(|(_, allocation)| allocation.claim());
+        match self.gate.check(now, to.tuple, message, holder) {
+            Ok(caller) => self.handle_authenticated(now, &to, &caller, message),
+            Err(denial) => self.deny(now, &to, denial),
+        }
     }
 
-    pub(crate) fn output(&mut self, output: Output) {
-        self.outputs.push_back(output);
+    /// Binding needs no authentication (RFC 8489 s9).
+    fn handle_binding(&mut self, to: &ReplyTo, message: &Message<'_>) {
+        match Binding::parse(message).map(Binding::apply) {
+            Ok(step) => {
+                self.carry_out(to, None, step);
+                self.event(Event::BindingAnswered);
+            }
+            Err(refusal) => self.refuse(to, None, refusal, message),
+        }
     }
 
-    pub(crate) fn event(&mut self, event: Event) {
-        self.output(Output::Event(event));
+    fn handle_authenticated(
+        &mut self,
+        now: Now,
+        to: &ReplyTo,
+        caller: &Caller<'_>,
+        message: &Message<'_>,
+    ) {
+        match self.perform(now.monotonic, to.method, caller, message) {
+            Ok(step) => self.carry_out(to, Some(&caller.key), step),
+            Err(refusal) => self.refuse(to, Some(&caller.key), refusal, message),
+        }
     }
 
-    fn forwarded<'b>(&mut self, forward: Result<Forward<'b>, DropReason>) -> Option<Forward<'b>> {
-        forward.map_err(|reason| self.event(Event::Dropped(reason))).ok()
+    /// What every authenticated request must be, and then its method (RFC 8489 s6.3.1, RFC 8656 s5):
+    /// after Allocate it needs the allocation, of the user who made it.
+    fn perform(
+        &mut self,
+        now: Duration,
+        method: RequestMethod,
+        caller: &Caller<'_>,
+        message: &Message<'_>,
+    ) -> Result<Step, Refusal> {
+        check_understood(message)?;
+        let Self { allocations, terms, .. } = self;
+        match method {
+            RequestMethod::Binding => Binding::parse(message).map(Binding::apply),
+            RequestMethod::Allocate => match Allocate::again(message, caller, allocations, now) {
+                Some(again) => again,
+                None => Allocate::parse(message)?.apply(caller, allocations, terms),
+            },
+            RequestMethod::Refresh => {
+                let id = allocations.owned_by(now, caller)?;
+                Refresh::parse(message)?.apply(id, allocations, terms, now)
+            }
+            RequestMethod::CreatePermission => {
+                let id = allocations.owned_by(now, caller)?;
+                CreatePermission::parse(message)?.apply(id, allocations, terms, now)
+            }
+            RequestMethod::ChannelBind => {
+                let id = allocations.owned_by(now, caller)?;
+                ChannelBind::parse(message)?.apply(id, allocations, terms, now)
+            }
+        }
+    }
+
+    fn carry_out(&mut self, to: &ReplyTo, key: Option<&Key>, step: Step) {
+        match step {
+            Step::Answer(success) => {
+                self.outputs.push_back(self.replies.success(to, key, success));
+            }
+            Step::Bind { id, family, even_port, user } => {
+                self.outputs.push_back(Output::BindRelay { id, family, even_port, user });
+            }
+            Step::Silent => {}
+        }
+    }
+
+    fn refuse(&mut self, to: &ReplyTo, key: Option<&Key>, refusal: Refusal, message: &Message<'_>) {
+        let answer = match refusal {
+            Refusal::UnknownAttribute => self.replies.unknown_attributes(to, key, message),
+            _ => self.replies.refusal(to, key, refusal),
+        };
+        self.refused(to, refusal, answer);
+    }
+
+    fn deny(&mut self, now: Now, to: &ReplyTo, denial: Denial) {
+        let nonce = || self.gate.nonce(now, to.tuple.client.ip());
+        let (refusal, answer) = match denial {
+            Denial::Malformed => {
+                let refusal = Refusal::BadRequest;
+                (refusal, self.replies.refusal(to, None, refusal))
+            }
+            Denial::Unauthenticated => {
+                let refusal = Refusal::Unauthenticated;
+                (refusal, self.replies.challenge(to, None, refusal, &nonce()))
+            }
+            Denial::StaleNonce(key) => {
+                let refusal = Refusal::StaleNonce;
+                (refusal, self.replies.challenge(to, Some(&key), refusal, &nonce()))
+            }
+        };
+        self.refused(to, refusal, answer);
+    }
+
+    fn refused(&mut self, to: &ReplyTo, refusal: Refusal, answer: Output) {
+        self.outputs.push_back(answer);
+        self.event(Event::Refused { tuple: to.tuple, method: to.method, refusal });
+    }
+
+    /// Passes a packet on where `find` says. Inlined, so that a [`Forward`] is made where it is
+    /// returned and not moved.
+    #[inline(always)]
+    fn route<'b>(
+        &mut self,
+        now: Now,
+        packet: PacketBuf<'b>,
+        find: impl for<'a> FnOnce(Router<'a>, &[u8]) -> Result<Route<'a>, DropReason>,
+    ) -> Option<Forward<'b>> {
+        let router =
+            Router { allocations: &self.allocations, terms: &self.terms, now: now.monotonic };
+        let reason = match find(router, packet.payload()) {
+            Ok(route) => match route.forward(packet, &mut self.indications) {
+                Some(forward) => return Some(forward),
+                None => DropReason::TooLong,
+            },
+            Err(reason) => reason,
+        };
+        self.dropped(reason)
+    }
+
+    #[cold]
+    fn dropped<'b>(&mut self, reason: DropReason) -> Option<Forward<'b>> {
+        self.event(Event::Dropped(reason));
+        None
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
     }
 }

@@ -1,20 +1,22 @@
 //! What the fuzzer chooses, and what it means on the wire.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use arbitrary::Arbitrary;
+use hairpin_sim::relay::{PORT, REALM, SERVER_V4, SERVER_V6};
 use hairpin_stun::{AttributeType, Class, Key, Method, TransactionId, Writer};
 use hairpin_turn::{BindError, FiveTuple, Transport};
 
-/// The server's listener.
-pub(crate) const LISTENER: &str = "192.0.2.1:3478";
-
 /// The relay addresses of the server.
-pub(crate) const RELAY_V4: &str = "192.0.2.1";
-pub(crate) const RELAY_V6: &str = "2001:db8::1";
+pub(crate) const RELAYS: [IpAddr; 2] = [SERVER_V4, SERVER_V6];
 
-/// The realm of the server.
-pub(crate) const REALM: &str = "fuzz";
+/// Few, so that they are used again.
+pub(crate) const RELAY_PORTS: RangeInclusive<u16> = 50_000..=50_015;
+
+/// The server's listener.
+const LISTENER: SocketAddr = SocketAddr::new(SERVER_V4, PORT);
+const LISTENER_V6: SocketAddr = SocketAddr::new(SERVER_V6, PORT);
 
 /// One thing that happens.
 #[derive(Arbitrary, Debug)]
@@ -71,11 +73,11 @@ impl Source {
     pub(crate) fn tuple(self) -> FiveTuple {
         let client = match self {
             Self::Client(client) => return client.tuple(),
-            Self::Stranger(port) => SocketAddr::from(([203, 0, 113, 99], port)),
-            Self::Listener => parse(LISTENER),
-            Self::PortZero => parse("203.0.113.99:0"),
+            Self::Stranger(port) => SocketAddr::from(([192, 0, 2, 99], port)),
+            Self::Listener => LISTENER,
+            Self::PortZero => parse("192.0.2.99:0"),
         };
-        FiveTuple { transport: Transport::Udp, client, server: parse(LISTENER) }
+        FiveTuple { transport: Transport::Udp, client, server: LISTENER }
     }
 }
 
@@ -93,12 +95,12 @@ impl Client {
 
     pub(crate) fn tuple(self) -> FiveTuple {
         let (transport, client, server) = match self {
-            Self::Alice => (Transport::Udp, "203.0.113.1:1", LISTENER),
-            Self::AliceOverTcp => (Transport::Tcp, "203.0.113.1:1", LISTENER),
-            Self::Bob => (Transport::Udp, "203.0.113.2:2", LISTENER),
-            Self::BobOverV6 => (Transport::Udp, "[2001:db8::2]:2", "[2001:db8::1]:3478"),
+            Self::Alice => (Transport::Udp, "192.0.2.1:1", LISTENER),
+            Self::AliceOverTcp => (Transport::Tcp, "192.0.2.1:1", LISTENER),
+            Self::Bob => (Transport::Udp, "192.0.2.2:2", LISTENER),
+            Self::BobOverV6 => (Transport::Udp, "[2001:db8::2]:2", LISTENER_V6),
         };
-        FiveTuple { transport, client: parse(client), server: parse(server) }
+        FiveTuple { transport, client: parse(client), server }
     }
 
     pub(crate) fn user(self) -> &'static str {
@@ -138,18 +140,18 @@ impl Peer {
             Self::PublicV6 => parse("[2001:db8:1::1]:1000"),
             Self::Private => parse("10.0.0.1:1000"),
             Self::Loopback => parse("127.0.0.1:1000"),
-            Self::Listener => parse(LISTENER),
-            Self::Relayed(number) => relayed(RELAY_V4, number),
-            Self::RelayedV6(number) => relayed(RELAY_V6, number),
+            Self::Listener => LISTENER,
+            Self::Relayed(number) => relayed(SERVER_V4, number),
+            Self::RelayedV6(number) => relayed(SERVER_V6, number),
             Self::Any(ip, port) => (ip, port).into(),
             Self::AnyV6(ip, port) => (ip, port).into(),
         }
     }
 }
 
-/// The relayed address with a number. Few, so that they are used again.
-pub(crate) fn relayed(ip: &str, number: u8) -> SocketAddr {
-    SocketAddr::new(ip.parse().expect("a literal"), 50_000 + u16::from(number % 16))
+/// The relayed address with a number.
+fn relayed(ip: IpAddr, number: u8) -> SocketAddr {
+    SocketAddr::new(ip, RELAY_PORTS.start() + u16::from(number) % RELAY_PORTS.len() as u16)
 }
 
 /// A request or, rarely of use, anything else with attributes.

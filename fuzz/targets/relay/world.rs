@@ -1,20 +1,16 @@
 //! The world around the core, and what must hold in it after each step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
+use hairpin_sim::relay::{
+    Astray, Config, Delivered, Origin, REALM, Relay, Relayed, SECRET, config, own_addresses,
+};
 use hairpin_stun::{AttributeType, Class, Message, Method, Writer, decode};
-use hairpin_turn::{
-    AllocationId, BindError, Credentials, Family, FiveTuple, Forward, Now, Output, OwnAddresses,
-    OwnedPacket, PeerAddr, PeerPolicy, RelayedAddr, Rules, Server, Target,
-};
+use hairpin_turn::{Credentials, FiveTuple, PeerAddr, RelayedAddr, Rules};
 
-use crate::input::{
-    Binding, Client, LISTENER, Proof, REALM, RELAY_V4, RELAY_V6, Request, Step, channel, id, key,
-    relayed,
-};
+use crate::input::{Client, Proof, RELAY_PORTS, RELAYS, Request, Step, channel, id, key};
 
 /// How long a permission may last after the last request for it (RFC 8656 s9).
 const PERMISSION: Duration = Duration::from_secs(300);
@@ -22,30 +18,23 @@ const PERMISSION: Duration = Duration::from_secs(300);
 /// An answer to who has proved nothing is no longer than this, or than the request.
 const SHORT: usize = 256;
 
+/// A relay that does what the core asks for and has every packet checked by what the core told of its
+/// paths, and beside it what clients have asked for.
 pub(crate) struct World {
-    server: Server,
-    policy: PeerPolicy,
-    now: Now,
+    relay: Relay,
+    rules: Rules,
     nonces: BTreeMap<Client, String>,
-    binding: Binding,
-    next_port: u8,
-    /// Relay sockets, as the core asked for them.
-    relays: BTreeMap<AllocationId, RelayedAddr>,
     /// When a client last asked to exchange packets with an address.
     asked: BTreeMap<(FiveTuple, IpAddr), Duration>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let policy = PeerPolicy::new(Vec::new(), Vec::new());
+        let config = world_config();
         let mut world = Self {
-            server: Server::new(Arc::new(rules(policy.clone())), own_addresses(), 7),
-            policy,
-            now: Now { monotonic: Duration::from_secs(1), unix: 1_800_000_000 },
+            rules: config.rules.clone(),
+            relay: Relay::new(config),
             nonces: BTreeMap::new(),
-            binding: Binding::Works,
-            next_port: 0,
-            relays: BTreeMap::new(),
             asked: BTreeMap::new(),
         };
         Client::ALL.into_iter().for_each(|client| world.fetch_nonce(client));
@@ -54,40 +43,37 @@ impl World {
 
     pub(crate) fn run(&mut self, step: Step) {
         match step {
-            Step::Bytes { from, bytes } => self.from_client(from.tuple(), &bytes, false),
+            Step::Bytes { from, bytes } => self.from_client(from.tuple(), &bytes, Proven::No),
             Step::Request { client, request } => self.request(client, &request),
             Step::ChannelData { client, channel: number, payload } => {
                 let mut bytes = channel(number).to_be_bytes().to_vec();
                 bytes.extend((payload.len() as u16).to_be_bytes());
                 bytes.extend(payload);
-                self.from_client(client.tuple(), &bytes, true);
+                self.from_client(client.tuple(), &bytes, Proven::Yes);
             }
             Step::Send { client, peer, payload } => {
                 let bytes = send_indication(peer.address(), &payload);
-                self.from_client(client.tuple(), &bytes, true);
+                self.from_client(client.tuple(), &bytes, Proven::Yes);
             }
             Step::FromPeer { allocation, peer, bytes } => {
-                let Some((&id, _)) = self.relays.iter().nth(allocation.into()) else { return };
-                let mut packet = OwnedPacket::from(bytes.as_slice());
-                let peer = PeerAddr(peer.address());
-                let forward = self.server.handle_peer(self.now, id, peer, packet.packet());
-                self.check_to_client(forward, id, peer.0);
+                let nth = self.relay.sockets.addresses().nth(allocation.into());
+                let Some(relayed) = nth else { return };
+                self.relay.peer_sends(peer.address(), relayed, &bytes);
+                self.check_to_client(Origin::Peer, peer.address());
             }
             Step::FromShard { to, from, bytes } => {
-                let mut packet = OwnedPacket::from(bytes.as_slice());
                 let (to, from) = (RelayedAddr(to.address()), RelayedAddr(from.address()));
-                let forward = self.server.handle_relayed(self.now, to, from, packet.packet());
-                if forward.is_some() {
-                    let id = self.owner(to).expect("only a live relayed address takes packets");
-                    self.check_to_client(forward, id, from.0);
-                }
+                self.relay.shard_sends(&Astray { from, to, may_leave: false, payload: bytes });
+                self.check_to_client(Origin::Hairpin, from.0);
             }
-            Step::Binding(binding) => self.binding = binding,
-            Step::Disconnect(client) => self.server.handle_disconnect(self.now, &client.tuple()),
+            Step::Binding(binding) => self.relay.bind_error = binding.error(),
+            Step::Disconnect(client) => self.relay.disconnect(&client.tuple()),
             Step::Wait { seconds } => self.wait(seconds),
         }
-        self.drain(None);
-        assert_eq!(self.server.allocations(), self.relays.len());
+        assert_eq!(self.relay.recipients().count(), 0, "nobody asked");
+        assert!(self.relay.to_peers.is_empty() && self.relay.astray.is_empty());
+        assert_eq!(self.relay.server.allocations(), self.relay.sockets.len());
+        self.relay.forget();
     }
 
     fn request(&mut self, client: Client, request: &Request) {
@@ -97,7 +83,7 @@ impl World {
         if proven {
             self.note_peers(tuple, &bytes);
         }
-        self.from_client(tuple, &bytes, proven);
+        self.from_client(tuple, &bytes, if proven { Proven::Yes } else { Proven::No });
         // A fresh one, as a client takes it from a 438.
         self.fetch_nonce(client);
     }
@@ -107,125 +93,81 @@ impl World {
         let Ok(message) = Message::parse(bytes) else { return };
         for value in message.get_all(AttributeType::XOR_PEER_ADDRESS) {
             if let Some(peer) = decode::xor_address(value, message.transaction_id()) {
-                self.asked.insert((tuple, peer.ip()), self.now.monotonic);
+                self.asked.insert((tuple, peer.ip()), self.relay.now.monotonic);
             }
         }
     }
 
     fn wait(&mut self, seconds: u16) {
-        let seconds = seconds % 4000;
-        self.now.monotonic += Duration::from_secs(seconds.into());
-        self.now.unix += u64::from(seconds);
-        self.server.handle_timeout(self.now);
-        let next = self.server.poll_timeout();
-        assert!(next.is_none_or(|next| next > self.now.monotonic), "a deadline is overdue");
+        self.relay.sleep_secs(u64::from(seconds % 4000));
+        self.relay.handle_timeout();
+        let next = self.relay.server.poll_timeout();
+        assert!(next.is_none_or(|next| next > self.relay.now.monotonic), "a deadline is overdue");
     }
 
-    fn from_client(&mut self, tuple: FiveTuple, bytes: &[u8], proven: bool) {
-        let allocations = self.server.allocations();
-        let mut packet = OwnedPacket::from(bytes);
-        let forward = self.server.handle_client(self.now, tuple, packet.packet());
-        if let Some(forward) = forward {
-            self.check_from_client(tuple, forward);
+    fn from_client(&mut self, tuple: FiveTuple, bytes: &[u8], proven: Proven) {
+        let allocations = self.relay.server.allocations();
+        self.relay.client_sends(tuple, bytes);
+        let limit = match proven {
+            Proven::Yes => usize::MAX,
+            Proven::No => bytes.len().max(SHORT),
+        };
+        for delivered in self.relay.take_delivered() {
+            match delivered.origin {
+                Origin::Server => self.check_answer(tuple, limit, &delivered),
+                Origin::Hairpin => {
+                    assert!(self.asked_for_us(tuple) && self.asked_for_us(delivered.tuple));
+                }
+                Origin::Peer => panic!("a client's packet came back as a peer's"),
+            }
         }
-        self.drain(Some((tuple, if proven { usize::MAX } else { bytes.len().max(SHORT) })));
-        if !proven {
-            assert_eq!(self.server.allocations(), allocations, "state without proof");
+        self.check_from_client(tuple);
+        if proven == Proven::No {
+            assert_eq!(self.relay.server.allocations(), allocations, "state without proof");
         }
     }
 
     /// A packet that leaves came from an allocation that asked for the peer, who is allowed.
-    fn check_from_client(&self, tuple: FiveTuple, forward: Forward<'_>) {
-        let target = check_bytes(forward);
-        let to = match target {
-            Target::Peer { via, to } => {
-                assert!(self.relays.contains_key(&via));
-                assert!(self.policy.allows(to.0.ip()), "{to:?} is denied");
-                to.0
-            }
-            Target::Hairpin { to, from, otherwise } => {
-                assert!(self.owner(from).is_some());
-                assert!(otherwise.is_none() || self.policy.allows(to.0.ip()));
-                to.0
-            }
-            Target::Client { tuple: other, hairpin } => {
-                assert!(hairpin, "a client's packet came back as a peer's");
-                assert!(self.asked_for_us(tuple) && self.asked_for_us(other));
-                return;
-            }
-        };
-        self.assert_asked(tuple, to);
+    fn check_from_client(&mut self, tuple: FiveTuple) {
+        for Relayed { from, to: PeerAddr(to), .. } in self.relay.take_relayed() {
+            assert!(self.relay.sockets.owner(from).is_some());
+            assert!(self.rules.policy.allows(to.ip()), "{to:?} is denied");
+            self.assert_asked(tuple, to);
+        }
+        for Astray { from, to, may_leave, .. } in std::mem::take(&mut self.relay.astray) {
+            assert!(self.relay.sockets.owner(from).is_some());
+            assert!(!may_leave || self.rules.policy.allows(to.0.ip()));
+            self.assert_asked(tuple, to.0);
+        }
     }
 
     /// A packet for a client is for that of the allocation, who asked for the peer.
-    fn check_to_client(
-        &self,
-        forward: Option<Forward<'_>>,
-        id: AllocationId,
-        peer: SocketAddr,
-    ) {
-        let Some(forward) = forward else { return };
-        assert!(self.relays.contains_key(&id));
-        let target = check_bytes(forward);
-        let Target::Client { tuple, .. } = target else { panic!("{target:?}") };
-        self.assert_asked(tuple, peer);
+    fn check_to_client(&mut self, origin: Origin, peer: SocketAddr) {
+        for delivered in self.relay.take_delivered() {
+            assert_eq!(delivered.origin, origin);
+            self.assert_asked(delivered.tuple, peer);
+        }
     }
 
     fn assert_asked(&self, tuple: FiveTuple, peer: SocketAddr) {
         let asked = self.asked.get(&(tuple, peer.ip())).expect("nobody asked for this peer");
-        assert!(self.now.monotonic <= *asked + PERMISSION, "the permission is over");
+        assert!(self.relay.now.monotonic <= *asked + PERMISSION, "the permission is over");
     }
 
     fn asked_for_us(&self, tuple: FiveTuple) -> bool {
-        let ips = [RELAY_V4, RELAY_V6].map(|ip| ip.parse().expect("a literal"));
-        let asked = ips.map(|ip| self.asked.get(&(tuple, ip)));
-        asked.into_iter().flatten().any(|asked| self.now.monotonic <= *asked + PERMISSION)
+        let asked = RELAYS.map(|ip| self.asked.get(&(tuple, ip)));
+        asked.into_iter().flatten().any(|asked| self.relay.now.monotonic <= *asked + PERMISSION)
     }
 
-    fn owner(&self, address: RelayedAddr) -> Option<AllocationId> {
-        self.relays.iter().find(|(_, relayed)| **relayed == address).map(|(id, _)| *id)
-    }
-
-    /// Carries out what the core asks for. `sender` is who may be answered, and at what length.
-    fn drain(&mut self, sender: Option<(FiveTuple, usize)>) {
-        while let Some(output) = self.server.poll_output() {
-            match output {
-                Output::Transmit { to, bytes } => {
-                    let (tuple, limit) = sender.expect("nobody asked");
-                    assert_eq!(to, tuple, "an answer for somebody else");
-                    assert!(bytes.len() <= limit, "{} bytes to a stranger", bytes.len());
-                    self.note_answer(to, &bytes);
-                }
-                Output::BindRelay { id, family, .. } => self.bind(id, family),
-                Output::CloseRelay { id, relayed, .. } => {
-                    assert_eq!(self.relays.remove(&id), Some(relayed));
-                }
-                Output::Path { .. } | Output::PathClosed { .. } | Output::Event(_) => {}
-            }
-        }
-    }
-
-    fn bind(&mut self, id: AllocationId, family: Family) {
-        let taken: BTreeSet<_> = self.relays.values().copied().collect();
-        let ip = if family == Family::V4 { RELAY_V4 } else { RELAY_V6 };
-        self.next_port = self.next_port.wrapping_add(1);
-        let address = RelayedAddr(relayed(ip, self.next_port));
-        let bound = match self.binding.error() {
-            Some(error) => Err(error),
-            None if taken.contains(&address) => Err(BindError::Capacity),
-            None => Ok(address),
-        };
-        if let Ok(address) = bound {
-            self.relays.insert(id, address);
-        }
-        self.server.handle_relay_bound(self.now, id, bound);
-    }
-
-    fn note_answer(&mut self, to: FiveTuple, bytes: &[u8]) {
+    /// Only the sender is answered, and a stranger not at length.
+    fn check_answer(&mut self, sender: FiveTuple, limit: usize, delivered: &Delivered) {
+        let Delivered { tuple, bytes, .. } = delivered;
+        assert_eq!(*tuple, sender, "an answer for somebody else");
+        assert!(bytes.len() <= limit, "{} bytes to a stranger", bytes.len());
         let message = Message::parse(bytes).expect("what the server says is well-formed");
         assert!(matches!(message.class(), Class::Success | Class::Error));
         let Some(nonce) = message.get(AttributeType::NONCE).and_then(decode::text) else { return };
-        if let Some(client) = Client::ALL.into_iter().find(|client| client.tuple() == to) {
+        if let Some(client) = Client::ALL.into_iter().find(|client| client.tuple() == *tuple) {
             self.nonces.insert(client, nonce.to_owned());
         }
     }
@@ -234,37 +176,25 @@ impl World {
     fn fetch_nonce(&mut self, client: Client) {
         let mut buffer = [0; 64];
         let length = Writer::new(&mut buffer, Class::Request, Method::ALLOCATE, id(0)).finish();
-        self.from_client(client.tuple(), &buffer[..length.expect("there is room")], false);
+        self.from_client(client.tuple(), &buffer[..length.expect("there is room")], Proven::No);
         assert!(self.nonces.contains_key(&client), "a 401 has a NONCE");
     }
 }
 
-fn rules(policy: PeerPolicy) -> Rules {
+/// Whether the sender holds a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proven {
+    Yes,
+    No,
+}
+
+fn world_config() -> Config {
     let users = ["alice", "bob"].map(|user| (user.into(), key(user)));
-    Rules {
-        realm: REALM.into(),
-        software: Some("hairpin".into()),
-        credentials: Credentials { secrets: vec![(*b"north").into()], users: users.into() },
-        nonce_lifetime: Duration::from_secs(3600),
-        max_lifetime: Duration::from_secs(3600),
-        policy,
-        max_permissions: 3,
-        max_channels: 2,
-    }
-}
-
-fn own_addresses() -> OwnAddresses {
-    let listeners = [LISTENER, "[2001:db8::1]:3478"].map(|a| a.parse().expect("a literal"));
-    let relay_ips = [RELAY_V4, RELAY_V6].map(|ip| ip.parse().expect("a literal"));
-    OwnAddresses::new(listeners.into(), relay_ips.into(), 50_000..=50_015)
-}
-
-/// A packet is the same whichever way it is put together.
-fn check_bytes(forward: Forward<'_>) -> Target {
-    let to = forward.to;
-    let gathered = [forward.head(), forward.payload(), forward.padding()].concat();
-    assert_eq!(forward.into_bytes(), gathered);
-    to
+    let credentials = Credentials { secrets: vec![SECRET.into()], users: users.into() };
+    let Config { rules, seed, .. } = config();
+    let rules =
+        Rules { realm: REALM.into(), credentials, max_permissions: 3, max_channels: 2, ..rules };
+    Config { rules, own: own_addresses(&RELAYS, RELAY_PORTS), seed }
 }
 
 fn send_indication(peer: SocketAddr, payload: &[u8]) -> Vec<u8> {

@@ -1,6 +1,9 @@
 //! Against `stun-types`, an implementation by other people.
 
-use hairpin_stun::{AttributeType, Class, Key, Message, Method, TransactionId, Writer, sha256_key};
+use hairpin_stun::{
+    AttributeType, Class, IntegrityError, Key, Message, Method, PasswordAlgorithm, TransactionId,
+    Writer,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use stun_types::attribute::{Attribute, RawAttribute};
@@ -27,20 +30,26 @@ fn their_credentials() -> MessageIntegrityCredentials {
     LongTermKeyCredentials::new(user, password, REALM.to_owned()).into()
 }
 
+fn algorithms() -> impl Strategy<Value = PasswordAlgorithm> {
+    prop_oneof![Just(PasswordAlgorithm::Md5), Just(PasswordAlgorithm::Sha256)]
+}
+
+fn key(algorithm: PasswordAlgorithm) -> Key {
+    match algorithm {
+        PasswordAlgorithm::Md5 => Key::long_term(USER, REALM, PASSWORD),
+        PasswordAlgorithm::Sha256 => Key::long_term_sha256(USER, REALM, PASSWORD),
+    }
+}
+
 proptest! {
     #[test]
-    fn they_read_what_we_write(attributes in plain_attributes(), sha256 in any::<bool>()) {
+    fn they_read_what_we_write(attributes in plain_attributes(), algorithm in algorithms()) {
         let mut buf = [0; 1024];
         let mut writer = Writer::new(&mut buf, Class::Request, Method::ALLOCATE, ID);
         for (kind, value) in &attributes {
             writer.bytes(AttributeType(*kind), value);
         }
-        if sha256 {
-            writer.integrity_sha256(&sha256_key(USER, REALM, PASSWORD));
-        } else {
-            writer.integrity(Key::long_term(USER, REALM, PASSWORD).as_ref());
-        }
-        let len = writer.fingerprint().finish().expect("1024 bytes are enough");
+        let len = writer.sign(&key(algorithm)).fingerprint().finish().expect("1024 bytes are enough");
 
         let theirs = TheirMessage::from_bytes(&buf[..len]).expect("they accept it");
         prop_assert!(theirs.has_class(MessageClass::Request));
@@ -55,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn we_read_what_they_write(attributes in plain_attributes(), sha256 in any::<bool>()) {
+    fn we_read_what_they_write(attributes in plain_attributes(), algorithm in algorithms()) {
         let kind = MessageType::from_class_method(
             MessageClass::Error,
             TheirMethod::new(Method::CHANNEL_BIND.0),
@@ -64,8 +73,11 @@ proptest! {
         for (kind, value) in &attributes {
             theirs.add_attribute(&RawAttribute::new((*kind).into(), value)).expect("it fits");
         }
-        let algorithm = if sha256 { IntegrityAlgorithm::Sha256 } else { IntegrityAlgorithm::Sha1 };
-        theirs.add_message_integrity(&their_credentials(), algorithm).expect("it fits");
+        let (integrity, other) = match algorithm {
+            PasswordAlgorithm::Md5 => (IntegrityAlgorithm::Sha1, PasswordAlgorithm::Sha256),
+            PasswordAlgorithm::Sha256 => (IntegrityAlgorithm::Sha256, PasswordAlgorithm::Md5),
+        };
+        theirs.add_message_integrity(&their_credentials(), integrity).expect("it fits");
         theirs.add_fingerprint().expect("it fits");
         let bytes = theirs.finish();
 
@@ -78,12 +90,8 @@ proptest! {
             .take(attributes.len())
             .collect();
         prop_assert_eq!(read, attributes);
-        let verified = if sha256 {
-            message.check_integrity_sha256(&sha256_key(USER, REALM, PASSWORD))
-        } else {
-            message.check_integrity(Key::long_term(USER, REALM, PASSWORD).as_ref())
-        };
-        prop_assert_eq!(verified, Ok(()));
+        prop_assert_eq!(message.verify(&key(algorithm)), Ok(()));
+        prop_assert_eq!(message.verify(&key(other)), Err(IntegrityError::Missing));
     }
 
     /// A message with one byte changed is refused by both or accepted by both.

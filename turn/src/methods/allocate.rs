@@ -3,120 +3,131 @@
 
 use core::time::Duration;
 
-use hairpin_stun::{AttributeType, Message, Method, decode};
+use hairpin_stun::{AttributeType, Key, Message, TransactionId, decode};
 
-use super::{DEFAULT_LIFETIME, IPV4, IPV6, lifetime, requested_family, seconds};
+use super::{Step, lifetime, requested_family, seconds};
 use crate::allocation::{Claim, Pending};
-use crate::refusal::Refusal;
-use crate::reply::{ReplyTo, Success};
-use crate::request::{Outcome, Request};
-use crate::{AllocationId, BindError, Event, Family, Output, RelayedAddr, Server, User};
+use crate::allocations::Allocations;
+use crate::gate::Caller;
+use crate::replies::{ReplyTo, Success};
+use crate::terms::Terms;
+use crate::{AllocationId, BindError, Family, Refusal, RelayedAddr, RequestMethod, User};
 
 /// UDP's IP protocol number, the one transport towards peers.
 const UDP: u8 = 17;
 
-impl Server {
-    pub(crate) fn allocate(&mut self, request: &Request<'_>) -> Outcome {
-        if let Some(outcome) = self.allocate_again(request) {
-            return outcome;
-        }
-        let message = request.message;
+pub(crate) struct Allocate {
+    family: Family,
+    even_port: bool,
+    lifetime: Option<Duration>,
+    transaction: TransactionId,
+    fingerprint: bool,
+}
+
+impl Allocate {
+    pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
         check_transport(message)?;
         let even_port = even_port(message)?;
-        let family = self.relay_family(message)?;
-        let lifetime = self.granted_lifetime(lifetime(message)?.unwrap_or(DEFAULT_LIFETIME));
-
-        let username = request.caller.username;
-        let user = User::from(self.rules.credentials.user_of(username));
-        let claim = Claim {
-            tuple: request.reply_to.tuple,
-            username: username.into(),
-            user: user.clone(),
-            key: request.caller.key.clone(),
+        // IPv4 unless asked otherwise, whatever the client itself uses (RFC 8656 s7.2 step 6; a
+        // Chromium on IPv6 relies on it).
+        let family = requested_family(message, Refusal::AddressFamilyNotSupported)?;
+        Ok(Self {
+            family: family.unwrap_or(Family::V4),
+            even_port,
+            lifetime: lifetime(message)?,
             transaction: message.transaction_id(),
-        };
-        let fingerprint = request.reply_to.fingerprint;
-        let id = self.allocations.begin(Pending { claim, lifetime, fingerprint, abandoned: false });
-        self.output(Output::BindRelay { id, family, even_port, user });
-        Ok(None)
+            fingerprint: message.get(AttributeType::FINGERPRINT).is_some(),
+        })
     }
 
-    /// The second half: answers the request for which `id` was begun.
-    pub(crate) fn finish_allocate(
-        &mut self,
+    /// The first half. The 5-tuple must be free; see [`again`](Self::again).
+    pub(crate) fn apply(
+        self,
+        caller: &Caller<'_>,
+        allocations: &mut Allocations,
+        terms: &Terms,
+    ) -> Result<Step, Refusal> {
+        let Self { family, even_port, transaction, fingerprint, .. } = self;
+        terms.check_family(family)?;
+        let lifetime = terms.granted_lifetime(self.lifetime);
+        let user = User::from(terms.user_of(caller.username));
+        let claim = Claim {
+            tuple: caller.tuple,
+            username: caller.username.into(),
+            user: user.clone(),
+            key: caller.key.clone(),
+            transaction,
+        };
+        let id = allocations.begin(Pending { claim, lifetime, fingerprint });
+        Ok(Step::Bind { id, family, even_port, user })
+    }
+
+    /// What a 5-tuple that is taken already has to say, whatever else the request holds: the same
+    /// again to a retransmission, 437 to anything else. `None` when it is free.
+    ///
+    /// While the relay socket is being bound a retransmission needs no answer: one is under way.
+    pub(crate) fn again(
+        message: &Message<'_>,
+        caller: &Caller<'_>,
+        allocations: &Allocations,
         now: Duration,
-        id: AllocationId,
-        bound: Result<RelayedAddr, BindError>,
-    ) {
-        let Some(Pending { claim, lifetime, fingerprint, abandoned }) =
-            self.allocations.pending(id)
-        else {
-            return;
-        };
-        let (user, key, lifetime, abandoned) =
-            (claim.user.clone(), claim.key.clone(), *lifetime, *abandoned);
-        let to = ReplyTo {
-            tuple: claim.tuple,
-            method: Method::ALLOCATE,
-            transaction: claim.transaction,
-            fingerprint: *fingerprint,
-        };
-        match bound {
-            Ok(relayed) if abandoned => {
-                self.allocations.cancel(id);
-                self.output(Output::CloseRelay { id, relayed, user });
-            }
-            Ok(relayed) => {
-                self.allocations.promote(id, relayed, now + lifetime);
-                let lifetime = seconds(lifetime);
-                self.succeed(&to, Some(&key), Success::Allocated { relayed, lifetime });
-                self.event(Event::Allocated { tuple: to.tuple, relayed, user });
-            }
-            Err(error) => {
-                self.allocations.cancel(id);
-                if !abandoned {
-                    self.refuse(&to, Some(&key), error.into());
-                }
-            }
-        }
-    }
-
-    /// What a 5-tuple that is taken already has to say: the same again to a retransmission, 437 to
-    /// anything else. While the relay socket is being bound a retransmission needs no answer: one
-    /// is under way.
-    fn allocate_again(&self, request: &Request<'_>) -> Option<Outcome> {
-        let (now, tuple) = (request.now.monotonic, &request.reply_to.tuple);
+    ) -> Option<Result<Step, Refusal>> {
         let repeats = |claim: &Claim| {
-            claim.transaction == request.message.transaction_id()
-                && *claim.username == *request.caller.username
+            claim.transaction == message.transaction_id() && *claim.username == *caller.username
         };
-        if let Some(pending) = self.allocations.pending_on(tuple) {
-            let repeats = repeats(&pending.claim);
-            return Some(if repeats { Ok(None) } else { Err(Refusal::AllocationMismatch) });
+        if let Some(claim) = allocations.pending_on(&caller.tuple) {
+            let repeats = repeats(claim);
+            return Some(if repeats { Ok(Step::Silent) } else { Err(Refusal::AllocationMismatch) });
         }
-        let (_, allocation) = self.allocations.by_tuple(now, tuple)?;
-        if !repeats(&allocation.claim) {
+        let (_, allocation) = allocations.by_tuple(now, &caller.tuple)?;
+        if !repeats(allocation.claim()) {
             return Some(Err(Refusal::AllocationMismatch));
         }
         // Rounded up, so that a repetition a moment later says what the first answer said.
-        let left = allocation.expires.saturating_sub(now);
+        let left = allocation.expires().saturating_sub(now);
         let lifetime = seconds(left + Duration::from_nanos(999_999_999));
-        Some(Ok(Some(Success::Allocated { relayed: allocation.relayed, lifetime })))
-    }
-
-    /// The family of the relayed address: IPv4 unless asked otherwise, whatever the client itself
-    /// uses (RFC 8656 s7.2 step 6; a Chromium on IPv6 relies on it).
-    fn relay_family(&self, message: &Message<'_>) -> Result<Family, Refusal> {
-        match requested_family(message)? {
-            None | Some(IPV4) if self.own.relays(Family::V4) => Ok(Family::V4),
-            Some(IPV6) if self.own.relays(Family::V6) => Ok(Family::V6),
-            _ => Err(Refusal::AddressFamilyNotSupported),
-        }
+        let relayed = allocation.relayed();
+        Some(Ok(Step::Answer(Success::Allocated { relayed, lifetime })))
     }
 }
 
-/// EVEN-PORT (RFC 8656 s7.2 step 8). The RFC says that R=1 reserves the next port; we hold no ports for others, so that
-/// request cannot be met, which the RFC answers with 508.
+/// The second half: what is said, to whom, and the key that signs it.
+pub(crate) struct Finished {
+    pub(crate) to: ReplyTo,
+    pub(crate) key: Key,
+    pub(crate) outcome: Result<Success, Refusal>,
+}
+
+impl Finished {
+    /// `None` when nobody waits for it any more.
+    pub(crate) fn new(
+        id: AllocationId,
+        bound: Result<RelayedAddr, BindError>,
+        allocations: &mut Allocations,
+        now: Duration,
+    ) -> Option<Self> {
+        let waiting = allocations.pending(id).map(|pending| {
+            let Pending { claim, lifetime, fingerprint } = pending;
+            let to = ReplyTo {
+                tuple: claim.tuple,
+                method: RequestMethod::Allocate,
+                transaction: claim.transaction,
+                fingerprint: *fingerprint,
+            };
+            (to, claim.key.clone(), seconds(*lifetime))
+        });
+        match bound {
+            Ok(relayed) => allocations.promote(now, id, relayed),
+            Err(_) => allocations.cancel(id),
+        }
+        let (to, key, lifetime) = waiting?;
+        let outcome = bound.map(|relayed| Success::Allocated { relayed, lifetime });
+        Some(Self { to, key, outcome: outcome.map_err(Refusal::from) })
+    }
+}
+
+/// EVEN-PORT (RFC 8656 s7.2 step 8). The RFC says that R=1 reserves the next port; we hold no ports
+/// for others, so that request cannot be met, which the RFC answers with 508.
 fn even_port(message: &Message<'_>) -> Result<bool, Refusal> {
     let Some(value) = message.get(AttributeType::EVEN_PORT) else { return Ok(false) };
     match *value {

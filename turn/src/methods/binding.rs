@@ -2,17 +2,19 @@
 
 use hairpin_stun::Message;
 
-use crate::reply::{ReplyTo, Success};
-use crate::request::UNDERSTOOD;
-use crate::{Event, Server};
+use super::{Step, check_understood};
+use crate::Refusal;
+use crate::replies::Success;
 
-impl Server {
-    /// Needs no authentication; a MESSAGE-INTEGRITY is not looked at.
-    pub(crate) fn binding(&mut self, to: &ReplyTo, message: &Message<'_>) {
-        if message.unknown_required(UNDERSTOOD).next().is_some() {
-            return self.refuse_unknown(to, None, message);
-        }
-        self.succeed(to, None, Success::Mapped);
-        self.event(Event::BindingAnswered);
+/// Holds nothing that matters; a MESSAGE-INTEGRITY is not looked at.
+pub(crate) struct Binding;
+
+impl Binding {
+    pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
+        check_understood(message).map(|()| Self)
+    }
+
+    pub(crate) fn apply(self) -> Step {
+        Step::Answer(Success::Mapped)
     }
 }

@@ -2,34 +2,43 @@
 
 use alloc::vec::Vec;
 use core::net::IpAddr;
+use core::time::Duration;
 
-use hairpin_stun::AttributeType;
+use hairpin_stun::{AttributeType, Message};
 
-use super::peer_address;
-use crate::refusal::Refusal;
-use crate::reply::Success;
-use crate::request::{Outcome, Request};
-use crate::{AllocationId, Server};
+use super::{Step, peer_address};
+use crate::allocations::Allocations;
+use crate::replies::Success;
+use crate::terms::Terms;
+use crate::{AllocationId, PeerAddr, Refusal};
 
-impl Server {
-    pub(crate) fn create_permission(&mut self, request: &Request<'_>, id: AllocationId) -> Outcome {
-        let (now, message) = (request.now.monotonic, request.message);
-        let allocation = self.allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?;
-        let family = allocation.family();
-        let peers: Vec<IpAddr> = message
-            .get_all(AttributeType::XOR_PEER_ADDRESS)
-            .map(|value| {
-                let peer = peer_address(message, value)?;
-                self.check_peer(peer, family)?;
-                Ok(peer.0.ip())
-            })
-            .collect::<Result<_, Refusal>>()?;
+pub(crate) struct CreatePermission {
+    /// At least one.
+    peers: Vec<PeerAddr>,
+}
+
+impl CreatePermission {
+    pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
+        let values = message.get_all(AttributeType::XOR_PEER_ADDRESS);
+        let peers: Vec<_> =
+            values.map(|value| peer_address(message, value)).collect::<Result<_, _>>()?;
         if peers.is_empty() {
             return Err(Refusal::BadRequest);
         }
-        let limit = self.rules.max_permissions;
-        let allocation = self.allocations.get_mut(id).ok_or(Refusal::AllocationMismatch)?;
-        allocation.permissions.install(now, &peers, limit)?;
-        Ok(Some(Success::Done))
+        Ok(Self { peers })
+    }
+
+    pub(crate) fn apply(
+        self,
+        id: AllocationId,
+        allocations: &mut Allocations,
+        terms: &Terms,
+        now: Duration,
+    ) -> Result<Step, Refusal> {
+        let family = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?.family();
+        self.peers.iter().try_for_each(|peer| terms.check_peer(*peer, family))?;
+        let ips: Vec<IpAddr> = self.peers.iter().map(|peer| peer.0.ip()).collect();
+        allocations.permit(now, id, &ips, terms.limits())?;
+        Ok(Step::Answer(Success::Done))
     }
 }

@@ -1,5 +1,8 @@
-//! One file per method. Each reads its attributes in the order of its RFC's steps, so that the
-//! first thing wrong decides the answer.
+//! One file per method. A request is parsed into a value once, which is then applied to just what it
+//! concerns.
+//!
+//! Each reads its attributes in the order of its RFC's steps, so that the first thing wrong decides
+//! the answer.
 
 mod allocate;
 mod binding;
@@ -11,37 +14,31 @@ use core::time::Duration;
 
 use hairpin_stun::{AttributeType, Message, decode};
 
-use crate::own_addresses::Standing;
-use crate::refusal::Refusal;
-use crate::{Family, PeerAddr, Server};
+use crate::replies::{Success, UNDERSTOOD};
+use crate::{AllocationId, Family, PeerAddr, Refusal, User};
 
-/// REQUESTED-ADDRESS-FAMILY's numbers (RFC 8656 s18.6).
-const IPV4: u8 = 0x01;
-const IPV6: u8 = 0x02;
+pub(crate) use allocate::{Allocate, Finished};
+pub(crate) use binding::Binding;
+pub(crate) use channel_bind::ChannelBind;
+pub(crate) use create_permission::CreatePermission;
+pub(crate) use refresh::Refresh;
 
-/// The lifetime of an allocation that asks for none, and the least one gets (RFC 8656 s7.2).
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+/// What follows from a request that is not refused.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The client is told.
+    Answer(Success),
+    /// A relay socket is asked for, and the client is told once it is there.
+    Bind { id: AllocationId, family: Family, even_port: bool, user: User },
+    /// Nothing: an answer is under way.
+    Silent,
+}
 
-impl Server {
-    /// The lifetime a LIFETIME attribute gets, which need not be the one it asks for (RFC 8656
-    /// s7.2).
-    fn granted_lifetime(&self, requested: Duration) -> Duration {
-        requested.max(DEFAULT_LIFETIME).min(self.rules.max_lifetime)
-    }
-
-    /// Checks that a peer may be talked to over an allocation of `family` (RFC 8656 s10.2, s12.2).
-    fn check_peer(&self, peer: PeerAddr, family: Family) -> Result<(), Refusal> {
-        let ip = peer.0.ip();
-        if Family::of(ip) != family {
-            return Err(Refusal::PeerAddressFamilyMismatch);
-        }
-        if self.own.classify(peer.0) == Some(Standing::Listener) {
-            return Err(Refusal::Forbidden);
-        }
-        if self.own.relays_at(ip) || self.rules.policy.allows(ip) {
-            return Ok(());
-        }
-        Err(Refusal::Forbidden)
+/// Refuses a request that holds what must be understood and is not (420).
+pub(crate) fn check_understood(message: &Message<'_>) -> Result<(), Refusal> {
+    match message.unknown_required(UNDERSTOOD).next() {
+        None => Ok(()),
+        Some(_) => Err(Refusal::UnknownAttribute),
     }
 }
 
@@ -57,10 +54,15 @@ fn lifetime(message: &Message<'_>) -> Result<Option<Duration>, Refusal> {
     Ok(Some(Duration::from_secs(seconds.into())))
 }
 
-/// The number in REQUESTED-ADDRESS-FAMILY, if there is one (RFC 8656 s18.6).
-fn requested_family(message: &Message<'_>) -> Result<Option<u8>, Refusal> {
+/// REQUESTED-ADDRESS-FAMILY, if there is one (RFC 8656 s18.6); `otherwise` is what a family that
+/// does not exist is refused with.
+fn requested_family(message: &Message<'_>, otherwise: Refusal) -> Result<Option<Family>, Refusal> {
     let Some(value) = message.get(AttributeType::REQUESTED_ADDRESS_FAMILY) else { return Ok(None) };
-    decode::address_family(value).map(Some).ok_or(Refusal::BadRequest)
+    match decode::address_family(value).ok_or(Refusal::BadRequest)? {
+        0x01 => Ok(Some(Family::V4)),
+        0x02 => Ok(Some(Family::V6)),
+        _ => Err(otherwise),
+    }
 }
 
 /// An XOR-PEER-ADDRESS.

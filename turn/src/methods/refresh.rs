@@ -1,29 +1,43 @@
 //! Refresh (RFC 8656 s8.2): a new lifetime, or the end.
 
-use super::{DEFAULT_LIFETIME, IPV4, IPV6, lifetime, requested_family, seconds};
-use crate::refusal::Refusal;
-use crate::reply::Success;
-use crate::request::{Outcome, Request};
-use crate::{AllocationId, Family, ReleaseReason, Server};
+use core::time::Duration;
 
-impl Server {
-    pub(crate) fn refresh(&mut self, request: &Request<'_>, id: AllocationId) -> Outcome {
-        let now = request.now.monotonic;
-        let allocation = self.allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?;
-        let own = match allocation.family() {
-            Family::V4 => IPV4,
-            Family::V6 => IPV6,
-        };
-        if requested_family(request.message)?.is_some_and(|family| family != own) {
+use hairpin_stun::Message;
+
+use super::{Step, lifetime, requested_family, seconds};
+use crate::allocations::Allocations;
+use crate::replies::Success;
+use crate::terms::Terms;
+use crate::{AllocationId, Family, Refusal, ReleaseReason};
+
+pub(crate) struct Refresh {
+    family: Option<Family>,
+    lifetime: Option<Duration>,
+}
+
+impl Refresh {
+    pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
+        let family = requested_family(message, Refusal::PeerAddressFamilyMismatch)?;
+        Ok(Self { family, lifetime: lifetime(message)? })
+    }
+
+    pub(crate) fn apply(
+        self,
+        id: AllocationId,
+        allocations: &mut Allocations,
+        terms: &Terms,
+        now: Duration,
+    ) -> Result<Step, Refusal> {
+        let allocation = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?;
+        if self.family.is_some_and(|family| family != allocation.family()) {
             return Err(Refusal::PeerAddressFamilyMismatch);
         }
-        let requested = lifetime(request.message)?.unwrap_or(DEFAULT_LIFETIME);
-        if requested.is_zero() {
-            self.release(id, ReleaseReason::Deleted);
-            return Ok(Some(Success::Refreshed { lifetime: 0 }));
+        if self.lifetime == Some(Duration::ZERO) {
+            allocations.release(id, ReleaseReason::Deleted);
+            return Ok(Step::Answer(Success::Refreshed { lifetime: 0 }));
         }
-        let granted = self.granted_lifetime(requested);
-        self.allocations.prolong(id, now + granted);
-        Ok(Some(Success::Refreshed { lifetime: seconds(granted) }))
+        let granted = terms.granted_lifetime(self.lifetime);
+        allocations.prolong(now, id, now + granted);
+        Ok(Step::Answer(Success::Refreshed { lifetime: seconds(granted) }))
     }
 }

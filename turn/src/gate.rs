@@ -1,15 +1,28 @@
 //! Who sent a request: the long-term credential mechanism (RFC 8489 s9.2.4).
 
+use alloc::sync::Arc;
+use core::net::IpAddr;
+
 use hairpin_stun::{AttributeType, Key, Message, decode};
 
-use crate::{FiveTuple, Now, Server};
+use crate::allocation::Claim;
+use crate::nonce::{Features, NONCE_LEN, Nonces};
+use crate::{FiveTuple, Now, Rules};
 
 /// "fewer than 509 bytes" (RFC 8489 s14.3); one more does no harm.
 const MAX_USERNAME: usize = 509;
 
+/// Lets in who proves to hold a key, and knows nobody otherwise.
+pub(crate) struct Gate {
+    /// For the realm and the credentials.
+    rules: Arc<Rules>,
+    nonces: Nonces,
+}
+
 /// Somebody who has proven to hold a key.
-pub(crate) struct Caller<'a> {
-    pub(crate) username: &'a str,
+pub(crate) struct Caller<'m> {
+    pub(crate) tuple: FiveTuple,
+    pub(crate) username: &'m str,
     pub(crate) key: Key,
 }
 
@@ -23,23 +36,38 @@ pub(crate) enum Denial {
     StaleNonce(Key),
 }
 
-impl Server {
+impl Gate {
+    /// `seed` makes nonces when there is no secret for it.
+    pub(crate) fn new(rules: Arc<Rules>, seed: u64) -> Self {
+        let secrets = &rules.credentials.secrets;
+        let nonces = Nonces::new(secrets, seed, Features::default(), rules.nonce_lifetime);
+        Self { rules, nonces }
+    }
+
     /// The checks in the order of RFC 8489 s9.2.4: a wrong proof outranks a stale nonce.
-    pub(crate) fn authenticate<'a>(
+    ///
+    /// `holder` is who has the live allocation of the 5-tuple, if there is one.
+    pub(crate) fn check<'m>(
         &self,
         now: Now,
-        tuple: &FiveTuple,
-        message: &Message<'a>,
-    ) -> Result<Caller<'a>, Denial> {
-        let claim = Claimed::read(message)?;
-        if claim.realm != self.rules.realm {
+        tuple: FiveTuple,
+        message: &Message<'m>,
+        holder: Option<&Claim>,
+    ) -> Result<Caller<'m>, Denial> {
+        let Claimed { username, realm, nonce } = Claimed::read(message)?;
+        if realm != self.rules.realm {
             return Err(Denial::Unauthenticated);
         }
-        let key = self.prove(now, tuple, message, claim.username).ok_or(Denial::Unauthenticated)?;
-        if !self.nonces.accepts(claim.nonce, now.unix, tuple.client.ip()) {
+        let key = self.prove(now, message, username, holder).ok_or(Denial::Unauthenticated)?;
+        if !self.nonces.accepts(nonce, now.unix, tuple.client.ip()) {
             return Err(Denial::StaleNonce(key));
         }
-        Ok(Caller { username: claim.username, key })
+        Ok(Caller { tuple, username, key })
+    }
+
+    /// A nonce for a challenge.
+    pub(crate) fn nonce(&self, now: Now, client: IpAddr) -> [u8; NONCE_LEN] {
+        self.nonces.issue(now.unix, client)
     }
 
     /// The key of `username` under which the message's integrity holds.
@@ -49,29 +77,27 @@ impl Server {
     fn prove(
         &self,
         now: Now,
-        tuple: &FiveTuple,
         message: &Message<'_>,
         username: &str,
+        holder: Option<&Claim>,
     ) -> Option<Key> {
-        let proves = |key: &Key| message.check_integrity(key.as_ref()).is_ok();
-        if let Some((_, allocation)) = self.allocations.by_tuple(now.monotonic, tuple)
-            && *allocation.claim.username == *username
-        {
-            return Some(&allocation.claim.key).filter(|key| proves(key)).cloned();
+        let proves = |key: &Key| message.verify(key).is_ok();
+        if let Some(claim) = holder.filter(|claim| *claim.username == *username) {
+            return Some(&claim.key).filter(|key| proves(key)).cloned();
         }
         self.rules.credentials.keys(username, &self.rules.realm, now.unix).find(proves)
     }
 }
 
 /// What a request says of its sender.
-struct Claimed<'a> {
-    username: &'a str,
-    realm: &'a str,
-    nonce: &'a [u8],
+struct Claimed<'m> {
+    username: &'m str,
+    realm: &'m str,
+    nonce: &'m [u8],
 }
 
-impl<'a> Claimed<'a> {
-    fn read(message: &Message<'a>) -> Result<Self, Denial> {
+impl<'m> Claimed<'m> {
+    fn read(message: &Message<'m>) -> Result<Self, Denial> {
         if !message.has_integrity() {
             return Err(Denial::Unauthenticated);
         }

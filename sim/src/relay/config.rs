@@ -1,0 +1,56 @@
+//! What a [`Relay`](super::Relay) is made of.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use hairpin_stun::Key;
+use hairpin_turn::{Credentials, OwnAddresses, PeerPolicy, Rules};
+
+/// The server's realm.
+pub const REALM: &str = "example.org";
+/// The secret of its REST credentials.
+pub const SECRET: &[u8] = b"north";
+/// Its two static users, name and password.
+pub const USERS: [(&str, &str); 2] = [("ann", "ann's password"), ("bob", "bob's password")];
+/// Where it listens and relays. Clients and peers are elsewhere in the documentation ranges.
+pub const SERVER_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+/// The same for IPv6.
+pub const SERVER_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+/// The port of its listeners.
+pub const PORT: u16 = 3478;
+/// The ports of relayed addresses.
+pub const RELAY_PORTS: RangeInclusive<u16> = 50_000..=50_999;
+
+/// The settings, the addresses and the secret randomness of a server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The operator's settings.
+    pub rules: Rules,
+    /// The server's addresses.
+    pub own: OwnAddresses,
+    /// Its secret randomness.
+    pub seed: u64,
+}
+
+/// A configuration with both families and no quotas.
+pub fn config() -> Config {
+    let users = USERS.map(|(name, password)| (name.into(), Key::long_term(name, REALM, password)));
+    let rules = Rules {
+        realm: REALM.into(),
+        software: Some("hairpin".into()),
+        credentials: Credentials { secrets: vec![SECRET.into()], users: users.into() },
+        nonce_lifetime: Duration::from_secs(3600),
+        max_lifetime: Duration::from_secs(3600),
+        policy: PeerPolicy::default(),
+        max_permissions: 8,
+        max_channels: 4,
+    };
+    Config { rules, own: own_addresses(&[SERVER_V4, SERVER_V6], RELAY_PORTS), seed: 0x5EED }
+}
+
+/// The server's listeners, and relayed addresses at these of its IP addresses.
+pub fn own_addresses(relay_ips: &[IpAddr], relay_ports: RangeInclusive<u16>) -> OwnAddresses {
+    let listeners = [SERVER_V4, SERVER_V6].map(|ip| SocketAddr::new(ip, PORT));
+    OwnAddresses::new(listeners.into(), relay_ips.into(), relay_ports)
+}

@@ -1,0 +1,186 @@
+//! Answers: success, refusal and challenge, each written once and given away at its true size.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec;
+
+use hairpin_stun::{AttributeType, Class, Key, Message, TransactionId, Writer};
+
+use crate::nonce::NONCE_LEN;
+use crate::{FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, Rules};
+
+/// How many unknown attributes a 420 lists. The RFC says all; we stop here, because a message that
+/// has more is no client's, and the answer to a stranger is not to be made long.
+const MAX_UNKNOWN: usize = 64;
+
+/// The comprehension-required attributes this server understands; any other one in a request is
+/// answered with 420.
+pub(crate) const UNDERSTOOD: &[AttributeType] = &[
+    AttributeType::MAPPED_ADDRESS,
+    AttributeType::USERNAME,
+    AttributeType::MESSAGE_INTEGRITY,
+    AttributeType::ERROR_CODE,
+    AttributeType::UNKNOWN_ATTRIBUTES,
+    AttributeType::CHANNEL_NUMBER,
+    AttributeType::LIFETIME,
+    AttributeType::XOR_PEER_ADDRESS,
+    AttributeType::DATA,
+    AttributeType::REALM,
+    AttributeType::NONCE,
+    AttributeType::XOR_RELAYED_ADDRESS,
+    AttributeType::REQUESTED_ADDRESS_FAMILY,
+    AttributeType::EVEN_PORT,
+    AttributeType::REQUESTED_TRANSPORT,
+    AttributeType::XOR_MAPPED_ADDRESS,
+];
+
+/// Writes answers.
+pub(crate) struct Replies {
+    /// For the realm and SOFTWARE.
+    rules: Arc<Rules>,
+    /// Where answers are written before they are given away.
+    scratch: Box<[u8]>,
+}
+
+/// To whom an answer goes, and what of the request it echoes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReplyTo {
+    pub(crate) tuple: FiveTuple,
+    pub(crate) method: RequestMethod,
+    pub(crate) transaction: TransactionId,
+    /// Whether the request had a FINGERPRINT; then the answer has one, which pion and Firefox
+    /// expect.
+    pub(crate) fingerprint: bool,
+}
+
+/// What an answer tells besides that all went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Success {
+    /// Nothing.
+    Done,
+    /// To Binding: the client's address.
+    Mapped,
+    /// To Allocate.
+    Allocated { relayed: RelayedAddr, lifetime: u32 },
+    /// To Refresh.
+    Refreshed { lifetime: u32 },
+}
+
+impl ReplyTo {
+    pub(crate) fn new(tuple: FiveTuple, method: RequestMethod, message: &Message<'_>) -> Self {
+        Self {
+            tuple,
+            method,
+            transaction: message.transaction_id(),
+            fingerprint: message.get(AttributeType::FINGERPRINT).is_some(),
+        }
+    }
+}
+
+impl Replies {
+    pub(crate) fn new(rules: Arc<Rules>) -> Self {
+        let software = rules.software.as_ref().map_or(0, |software| software.len());
+        // Header, integrity, fingerprint, two addresses and an error's reason come to less than
+        // 256.
+        let len = 256 + rules.realm.len() + NONCE_LEN + software + 2 * MAX_UNKNOWN;
+        Self { scratch: vec![0; len].into(), rules }
+    }
+
+    /// A success, signed for the holder of `key`.
+    pub(crate) fn success(&mut self, to: &ReplyTo, key: Option<&Key>, success: Success) -> Output {
+        self.write(to, Class::Success, key, |writer| match success {
+            Success::Done => {}
+            Success::Mapped => {
+                writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
+            }
+            Success::Allocated { relayed, lifetime } => {
+                writer
+                    .xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0)
+                    .u32(AttributeType::LIFETIME, lifetime)
+                    .xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
+            }
+            Success::Refreshed { lifetime } => {
+                writer.u32(AttributeType::LIFETIME, lifetime);
+            }
+        })
+    }
+
+    /// A refusal, signed for the holder of `key`.
+    ///
+    /// A request of nobody known may be forged to point the answer at a victim. So without a key it
+    /// has no reason phrase and no SOFTWARE, and is hardly longer than the request was.
+    pub(crate) fn refusal(&mut self, to: &ReplyTo, key: Option<&Key>, refusal: Refusal) -> Output {
+        self.write(to, Class::Error, key, |writer| {
+            writer.error_code(refusal.code(), key.map_or("", |_| refusal.reason()));
+        })
+    }
+
+    /// 420 with the attributes that are not understood (RFC 8489 s6.3.1), else as
+    /// [`refusal`](Self::refusal).
+    pub(crate) fn unknown_attributes(
+        &mut self,
+        to: &ReplyTo,
+        key: Option<&Key>,
+        message: &Message<'_>,
+    ) -> Output {
+        let refusal = Refusal::UnknownAttribute;
+        self.write(to, Class::Error, key, |writer| {
+            writer
+                .error_code(refusal.code(), key.map_or("", |_| refusal.reason()))
+                .unknown_attributes(message.unknown_required(UNDERSTOOD).take(MAX_UNKNOWN));
+        })
+    }
+
+    /// 401, or 438 to the holder of a key: what it takes to ask again. Always as short as can be.
+    pub(crate) fn challenge(
+        &mut self,
+        to: &ReplyTo,
+        key: Option<&Key>,
+        refusal: Refusal,
+        nonce: &[u8; NONCE_LEN],
+    ) -> Output {
+        self.write_short(to, Class::Error, key, |writer, rules| {
+            writer
+                .error_code(refusal.code(), "")
+                .text(AttributeType::REALM, &rules.realm)
+                .bytes(AttributeType::NONCE, nonce);
+        })
+    }
+
+    /// With SOFTWARE where RFC 8656 has it, for who is known.
+    fn write(
+        &mut self,
+        to: &ReplyTo,
+        class: Class,
+        key: Option<&Key>,
+        attributes: impl FnOnce(&mut Writer<'_>),
+    ) -> Output {
+        let names_software =
+            key.is_some() && matches!(to.method, RequestMethod::Allocate | RequestMethod::Refresh);
+        self.write_short(to, class, key, |writer, rules| {
+            attributes(writer);
+            if let Some(software) = rules.software.as_ref().filter(|_| names_software) {
+                writer.text(AttributeType::SOFTWARE, software);
+            }
+        })
+    }
+
+    fn write_short(
+        &mut self,
+        to: &ReplyTo,
+        class: Class,
+        key: Option<&Key>,
+        attributes: impl FnOnce(&mut Writer<'_>, &Rules),
+    ) -> Output {
+        let mut writer = Writer::new(&mut self.scratch, class, to.method.method(), to.transaction);
+        attributes(&mut writer, &self.rules);
+        if let Some(key) = key {
+            writer.sign(key);
+        }
+        if to.fingerprint {
+            writer.fingerprint();
+        }
+        let len = writer.finish().expect("the scratch buffer takes every answer");
+        Output::Transmit { to: to.tuple, bytes: self.scratch[..len].to_vec() }
+    }
+}

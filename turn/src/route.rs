@@ -1,0 +1,239 @@
+//! The data path: every packet of every call passes here. Nothing is changed, copied or allocated,
+//! and an allocation is looked up once.
+//!
+//! A payload stays where it was received. Towards a peer its header is left out; towards a client
+//! the other header is put beside it.
+
+use core::ops::Range;
+use core::time::Duration;
+
+use hairpin_stun::{AttributeType, ChannelData, ChannelNumber, Head, Message, PacketBuf, decode};
+
+use crate::allocation::Allocation;
+use crate::allocations::Allocations;
+use crate::indication_ids::IndicationIds;
+use crate::replies::UNDERSTOOD;
+use crate::terms::{Reach, Terms};
+use crate::{
+    AllocationId, DropReason, FiveTuple, Forward, PeerAddr, RelayedAddr, Target, Transport,
+};
+
+/// The longest payload a UDP datagram has over IPv4; what is longer with its header cannot be sent.
+const MAX_DATAGRAM: usize = 65_507;
+
+/// Says where packets go.
+#[derive(Clone, Copy)]
+pub(crate) struct Router<'a> {
+    pub(crate) allocations: &'a Allocations,
+    pub(crate) terms: &'a Terms,
+    pub(crate) now: Duration,
+}
+
+/// Where a packet goes, and as what.
+pub(crate) struct Route<'a> {
+    to: Destination<'a>,
+    /// What of the packet is passed on; `None` is all.
+    part: Option<Range<usize>>,
+}
+
+enum Destination<'a> {
+    /// To a peer, from the allocation's relay socket.
+    Peer { via: AllocationId, to: PeerAddr },
+    /// To one of our own relayed addresses, but not of this shard's allocations.
+    Elsewhere { to: RelayedAddr, from: RelayedAddr, otherwise: Option<AllocationId> },
+    /// To the client of an allocation, from a peer.
+    Client {
+        allocation: &'a Allocation,
+        peer: PeerAddr,
+        channel: Option<ChannelNumber>,
+        origin: Origin,
+    },
+}
+
+/// Where a packet for a client came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A relay socket.
+    Socket,
+    /// Another allocation of ours.
+    Hairpin,
+}
+
+impl<'a> Router<'a> {
+    /// ChannelData from a client (RFC 8656 s12.6).
+    #[inline]
+    pub(crate) fn channel_data(
+        self,
+        tuple: &FiveTuple,
+        packet: &[u8],
+    ) -> Result<Route<'a>, DropReason> {
+        let data = ChannelData::parse(packet).map_err(|_| DropReason::Malformed)?;
+        let found = self.allocations.by_tuple(self.now, tuple);
+        let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
+        let peer = allocation.peer_of(self.now, data.number).ok_or(DropReason::NoChannel)?;
+        Ok(Route { to: self.to_peer(id, allocation, peer)?, part: Some(data.payload) })
+    }
+
+    /// A Send indication from a client (RFC 8656 s11.2).
+    pub(crate) fn send_indication(
+        self,
+        tuple: &FiveTuple,
+        Sent { peer, data }: &Sent,
+    ) -> Result<Route<'a>, DropReason> {
+        let found = self.allocations.by_tuple(self.now, tuple);
+        let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
+        Ok(Route { to: self.to_peer(id, allocation, peer)?, part: Some(data.clone()) })
+    }
+
+    /// A datagram from a peer to the relay socket of an allocation.
+    #[inline]
+    pub(crate) fn peer_data(
+        self,
+        id: AllocationId,
+        peer: PeerAddr,
+    ) -> Result<Route<'a>, DropReason> {
+        let allocation = self.allocations.live(self.now, id).ok_or(DropReason::NoAllocation)?;
+        Ok(Route { to: self.to_client(allocation, peer, Origin::Socket)?, part: None })
+    }
+
+    /// A packet from another shard's allocation, at `from`, for one of ours.
+    pub(crate) fn hairpin(
+        self,
+        to: RelayedAddr,
+        from: RelayedAddr,
+    ) -> Result<Route<'a>, DropReason> {
+        let found = self.allocations.by_relayed(self.now, to);
+        let allocation = found.ok_or(DropReason::NoAllocation)?;
+        let to = self.to_client(allocation, PeerAddr(from.0), Origin::Hairpin)?;
+        Ok(Route { to, part: None })
+    }
+
+    /// From a client to a peer: through the allocation's relay socket, unless the peer is one of
+    /// us.
+    #[inline(always)]
+    fn to_peer(
+        self,
+        via: AllocationId,
+        allocation: &Allocation,
+        peer: &PeerAddr,
+    ) -> Result<Destination<'a>, DropReason> {
+        if !allocation.admits(self.now, peer.0.ip()) {
+            return Err(DropReason::NoPermission);
+        }
+        match self.terms.reach(peer) {
+            Reach::Network => Ok(Destination::Peer { via, to: *peer }),
+            Reach::Ourselves => self.to_ourselves(via, allocation.relayed(), RelayedAddr(peer.0)),
+            Reach::Denied => Err(DropReason::PeerDenied),
+        }
+    }
+
+    /// A hairpin: to another client of ours, without leaving the process.
+    fn to_ourselves(
+        self,
+        via: AllocationId,
+        from: RelayedAddr,
+        to: RelayedAddr,
+    ) -> Result<Destination<'a>, DropReason> {
+        if let Some(receiver) = self.allocations.by_relayed(self.now, to) {
+            return self.to_client(receiver, PeerAddr(from.0), Origin::Hairpin);
+        }
+        let otherwise = self.terms.allows(to.0.ip()).then_some(via);
+        Ok(Destination::Elsewhere { to, from, otherwise })
+    }
+
+    /// From a peer to a client (RFC 8656 s11.3, s12.7): as ChannelData when the peer has a channel,
+    /// else as a Data indication; neither without a permission.
+    #[inline(always)]
+    fn to_client(
+        self,
+        allocation: &'a Allocation,
+        peer: PeerAddr,
+        origin: Origin,
+    ) -> Result<Destination<'a>, DropReason> {
+        if !allocation.admits(self.now, peer.0.ip()) {
+            return Err(DropReason::NoPermission);
+        }
+        let channel = allocation.channel_of(self.now, &peer);
+        Ok(Destination::Client { allocation, peer, channel, origin })
+    }
+}
+
+impl Route<'_> {
+    /// The packet, on its way. Takes an id from `indications` if it leaves as a Data indication.
+    /// `None` when it is too long for that way.
+    #[inline(always)]
+    pub(crate) fn forward<'b>(
+        self,
+        packet: PacketBuf<'b>,
+        indications: &mut IndicationIds,
+    ) -> Option<Forward<'b>> {
+        let packet = match self.part {
+            Some(part) => packet.narrow(part)?,
+            None => packet,
+        };
+        match self.to {
+            Destination::Peer { via, to } => {
+                Some(Forward::new(Head::EMPTY, packet, Target::Peer { via, to }))
+            }
+            Destination::Elsewhere { to, from, otherwise } => {
+                Some(Forward::new(Head::EMPTY, packet, Target::Hairpin { to, from, otherwise }))
+            }
+            Destination::Client { allocation, peer, channel, origin } => {
+                let (tuple, len) = (allocation.tuple(), packet.payload().len());
+                let to_client = |head| to_client(head, packet, tuple, origin);
+                match (channel, tuple.transport) {
+                    (Some(number), Transport::Udp) => to_client(Head::channel_data(number, len)?),
+                    // Over a stream ChannelData is padded (RFC 8656 s12.5).
+                    (Some(number), Transport::Tcp) => {
+                        to_client(Head::padded_channel_data(number, len)?)
+                    }
+                    (None, _) => to_client(Head::data_indication(peer.0, indications.next(), len)?),
+                }
+            }
+        }
+    }
+}
+
+/// Inlined for each kind of head, so that each is written where it stays.
+#[inline(always)]
+fn to_client<'b>(
+    head: Head,
+    packet: PacketBuf<'b>,
+    tuple: &FiveTuple,
+    origin: Origin,
+) -> Option<Forward<'b>> {
+    let wire_len = head.as_ref().len() + packet.payload().len() + head.padding().len();
+    let fits = tuple.transport == Transport::Tcp || wire_len <= MAX_DATAGRAM;
+    let hairpin = origin == Origin::Hairpin;
+    fits.then(|| Forward::new(head, packet, Target::Client { tuple: *tuple, hairpin }))
+}
+
+/// What a Send indication asks for.
+pub(crate) struct Sent {
+    peer: PeerAddr,
+    /// Where in the message the data lies.
+    data: Range<usize>,
+}
+
+impl Sent {
+    /// One walk over the attributes: for a client without channels this is the way of every packet.
+    pub(crate) fn parse(message: &Message<'_>) -> Result<Self, DropReason> {
+        let (mut peer, mut data) = (None, None);
+        for attribute in message.attributes() {
+            match attribute.kind {
+                AttributeType::XOR_PEER_ADDRESS => peer = peer.or(Some(attribute.value)),
+                AttributeType::DATA => data = data.or(Some(attribute.range())),
+                // DONT-FRAGMENT among them: no datagram rather than one that may be cut up (RFC 8656
+                // s11.2).
+                kind if kind.is_comprehension_required() && !UNDERSTOOD.contains(&kind) => {
+                    return Err(DropReason::Unexpected);
+                }
+                _ => {}
+            }
+        }
+        let peer = peer
+            .and_then(|value| decode::xor_address(value, message.transaction_id()))
+            .ok_or(DropReason::Malformed)?;
+        Ok(Self { peer: PeerAddr(peer), data: data.ok_or(DropReason::Malformed)? })
+    }
+}

@@ -1,0 +1,93 @@
+//! What every client is held to.
+
+use alloc::sync::Arc;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::allocation::Limits;
+use crate::own_addresses::Standing;
+use crate::{Family, OwnAddresses, PeerAddr, Refusal, Rules};
+
+/// The lifetime of an allocation that asks for none, and the least one gets (RFC 8656 s7.2).
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+
+/// The operator's settings and our own addresses, and what follows from them.
+pub(crate) struct Terms {
+    rules: Arc<Rules>,
+    own: OwnAddresses,
+}
+
+/// How a peer is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Through a relay socket.
+    Network,
+    /// It is a relayed address of ours, of a live allocation or not.
+    Ourselves,
+    /// Not at all.
+    Denied,
+}
+
+impl Terms {
+    pub(crate) fn new(rules: Arc<Rules>, own: OwnAddresses) -> Self {
+        Self { rules, own }
+    }
+
+    /// Checks that relayed addresses of a family can be had (440).
+    pub(crate) fn check_family(&self, family: Family) -> Result<(), Refusal> {
+        match self.own.relays(family) {
+            true => Ok(()),
+            false => Err(Refusal::AddressFamilyNotSupported),
+        }
+    }
+
+    /// The lifetime a LIFETIME attribute gets, which need not be the one it asks for (RFC 8656
+    /// s7.2).
+    pub(crate) fn granted_lifetime(&self, requested: Option<Duration>) -> Duration {
+        let wanted = requested.unwrap_or(DEFAULT_LIFETIME).max(DEFAULT_LIFETIME);
+        wanted.min(self.rules.max_lifetime)
+    }
+
+    /// Whose quota a username counts against.
+    pub(crate) fn user_of<'u>(&self, username: &'u str) -> &'u str {
+        self.rules.credentials.user_of(username)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { permissions: self.rules.max_permissions, channels: self.rules.max_channels }
+    }
+
+    /// Checks that a peer may be talked to over an allocation of `family` (RFC 8656 s10.2, s12.2):
+    /// 443, 403.
+    pub(crate) fn check_peer(&self, peer: PeerAddr, family: Family) -> Result<(), Refusal> {
+        let ip = peer.0.ip();
+        if Family::of(ip) != family {
+            return Err(Refusal::PeerAddressFamilyMismatch);
+        }
+        if self.own.classify(peer.0) == Some(Standing::Listener) {
+            return Err(Refusal::Forbidden);
+        }
+        // Packets for our relay addresses go to live allocations and nowhere else.
+        if self.own.relays_at(ip) || self.allows(ip) {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden)
+    }
+
+    /// How a peer is reached that has a permission, which is for all ports of an address and may
+    /// have been given to another one.
+    #[inline(always)]
+    pub(crate) fn reach(&self, peer: &PeerAddr) -> Reach {
+        match self.own.classify(peer.0) {
+            None => Reach::Network,
+            Some(Standing::Relayed) => Reach::Ourselves,
+            Some(Standing::Other) if self.allows(peer.0.ip()) => Reach::Network,
+            Some(Standing::Listener | Standing::Other) => Reach::Denied,
+        }
+    }
+
+    /// Whether the policy has an address as an ordinary peer.
+    pub(crate) fn allows(&self, ip: IpAddr) -> bool {
+        self.rules.policy.allows(ip)
+    }
+}
