@@ -157,17 +157,9 @@ impl Shard {
         let place = self.streams.open(&self.epoll, io, tuple, now.monotonic)?;
         self.metrics.tcp_opened();
         let mut reader = self.streams.take_reader(place);
-        let mut rest = already_read.as_slice();
-        while !rest.is_empty() {
-            let spare = reader.spare();
-            let length = rest.len().min(spare.len());
-            if length == 0 {
-                self.streams.doom(place);
-                return Ok(());
-            }
-            spare[..length].copy_from_slice(&rest[..length]);
-            reader.filled(length);
-            rest = &rest[length..];
+        if reader.push(&already_read) < already_read.len() {
+            // More than the longest frame, before anybody looked for one.
+            self.streams.doom(place);
         }
         self.take_frames(now, place, reader, out);
         Ok(())

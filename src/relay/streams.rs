@@ -19,7 +19,7 @@ pub(super) struct Streams {
     /// By the number in their tokens.
     places: Vec<Option<Stream>>,
     vacant: Vec<usize>,
-    by_tuple: HashMap<FiveTuple, usize>,
+    by_tuple: HashMap<FiveTuple, usize, foldhash::fast::RandomState>,
     /// When each stream's deadlines are looked at next.
     timers: BTreeSet<(Duration, usize)>,
     /// Those with something to write.
