@@ -1,5 +1,7 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
+mod outputs;
+
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,25 +10,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_stun::Reader;
-use hairpin_turn::{
-    AllocationId, BindError, Event, FiveTuple, Forward, Now, Output, PeerAddr, RelayedAddr, Server,
-    Target, Transport, User,
-};
+use hairpin_turn::{AllocationId, FiveTuple, Forward, Now, PeerAddr, Server, Target, Transport};
 use rustix::event::epoll::EventFlags;
 
 use super::context::RelayContext;
 use super::gathered::{Gathered, Route};
 use super::parcel::{Delivery, Outbox, Parcel};
-use super::ports::Wanted;
-use super::routes::{Arrival, RelaySocket, Routes, Senders, Token, watch};
+use super::routes::{Arrival, RelaySocket, Routes, Senders, Token};
 use super::stream::Queued;
 use super::streams::Streams;
-use super::sys::{Batch, Datagram};
+use super::sys::{Batch, Datagram, SLOTS};
 use crate::metrics::{Direction, DropReason, RelayMetrics};
 use crate::net::Connection;
 
-/// Datagrams taken from one socket before the others get their turn.
-const DATAGRAMS: usize = 64;
+/// Datagrams taken from one listener before the other sockets get their turn: all clients send to it, and packets of
+/// one flow that are received together leave together.
+const FROM_CLIENTS: usize = SLOTS;
+
+/// Datagrams taken from one relay socket before the others get their turn.
+const FROM_PEERS: usize = 64;
 
 /// Frames taken from one stream before the others get their turn.
 const FRAMES: usize = 64;
@@ -94,7 +96,11 @@ impl Shard {
         out: &mut Gathered<'b>,
     ) -> io::Result<usize> {
         let Some(Arrival { socket, from }) = self.routes.arrival(token) else { return Ok(0) };
-        let datagrams = batch.receive(socket.as_fd(), DATAGRAMS)?;
+        let most = match from {
+            Senders::Clients(_) => FROM_CLIENTS,
+            Senders::Peers(_) => FROM_PEERS,
+        };
+        let datagrams = batch.receive(socket.as_fd(), most)?;
         let found = datagrams.len();
         for Datagram { source, destination, packet } in datagrams {
             let forward = match from {
@@ -151,17 +157,9 @@ impl Shard {
         let place = self.streams.open(&self.epoll, io, tuple, now.monotonic)?;
         self.metrics.tcp_opened();
         let mut reader = self.streams.take_reader(place);
-        let mut rest = already_read.as_slice();
-        while !rest.is_empty() {
-            let spare = reader.spare();
-            let length = rest.len().min(spare.len());
-            if length == 0 {
-                self.streams.doom(place);
-                return Ok(());
-            }
-            spare[..length].copy_from_slice(&rest[..length]);
-            reader.filled(length);
-            rest = &rest[length..];
+        if reader.push(&already_read) < already_read.len() {
+            // More than the longest frame, before anybody looked for one.
+            self.streams.doom(place);
         }
         self.take_frames(now, place, reader, out);
         Ok(())
@@ -338,69 +336,5 @@ impl Shard {
         let route = self.routes.to_peer(via, to)?;
         self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
         Some(route)
-    }
-
-    /// Carries out what the state machine asks for.
-    fn settle(&mut self, now: Now, out: &mut Gathered<'_>) {
-        while let Some(output) = self.core.poll_output() {
-            match output {
-                Output::Transmit { to, bytes } => match to.transport {
-                    Transport::Tcp => self.streams.send_answer(&to, &bytes),
-                    Transport::Udp => {
-                        if let Some(route) = self.routes.to_client(to) {
-                            out.keep(route, &bytes);
-                        }
-                    }
-                },
-                Output::BindRelay { id, family, even_port, user } => {
-                    let bound = self.bind_relay(id, Wanted { family, even: even_port }, &user);
-                    self.core.handle_relay_bound(now, id, bound);
-                }
-                Output::CloseRelay { id, user, .. } => {
-                    self.closing.extend(self.routes.remove_relay(id));
-                    self.context.release_quota(&user);
-                }
-                Output::Path { .. } | Output::PathClosed { .. } => {}
-                Output::Event(event) => self.count(event),
-            }
-        }
-    }
-
-    fn bind_relay(
-        &mut self,
-        id: AllocationId,
-        wanted: Wanted,
-        user: &User,
-    ) -> Result<RelayedAddr, BindError> {
-        let (claim, socket) = self.context.bind(self.index, wanted, user)?;
-        if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
-            tracing::warn!(%error, "cannot watch a relay socket");
-            drop(socket);
-            self.context.ports.release(claim);
-            self.context.release_quota(user);
-            return Err(BindError::Capacity);
-        }
-        self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket) });
-        Ok(self.context.ports.relayed(claim))
-    }
-
-    fn count(&mut self, event: Event) {
-        match event {
-            Event::Allocated { tuple, relayed, user } => {
-                self.metrics.allocated();
-                tracing::debug!(client = %tuple.client, relayed = %relayed.0, %user, "allocated");
-            }
-            Event::Released { tuple, relayed, reason } => {
-                self.released += 1;
-                tracing::debug!(client = %tuple.client, relayed = %relayed.0, ?reason, "released");
-            }
-            Event::Refused { tuple, method, refusal } => {
-                self.metrics.refused(method, refusal);
-                let (method, code) = (method.name(), refusal.code());
-                tracing::debug!(client = %tuple.client, method, code, "refused");
-            }
-            Event::BindingAnswered => self.metrics.binding_answered(),
-            Event::Dropped(reason) => self.metrics.dropped(DropReason::from(reason), 1),
-        }
     }
 }

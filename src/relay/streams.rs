@@ -19,7 +19,7 @@ pub(super) struct Streams {
     /// By the number in their tokens.
     places: Vec<Option<Stream>>,
     vacant: Vec<usize>,
-    by_tuple: HashMap<FiveTuple, usize>,
+    by_tuple: HashMap<FiveTuple, usize, foldhash::fast::RandomState>,
     /// When each stream's deadlines are looked at next.
     timers: BTreeSet<(Duration, usize)>,
     /// Those with something to write.
@@ -85,7 +85,7 @@ impl Streams {
 
     /// Sends a relayed packet at the end of the turn, unless its reader is too slow.
     pub(super) fn send_data(&mut self, tuple: &FiveTuple, forward: &Forward<'_>) -> Queued {
-        let Some((place, stream)) = self.to_fill(tuple) else { return Queued::Refused };
+        let Some((place, stream)) = self.buffered(tuple) else { return Queued::Refused };
         let queued = stream.queue_data(forward);
         self.write_later(place);
         queued
@@ -93,7 +93,7 @@ impl Streams {
 
     /// Sends an answer at the end of the turn. A client that lets too many wait is cut off.
     pub(super) fn send_answer(&mut self, tuple: &FiveTuple, bytes: &[u8]) {
-        let Some((place, stream)) = self.to_fill(tuple) else { return };
+        let Some((place, stream)) = self.buffered(tuple) else { return };
         if stream.queue_answer(bytes) == Queued::Refused {
             self.doom(place);
         }
@@ -101,7 +101,7 @@ impl Streams {
     }
 
     /// The stream of a 5-tuple, with a buffer to write to.
-    fn to_fill(&mut self, tuple: &FiveTuple) -> Option<(usize, &mut Stream)> {
+    fn buffered(&mut self, tuple: &FiveTuple) -> Option<(usize, &mut Stream)> {
         let place = *self.by_tuple.get(tuple)?;
         let stream = self.places.get_mut(place)?.as_mut()?;
         if stream.pending.capacity() == 0 {

@@ -13,7 +13,7 @@ use rustix::event::epoll::{self, Event, EventFlags};
 use super::context::RelayContext;
 use super::gathered::Gathered;
 use super::mailbox::{Mailbox, Postbox, ToWorker};
-use super::pace::Pace;
+use super::pace::{Pace, Waited};
 use super::parcel::Outbox;
 use super::routes::{Routes, Token, watch};
 use super::shard::Shard;
@@ -68,6 +68,8 @@ pub(super) struct Worker {
     sender: Sender,
     clock: Clock,
     pace: Pace,
+    /// How the turn was waited for.
+    waited: Waited,
     stopped: bool,
 }
 
@@ -92,6 +94,7 @@ impl Worker {
             sender: Sender::new(),
             clock: setup.clock,
             pace: Pace::new(setup.clock.monotonic()),
+            waited: Waited::No,
             stopped: false,
         }
     }
@@ -111,28 +114,28 @@ impl Worker {
 
     /// Waits until there is something to do, or a time for it has come.
     fn wait(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
-        if self.shard.has_unread() {
+        self.waited = Waited::No;
+        let pause = self.pace.pause();
+        // What is there already is read at once, or it would wait for longer than a pause.
+        if pause.is_some() || self.shard.has_unread() {
+            self.poll(events, Some(Duration::ZERO))?;
+            if !events.is_empty() || self.shard.has_unread() {
+                return Ok(());
+            }
+        }
+        if let Some(pause) = pause {
+            std::thread::sleep(pause);
+            self.waited = Waited::Paused;
             return self.poll(events, Some(Duration::ZERO));
         }
-        if let Some(pause) = self.pace.pause() {
-            self.poll(events, Some(Duration::ZERO))?;
-            if !events.is_empty() {
-                return Ok(());
-            }
-            std::thread::sleep(pause);
-            self.poll(events, Some(Duration::ZERO))?;
-            if !events.is_empty() {
-                return Ok(());
-            }
+        if !self.mailbox.sleep() {
+            return self.poll(events, Some(Duration::ZERO));
         }
-        let timeout = match self.mailbox.sleep() {
-            true => {
-                let now = self.clock.monotonic();
-                self.shard.poll_timeout().map(|at| at.saturating_sub(now))
-            }
-            false => Some(Duration::ZERO),
-        };
-        self.poll(events, timeout)
+        let before = self.clock.monotonic();
+        let timeout = self.shard.poll_timeout().map(|at| at.saturating_sub(before));
+        self.poll(events, timeout)?;
+        self.waited = Waited::Idle(self.clock.monotonic().saturating_sub(before));
+        Ok(())
     }
 
     fn poll(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
@@ -187,7 +190,7 @@ impl Worker {
             self.shard.lost(out.send(&mut self.sender));
             self.shard.finish();
             if last {
-                return self.pace.found(now.monotonic, found);
+                return self.pace.turn(now.monotonic, self.waited, found);
             }
         }
     }

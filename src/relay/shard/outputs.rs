@@ -1,0 +1,78 @@
+//! Carrying out what the state machine asks for.
+
+use std::rc::Rc;
+
+use hairpin_turn::{AllocationId, BindError, Event, Now, Output, RelayedAddr, Transport, User};
+use rustix::event::epoll::EventFlags;
+
+use super::super::gathered::Gathered;
+use super::super::ports::Wanted;
+use super::super::routes::{RelaySocket, Token, watch};
+use super::Shard;
+use crate::metrics::DropReason;
+
+impl Shard {
+    /// Carries out what the state machine asks for.
+    pub(super) fn settle(&mut self, now: Now, out: &mut Gathered<'_>) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Transmit { to, bytes } => match to.transport {
+                    Transport::Tcp => self.streams.send_answer(&to, &bytes),
+                    Transport::Udp => {
+                        if let Some(route) = self.routes.to_client(to) {
+                            out.keep(route, &bytes);
+                        }
+                    }
+                },
+                Output::BindRelay { id, family, even_port, user } => {
+                    let bound = self.bind_relay(id, Wanted { family, even: even_port }, &user);
+                    self.core.handle_relay_bound(now, id, bound);
+                }
+                Output::CloseRelay { id, user, .. } => {
+                    self.closing.extend(self.routes.remove_relay(id));
+                    self.context.release_quota(&user);
+                }
+                Output::Path { .. } | Output::PathClosed { .. } => {}
+                Output::Event(event) => self.count(event),
+            }
+        }
+    }
+
+    fn bind_relay(
+        &mut self,
+        id: AllocationId,
+        wanted: Wanted,
+        user: &User,
+    ) -> Result<RelayedAddr, BindError> {
+        let (claim, socket) = self.context.bind(self.index, wanted, user)?;
+        if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
+            tracing::warn!(%error, "cannot watch a relay socket");
+            drop(socket);
+            self.context.ports.release(claim);
+            self.context.release_quota(user);
+            return Err(BindError::Capacity);
+        }
+        self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket) });
+        Ok(self.context.ports.relayed(claim))
+    }
+
+    fn count(&mut self, event: Event) {
+        match event {
+            Event::Allocated { tuple, relayed, user } => {
+                self.metrics.allocated();
+                tracing::debug!(client = %tuple.client, relayed = %relayed.0, %user, "allocated");
+            }
+            Event::Released { tuple, relayed, reason } => {
+                self.released += 1;
+                tracing::debug!(client = %tuple.client, relayed = %relayed.0, ?reason, "released");
+            }
+            Event::Refused { tuple, method, refusal } => {
+                self.metrics.refused(method, refusal);
+                let (method, code) = (method.name(), refusal.code());
+                tracing::debug!(client = %tuple.client, method, code, "refused");
+            }
+            Event::BindingAnswered => self.metrics.binding_answered(),
+            Event::Dropped(reason) => self.metrics.dropped(DropReason::from(reason), 1),
+        }
+    }
+}
