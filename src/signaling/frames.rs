@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_of_a_message_that_was_read() {
-        let mut frames = Frames::new(Limits { max_message: 64 * 1024 });
+        let mut frames = Frames::new(Limits { max_message_bytes: 64 * 1024 });
         for len in [10, 100, 5_000, 60_000, 200] {
             let bytes = frame(0x81, "x".repeat(len).as_bytes());
             let heard = bytes.chunks(8 * 1024).map(|chunk| frames.read(chunk)).last();
