@@ -15,6 +15,12 @@ impl Clock {
         Self { origin: Instant::now() }
     }
 
+    /// The same clock when so much time has passed.
+    #[cfg(test)]
+    pub(crate) fn ahead(self, by: Duration) -> Self {
+        Self { origin: self.origin - by }
+    }
+
     /// Time since the origin.
     pub(crate) fn monotonic(&self) -> Duration {
         self.origin.elapsed()

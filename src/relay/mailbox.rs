@@ -25,6 +25,9 @@ pub(super) enum ToWorker {
     Stream(Connection),
     /// End.
     Stop,
+    /// Break, as a defect would.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Where others leave what they have for a worker.
@@ -85,6 +88,12 @@ impl Postbox {
     /// Asks the worker to end.
     pub(super) fn send_stop(&self) {
         self.push(self.0.queue(), ToWorker::Stop);
+    }
+
+    /// Has the worker panic.
+    #[cfg(test)]
+    pub(super) fn send_panic(&self) {
+        self.push(self.0.queue(), ToWorker::Panic);
     }
 
     fn push(&self, mut queue: MutexGuard<'_, Queue>, item: ToWorker) {

@@ -157,9 +157,16 @@ impl Shard {
         let place = self.streams.open(&self.epoll, io, tuple, now.monotonic)?;
         self.metrics.tcp_opened();
         let mut reader = self.streams.take_reader(place);
-        if reader.push(&already_read) < already_read.len() {
-            // More than the longest frame, before anybody looked for one.
-            self.streams.doom(place);
+        let mut rest = already_read.as_slice();
+        while !rest.is_empty() {
+            match reader.push(rest) {
+                // More than the longest frame has been read before anybody looked for one.
+                0 => {
+                    self.streams.doom(place);
+                    break;
+                }
+                taken => rest = &rest[taken..],
+            }
         }
         self.take_frames(now, place, reader, out);
         Ok(())

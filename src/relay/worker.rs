@@ -105,11 +105,17 @@ impl Worker {
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
         let mut events = Vec::with_capacity(EVENTS);
         while !self.stopped {
-            if let Err(error) = self.wait(&mut events) {
+            if let Err(error) = self.step(&mut events) {
                 return tracing::error!(%error, "a relay worker cannot wait for events");
             }
-            self.turn(&events);
         }
+    }
+
+    /// One wait and the turn that follows.
+    fn step(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        self.wait(events)?;
+        self.turn(events);
+        Ok(())
     }
 
     /// Waits until there is something to do, or a time for it has come.
@@ -155,11 +161,15 @@ impl Worker {
     /// all slots are full.
     fn turn(&mut self, events: &[Event]) {
         let mut events = events.iter();
-        let mut found = 0;
+        let (mut found, mut first) = (0, true);
         loop {
             let now = self.clock.now();
             let mut batch = self.slots.batch();
             let mut out = Gathered::default();
+            // Before the events, which bring more streams that are left with frames: those have had their share.
+            if std::mem::take(&mut first) {
+                found += self.shard.serve_unread(now, &mut out);
+            }
             while batch.left() > 0
                 && let Some(event) = events.next()
             {
@@ -181,7 +191,6 @@ impl Worker {
             }
             let last = events.len() == 0;
             if last {
-                found += self.shard.serve_unread(now, &mut out);
                 self.mailbox.take(&mut self.inbox, PARCEL_PACKETS);
                 found += open(&mut self.inbox, &mut self.shard, &mut self.stopped, now, &mut out);
                 self.shard.handle_timeout(now, &mut out);
@@ -214,7 +223,12 @@ fn open(
                 }
             }
             ToWorker::Stop => *stopped = true,
+            #[cfg(test)]
+            ToWorker::Panic => panic!("asked for"),
         }
     }
     found
 }
+
+#[cfg(test)]
+mod tests;
