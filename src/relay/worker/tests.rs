@@ -13,7 +13,7 @@ use super::super::mailbox::mailbox;
 use super::super::parcel::Parcel;
 use super::super::ports::{PortTable, RelayIp};
 use super::super::runs::Packet;
-use super::super::sockets::{UdpSockets, per_worker};
+use super::super::sockets::{UdpSockets, bind_listener, per_worker};
 use super::super::sys::{SLOTS, report_destination};
 use super::*;
 use crate::metrics::Metrics;
@@ -34,7 +34,8 @@ struct Bench {
 }
 
 fn setup() -> (WorkerSetup, SocketAddr, Postbox, Metrics) {
-    let udp = UdpSockets::bind((LOOPBACK, 0).into(), 1).expect("loopback has free ports");
+    let sockets = bind_listener((LOOPBACK, 0).into(), 1).expect("loopback has free ports");
+    let udp = UdpSockets::adopt(sockets).expect("they are bound").remove(0);
     let address = udp.address;
     let ports = 10_000..=31_999;
     let (postbox, mailbox) = mailbox().expect("a descriptor is free");
