@@ -73,6 +73,10 @@ impl Streams {
     pub(super) fn close(&mut self, place: usize) -> Option<Stream> {
         let stream = self.places.get_mut(place)?.take()?;
         self.vacant.push(place);
+        if stream.state.doomed {
+            // Whoever gets the place next is not to be closed in its stead.
+            self.doomed.retain(|doomed| *doomed != place);
+        }
         // A successor on the same 5-tuple has replaced it there.
         if self.by_tuple.get(&stream.tuple) == Some(&place) {
             self.by_tuple.remove(&stream.tuple);

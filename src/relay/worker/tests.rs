@@ -86,17 +86,23 @@ impl Bench {
 
     /// A client's connection, as the front door hands it over.
     fn connect(&mut self) -> TcpStream {
-        let listener = TcpListener::bind((LOOPBACK, 0)).expect("loopback has free ports");
-        let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
-        let (served, peer) = listener.accept().expect("somebody connects");
-        served.set_nonblocking(true).expect("a plain option");
-        client.set_nonblocking(true).expect("a plain option");
-        let local = served.local_addr().expect("bound");
-        let connection = Connection { io: Io::Tcp(served), peer, local, already_read: Vec::new() };
+        let (client, connection) = connection();
         self.postbox.send_stream(connection);
         self.step();
         client
     }
+}
+
+/// A client's socket and the server's end of it.
+fn connection() -> (TcpStream, Connection) {
+    let listener = TcpListener::bind((LOOPBACK, 0)).expect("loopback has free ports");
+    let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+    let (served, peer) = listener.accept().expect("somebody connects");
+    served.set_nonblocking(true).expect("a plain option");
+    client.set_nonblocking(true).expect("a plain option");
+    let local = served.local_addr().expect("bound");
+    let io = Io::Tcp(served);
+    (client, Connection { io, peer, local, already_read: Vec::new() })
 }
 
 /// Many clients at one socket, each with a loopback address of its own.
@@ -276,6 +282,24 @@ fn a_silent_stream_is_closed_when_its_allocation_has_expired() {
     assert_eq!(bench.counter("hairpin_allocations "), 0);
     assert_eq!(bench.counter("hairpin_tcp_connections "), 0);
     assert_eq!(stream.read(&mut [0; 8]).expect("it was closed in order"), 0);
+}
+
+#[test]
+fn a_client_that_closes_and_comes_back_in_one_turn_is_served() {
+    let mut bench = Bench::new();
+    let (old, connection_of_old) = connection();
+    let (peer, local) = (connection_of_old.peer, connection_of_old.local);
+    bench.postbox.send_stream(connection_of_old);
+    bench.step();
+    drop(old);
+    // From the same port, as a client that binds it may.
+    let (mut new, connection_of_new) = connection();
+    new.write_all(&binding(3)).expect("the socket takes it");
+    bench.postbox.send_stream(Connection { peer, local, ..connection_of_new });
+    bench.step();
+    assert_eq!(bench.counter("hairpin_tcp_connections "), 1);
+    bench.step();
+    assert_eq!(answered(&mut new), [3]);
 }
 
 #[test]
