@@ -9,6 +9,13 @@ use hairpin_turn::{DropReason, Event, PeerAddr, PeerPolicy, RelayedAddr, Transpo
 
 use super::{addr, allocated};
 
+/// A relay whose peers nobody has configured.
+fn unconfigured() -> Relay {
+    let mut config = config();
+    config.rules.policy = PeerPolicy::default();
+    Relay::new(config)
+}
+
 /// What permission for a peer of either family is answered.
 fn permission(relay: &mut Relay, ip: &str) -> Option<u16> {
     let peer = (ip.parse::<std::net::IpAddr>().expect(ip), 7000).into();
@@ -36,7 +43,7 @@ fn pair() -> (Relay, [(Client, RelayedAddr); 2]) {
 
 #[test]
 fn c160_6to4_and_teredo_peers_are_refused() {
-    let mut relay = Relay::default();
+    let mut relay = unconfigured();
     for ip in ["2002:808:808::1", "2002:c633:6401::1", "2001:0:1:2::3", "2001::f7f7:f7f7"] {
         assert_eq!(permission(&mut relay, ip), Some(403), "{ip}");
     }
@@ -44,7 +51,7 @@ fn c160_6to4_and_teredo_peers_are_refused() {
 
 #[test]
 fn c161_inward_addresses_are_refused_in_every_spelling() {
-    let mut relay = Relay::default();
+    let mut relay = unconfigured();
     for v4 in [
         "0.0.0.0",
         "0.255.255.255",
@@ -60,9 +67,19 @@ fn c161_inward_addresses_are_refused_in_every_spelling() {
         "100.127.255.255",
         "169.254.169.254",
         "192.0.0.1",
+        "192.0.0.9",
         "192.0.0.255",
+        "192.0.2.0",
+        "192.0.2.255",
+        "192.88.99.1",
+        "192.88.99.2",
         "198.18.0.1",
         "198.19.255.255",
+        "198.51.100.0",
+        "198.51.100.255",
+        "203.0.113.0",
+        "203.0.113.255",
+        "168.63.129.16",
         "224.0.0.1",
         "239.255.255.255",
         "240.0.0.1",
@@ -80,8 +97,8 @@ fn c161_inward_addresses_are_refused_in_every_spelling() {
             format!("64:ff9b:1::{v4}"),
             format!("2002:{hex}::1"),
             format!("2001:0:1:2:3:4:{inverted}"),
-            format!("2001:db8:9::5efe:{v4}"),
-            format!("2001:db8:9::200:5efe:{v4}"),
+            format!("2a00:1::5efe:{v4}"),
+            format!("2a00:1::200:5efe:{v4}"),
         ] {
             assert_eq!(permission(&mut relay, &v6), Some(403), "{v6}");
         }
@@ -100,10 +117,45 @@ fn c161_inward_addresses_are_refused_in_every_spelling() {
         "64:ff9b::8.8.8.8",
         "64:ff9b:1:2::1",
         "::ffff:8.8.8.8",
+        "100::1",
+        "100:0:0:1::1",
+        "2001:1::1",
+        "2001:2::1",
+        "2001:2:0:ffff::1",
+        "2001:5::1",
+        "2001:10::1",
+        "2001:1f:ffff::1",
+        "2001:1ff:ffff::1",
+        "2001:db8:0:1::1",
+        "2001:db8:ffff:ffff::1",
+        "3fff::1",
+        "3fff:fff:ffff::1",
+        "5f00::1",
     ] {
         assert_eq!(permission(&mut relay, v6), Some(403), "{v6}");
     }
-    for public in ["8.8.8.8", "2606:4700::1111"] {
+    for public in [
+        "8.8.8.8",
+        "168.63.129.15",
+        "192.0.1.1",
+        "192.0.3.1",
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.88.98.1",
+        "192.175.48.1",
+        "198.51.99.1",
+        "203.0.114.1",
+        "2001:3::1",
+        "2001:4:112::1",
+        "2001:20::1",
+        "2001:3f:ffff::1",
+        "2001:200::1",
+        "2001:db9::1",
+        "2606:4700::1111",
+        "2620:4f:8000::1",
+        "3ffe::1",
+        "3fff:1000::1",
+    ] {
         assert_eq!(permission(&mut relay, public), None, "{public}");
     }
 }
