@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::allocation::Limits;
 use crate::own_addresses::Standing;
-use crate::{Family, OwnAddresses, PeerAddr, Refusal, Rules};
+use crate::{Family, OwnAddresses, PeerAddr, Refusal, Rules, User};
 
 /// The lifetime of an allocation that asks for none, and the least one gets (RFC 8656 s7.2).
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -49,7 +49,7 @@ impl Terms {
     }
 
     /// Whose quota a username counts against.
-    pub(crate) fn user_of<'u>(&self, username: &'u str) -> &'u str {
+    pub(crate) fn user_of(&self, username: &str) -> User {
         self.rules.credentials.user_of(username)
     }
 
