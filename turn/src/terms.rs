@@ -64,14 +64,21 @@ impl Terms {
         if Family::of(ip) != family {
             return Err(Refusal::PeerAddressFamilyMismatch);
         }
-        if self.own.classify(peer.0) == Some(Standing::Listener) {
-            return Err(Refusal::Forbidden);
-        }
+        self.check_port(peer)?;
         // Packets for our relay addresses go to live allocations and nowhere else.
         if self.own.relays_at(ip) || self.allows(ip) {
             return Ok(());
         }
         Err(Refusal::Forbidden)
+    }
+
+    /// The part of [`check_peer`](Self::check_peer) that another port of the same IP address may
+    /// fail.
+    pub(crate) fn check_port(&self, peer: PeerAddr) -> Result<(), Refusal> {
+        match self.own.classify(peer.0) {
+            Some(Standing::Listener) => Err(Refusal::Forbidden),
+            Some(Standing::Relayed | Standing::Other) | None => Ok(()),
+        }
     }
 
     /// How a peer is reached that has a permission, which is for all ports of an address and may
