@@ -1,5 +1,7 @@
 //! RFC 8656 s21: what a relay must not be used for, and what becomes of packets to ourselves.
 
+use std::num::NonZeroU32;
+
 use hairpin_sim::client::{Client, Received, build};
 use hairpin_sim::relay::{
     Astray, PORT, RELAY_PORTS, Relay, Relayed, SERVER_V4, SERVER_V6, config, own_addresses,
@@ -346,4 +348,35 @@ fn answers_to_strangers_are_short_and_say_nothing_of_us() {
         }
         assert!(!response.has(AttributeType::SOFTWARE));
     }
+}
+
+/// Whoever forges a victim's address has it answered so often and no more.
+#[test]
+fn strangers_are_answered_at_a_rate_over_udp_and_others_are_not_held_up() {
+    let mut config = config();
+    config.rules.unauthenticated_answers_per_second = NonZeroU32::new(5);
+    let mut relay = Relay::new(config);
+    let mut known = Client::ann(1);
+    known.allocate(&mut relay);
+    let mut stranger = Client::bob(1);
+    stranger.tuple.client.set_port(9);
+    let bare = |method| build(Class::Request, method, TransactionId([1; 12]), |_| {});
+    let requests = [bare(Method::ALLOCATE), bare(Method::BINDING), bare(Method::REFRESH)];
+    let mut answers = |relay: &mut Relay, client: &Client| {
+        relay.forget();
+        let sent = requests.iter().cycle().take(300);
+        let answered = sent.filter(|bytes| client.exchange(relay, bytes).is_some()).count();
+        let drop = Event::Dropped(DropReason::AnswerLimit);
+        let dropped = relay.events.iter().filter(|event| **event == drop).count();
+        assert_eq!(answered + dropped, 300);
+        answered
+    };
+    assert_eq!(answers(&mut relay, &stranger), 19, "four seconds' worth, less Ann's challenge");
+    relay.advance_secs(1);
+    assert_eq!(answers(&mut relay, &stranger), 5);
+    // Neither who is known behind the same address, nor another address, nor a stream.
+    assert!(known.refresh(&mut relay, 600).is_success());
+    assert_eq!(answers(&mut relay, &Client::bob(2)), 20);
+    stranger.tuple.transport = Transport::Tcp;
+    assert_eq!(answers(&mut relay, &stranger), 300);
 }

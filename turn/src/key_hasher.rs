@@ -1,12 +1,12 @@
 //! Hashes of the addresses that allocations are found by.
 
 use core::hash::Hasher;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 
-use crate::{FiveTuple, RelayedAddr, Transport};
+use crate::{FiveTuple, Network, RelayedAddr, Transport};
 
 /// Hashes addresses as the few machine words they are; every packet passes here.
 pub(crate) struct KeyHasher {
@@ -28,6 +28,15 @@ impl KeyHasher {
             Transport::Udp => 0,
             Transport::Tcp => 1,
         });
+        hasher.finish()
+    }
+
+    pub(crate) fn network(&self, network: Network) -> u64 {
+        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
+        match network.first() {
+            IpAddr::V4(ip) => hasher.write_u32(ip.to_bits()),
+            IpAddr::V6(ip) => hasher.write_u128(ip.to_bits()),
+        }
         hasher.finish()
     }
 
