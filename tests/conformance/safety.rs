@@ -362,7 +362,7 @@ fn strangers_are_answered_at_a_rate_over_udp_and_others_are_not_held_up() {
     stranger.tuple.client.set_port(9);
     let bare = |method| build(Class::Request, method, TransactionId([1; 12]), |_| {});
     let requests = [bare(Method::ALLOCATE), bare(Method::BINDING), bare(Method::REFRESH)];
-    let mut answers = |relay: &mut Relay, client: &Client| {
+    let answers = |relay: &mut Relay, client: &Client| {
         relay.forget();
         let sent = requests.iter().cycle().take(300);
         let answered = sent.filter(|bytes| client.exchange(relay, bytes).is_some()).count();
