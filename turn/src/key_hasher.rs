@@ -1,7 +1,7 @@
 //! Hashes of the addresses that allocations are found by.
 
-use core::hash::Hasher;
-use core::net::{IpAddr, SocketAddr};
+use core::hash::{Hash, Hasher};
+use core::net::SocketAddr;
 
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
@@ -31,12 +31,10 @@ impl KeyHasher {
         hasher.finish()
     }
 
+    /// With every bit of use, also under a seed that is a small number.
     pub(crate) fn network(&self, network: Network) -> u64 {
-        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
-        match network.first() {
-            IpAddr::V4(ip) => hasher.write_u32(ip.to_bits()),
-            IpAddr::V6(ip) => hasher.write_u128(ip.to_bits()),
-        }
+        let mut hasher = foldhash::quality::FoldHasher::with_seed(self.seed, &self.shared);
+        network.hash(&mut hasher);
         hasher.finish()
     }
 
