@@ -204,7 +204,7 @@ fn arguments(engine: Engine, ports: [SocketAddr; 3], workers: Option<usize>) -> 
     line += &match engine {
         Engine::Hairpin => format!(
             " --alt-listening-port none --allowed-peer-ip 127.0.0.0/8 --http-listen {http} \
-             --admin-listen {admin}"
+             --admin-listen {admin} --unauthenticated-answers-per-second none"
         ),
         Engine::Coturn => " -n --no-cli --no-tls --no-dtls --allow-loopback-peers --lt-cred-mech \
             --use-auth-secret --no-stdout-log --simple-log --log-file log --pidfile pid"

@@ -16,7 +16,8 @@ use hairpin_turn::{
 };
 
 pub use config::{
-    Config, PORT, REALM, RELAY_PORTS, SECRET, SERVER_V4, SERVER_V6, USERS, config, own_addresses,
+    Config, PORT, REALM, RELAY_PORTS, SECRET, SERVER_V4, SERVER_V6, USERS, config,
+    documentation_ranges, own_addresses,
 };
 pub use follower::Follower;
 pub use sockets::Sockets;

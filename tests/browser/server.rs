@@ -96,6 +96,9 @@ fn spawn(host: &Host) -> Child {
         .args([
             "--relay-ip",
             &SERVER.to_string(),
+            // The namespaces' Internet has addresses that are for documentation.
+            "--allowed-peer-ip",
+            "203.0.113.0/24",
             "--http-listen",
             "0.0.0.0:8080",
             "--admin-listen",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hairpin_sim::client::{Client, Response, allocate_udp};
 use hairpin_sim::relay::{Config, RELAY_PORTS, Relay, SERVER_V4, SERVER_V6, config, own_addresses};
 use hairpin_stun::{AttributeType, Method, Writer};
-use hairpin_turn::{BindError, Event, Family, OwnedPacket, Quotas, RelayedAddr, Transport};
+use hairpin_turn::{BindError, Event, Family, OwnedPacket, Quotas, RelayedAddr, Transport, User};
 
 use super::{addr, allocated, peer, peer_reaches};
 
@@ -236,6 +236,19 @@ fn c089_rest_users_are_counted_by_what_follows_the_colon() {
 }
 
 #[test]
+fn c089_a_static_user_and_a_rest_id_of_one_text_are_two_people() {
+    let mut relay = Relay::with_quotas(config(), Quotas { user: Some(1), total: None });
+    let issued = hairpin_turn::rest_credentials(b"north", "ann", relay.now.unix + 10);
+    Client::new(1, Transport::Udp, &issued.username, &issued.password).allocate(&mut relay);
+    Client::ann(2).allocate(&mut relay);
+    let rest = Client::new(4, Transport::Udp, &issued.username, &issued.password);
+    for mut client in [Client::ann(3), rest] {
+        let again = client.request(&mut relay, Method::ALLOCATE, allocate_udp);
+        assert_eq!(again.error(), Some(486));
+    }
+}
+
+#[test]
 fn c090_no_port_or_capacity_is_508_and_the_tuple_stays_free() {
     let mut relay = Relay::default();
     let mut client = Client::ann(1);
@@ -325,7 +338,9 @@ fn c099_success_tells_relayed_address_mapped_address_and_lifetime_signed() {
     let mapped = response.xor_address(AttributeType::XOR_MAPPED_ADDRESS);
     assert_eq!(mapped, Some(client.tuple.client));
     assert_eq!(response.lifetime(), Some(600));
-    assert!(matches!(relay.events.last(), Some(Event::Allocated { user, .. }) if **user == *"ann"));
+    assert!(
+        matches!(relay.events.last(), Some(Event::Allocated { user, .. }) if *user == User::Static("ann".into()))
+    );
 }
 
 #[test]

@@ -94,9 +94,44 @@ fn c188_a_nonce_of_the_old_secret_is_good_during_a_rotation() {
 #[test]
 fn c188_a_non_numeric_expiry_is_401() {
     let mut relay = Relay::default();
-    for username in ["soon:id", ":id", "", "+1900000000:id", "1900000000x:id", "id:1900000000"] {
+    for username in ["soon:id", ":id", "", "+1900000000:id", "1900000000x:id", "id:+1900000000"] {
         let password = hairpin_stun::rest_password(b"north", username, &mut [0; 28]).to_owned();
         let mut client = Client::new(1, Transport::Udp, username, &password);
         assert_eq!(allocate(&mut relay, &mut client), Some(401), "{username:?}");
+    }
+}
+
+/// As coturn reads them: the id may come first when it is no number.
+#[test]
+fn c188_the_expiry_may_follow_the_id() {
+    let mut relay = Relay::default();
+    for (username, error) in [
+        ("id:1800000600", None),
+        ("id:1799999999", Some(401)),
+        ("id:room:1800000600", Some(401)),
+        // Two numbers: the first is the expiry.
+        ("1799999999:1800000600", Some(401)),
+        ("1800000600:1799999999", None),
+    ] {
+        let password = hairpin_stun::rest_password(b"north", username, &mut [0; 28]).to_owned();
+        let mut client = Client::new(1, Transport::Udp, username, &password);
+        assert_eq!(allocate(&mut relay, &mut client), error, "{username:?}");
+        client.refresh(&mut relay, 0);
+    }
+}
+
+#[test]
+fn c188_an_expiry_more_than_ten_years_ahead_is_401() {
+    const YEAR: u64 = 31_556_952;
+    let mut relay = Relay::default();
+    for (expiry, error) in [
+        (EPOCH + 10 * YEAR - 60, None),
+        (EPOCH + 10 * YEAR + 60, Some(401)),
+        ((EPOCH + 600) * 1000, Some(401)),
+        (u64::MAX, Some(401)),
+    ] {
+        let mut client = client(1, &rest_credentials(b"north", "id", expiry));
+        assert_eq!(allocate(&mut relay, &mut client), error, "{expiry}");
+        client.refresh(&mut relay, 0);
     }
 }

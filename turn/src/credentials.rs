@@ -8,6 +8,12 @@ use core::fmt;
 
 use hairpin_stun::{Key, rest_password};
 
+use crate::User;
+
+/// How far ahead the expiry of a REST username may lie, in seconds: ten years. What lies further is
+/// no expiry but another unit, and would be good for ever.
+const MAX_AHEAD: u64 = 10 * 31_556_952;
+
 /// Who may allocate: REST credentials under any of the secrets (draft-uberti-behave-turn-rest), and
 /// static users.
 #[derive(Clone, Default)]
@@ -53,12 +59,11 @@ pub fn rest_credentials(secret: &[u8], user_id: &str, expires_unix: u64) -> Rest
 }
 
 impl Credentials {
-    /// Whose quota a username counts against: a static user's own, else what follows the first
-    /// colon.
-    pub(crate) fn user_of<'u>(&self, username: &'u str) -> &'u str {
+    /// Whose quota a username counts against: a static user's own, else that of the REST id.
+    pub(crate) fn user_of(&self, username: &str) -> User {
         match self.static_key(username) {
-            Some(_) => username,
-            None => split_rest(username).1,
+            Some(_) => User::Static(username.into()),
+            None => User::Rest(RestName::split(username).id.into()),
         }
     }
 
@@ -67,7 +72,7 @@ impl Credentials {
     /// is over.
     pub(crate) fn keys(&self, username: &str, realm: &str, unix: u64) -> impl Iterator<Item = Key> {
         let fixed = self.static_key(username).cloned();
-        let live = fixed.is_none() && expiry(username).is_some_and(|expiry| unix < expiry);
+        let live = fixed.is_none() && RestName::split(username).is_live(unix);
         let secrets = if live { self.secrets.as_slice() } else { &[] };
         fixed.into_iter().chain(secrets.iter().map(move |secret| {
             let mut buffer = [0; 28];
@@ -80,17 +85,33 @@ impl Credentials {
     }
 }
 
-/// The expiry and the id of a REST username; the id may be left out
-/// (draft-uberti-behave-turn-rest-00 s2.2).
-fn split_rest(username: &str) -> (&str, &str) {
-    username.split_once(':').unwrap_or((username, username))
+/// A REST username in its two parts.
+struct RestName<'u> {
+    expiry: &'u str,
+    id: &'u str,
 }
 
-/// When a REST username expires, in Unix seconds.
-fn expiry(username: &str) -> Option<u64> {
-    let (expiry, _) = split_rest(username);
-    // Digits only: `parse` would also take "+1".
-    expiry.bytes().all(|byte| byte.is_ascii_digit()).then_some(expiry)?.parse().ok()
+impl<'u> RestName<'u> {
+    /// The id may be left out (draft-uberti-behave-turn-rest-00 s2.2). It may also come first, if it
+    /// is no number: the draft does not say so, coturn does.
+    fn split(username: &'u str) -> Self {
+        match username.split_once(':') {
+            Some((expiry, id)) if is_number(expiry) => Self { expiry, id },
+            Some((id, expiry)) => Self { expiry, id },
+            None => Self { expiry: username, id: username },
+        }
+    }
+
+    fn is_live(&self, unix: u64) -> bool {
+        // Digits only: `parse` would also take "+1".
+        let expiry = Some(self.expiry).filter(|expiry| is_number(expiry));
+        let expiry = expiry.and_then(|expiry| expiry.parse::<u64>().ok());
+        expiry.is_some_and(|expiry| unix < expiry && expiry - unix <= MAX_AHEAD)
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -111,27 +132,46 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_username_counts_against_what_follows_its_first_colon() {
+    fn a_rest_username_counts_against_its_id_and_a_static_one_against_itself() {
         let credentials = credentials();
-        for (username, user) in [
+        for (username, id) in [
             ("1001:bob", "bob"),
+            ("bob:1001", "bob"),
             ("1001:room:bob", "room:bob"),
+            ("1001:1002", "1002"),
             ("1001", "1001"),
-            ("2000:static", "2000:static"),
+            ("1002:static", "static"),
         ] {
-            assert_eq!(credentials.user_of(username), user);
+            assert_eq!(credentials.user_of(username), User::Rest(id.into()));
         }
+        assert_eq!(credentials.user_of("2000:static"), User::Static("2000:static".into()));
     }
 
     #[test]
     fn what_is_expired_or_no_number_has_no_key() {
         let too_big = "99999999999999999999999:bob";
-        for username in
-            ["1000:bob", "999:bob", "bob", "", ":bob", "+1001:bob", "-1:bob", "bob:1001", too_big]
-        {
+        let too_late = format!("{}:bob", 1000 + MAX_AHEAD + 1);
+        for username in [
+            "1000:bob",
+            "999:bob",
+            "bob",
+            "",
+            ":",
+            ":bob",
+            "bob:",
+            "+1001:bob",
+            "-1:bob",
+            "bob:1000",
+            "bob:+1001",
+            "bob:1001:",
+            "room:bob:1001",
+            too_big,
+            &too_late,
+        ] {
             assert!(keys(username, 1000).is_empty(), "{username:?}");
         }
         assert_eq!(keys("2000:static", 3000).len(), 1, "a static user has no expiry");
+        assert_eq!(keys("bob:1001", 1000).len(), 2, "the id may come first");
     }
 
     #[test]

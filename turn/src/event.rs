@@ -117,11 +117,13 @@ pub enum DropReason {
     PeerDenied,
     /// Too long for one datagram to the client once its header is in front.
     TooLong,
+    /// A request that proves nothing, from an address that has been answered too often of late.
+    AnswerLimit,
 }
 
 impl DropReason {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Malformed,
         Self::Unexpected,
         Self::NoAllocation,
@@ -129,6 +131,7 @@ impl DropReason {
         Self::NoPermission,
         Self::PeerDenied,
         Self::TooLong,
+        Self::AnswerLimit,
     ];
 
     /// What it is called in labels and logs.
@@ -141,6 +144,7 @@ impl DropReason {
             Self::NoPermission => "no_permission",
             Self::PeerDenied => "peer_denied",
             Self::TooLong => "too_long",
+            Self::AnswerLimit => "answer_limit",
         }
     }
 }

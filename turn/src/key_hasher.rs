@@ -1,12 +1,12 @@
 //! Hashes of the addresses that allocations are found by.
 
-use core::hash::Hasher;
+use core::hash::{Hash, Hasher};
 use core::net::SocketAddr;
 
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 
-use crate::{FiveTuple, RelayedAddr, Transport};
+use crate::{FiveTuple, Network, RelayedAddr, Transport};
 
 /// Hashes addresses as the few machine words they are; every packet passes here.
 pub(crate) struct KeyHasher {
@@ -28,6 +28,13 @@ impl KeyHasher {
             Transport::Udp => 0,
             Transport::Tcp => 1,
         });
+        hasher.finish()
+    }
+
+    /// With every bit of use, also under a seed that is a small number.
+    pub(crate) fn network(&self, network: Network) -> u64 {
+        let mut hasher = foldhash::quality::FoldHasher::with_seed(self.seed, &self.shared);
+        network.hash(&mut hasher);
         hasher.finish()
     }
 

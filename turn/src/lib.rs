@@ -18,9 +18,11 @@ extern crate alloc;
 
 mod allocation;
 mod allocations;
+mod answer_limit;
 mod channels;
 mod credentials;
 mod event;
+mod fair_share;
 mod forward;
 mod gate;
 mod indication_ids;
@@ -47,6 +49,7 @@ pub use hairpin_stun::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
 
 pub use credentials::{Credentials, RestCredentials, rest_credentials};
 pub use event::{DropReason, Event, ReleaseReason, RequestMethod};
+pub use fair_share::{FairShare, Network};
 pub use forward::{Forward, Target};
 pub use ip_range::{IpRange, IpRangeError};
 pub use nonce::Features;

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base64ct::{Base64, Encoding};
+use base64ct::{Base64Unpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -22,12 +22,13 @@ use subtle::ConstantTimeEq;
 const COOKIE: &[u8; 9] = b"obMatJos2";
 /// Cookie and feature bits.
 const PREFIX_LEN: usize = COOKIE.len() + 4;
-/// Seconds since 1970 in 48 bits.
-const TIME_LEN: usize = 6;
-/// 96 bits: a forger's chance within a nonce's lifetime is nil, and `TIME_LEN` plus this needs no
-/// padding in base64.
-const MAC_LEN: usize = 12;
-const BODY_LEN: usize = (TIME_LEN + MAC_LEN) / 3 * 4;
+/// The low 16 bits of the seconds since 1970. A nonce is younger than these go around, so they tell
+/// the whole; and the whole is what the MAC is over.
+const TIME_LEN: usize = 2;
+/// 48 bits. Short, because it goes to whoever a forged source names, and enough: a forger has an hour
+/// at most, and gains one round trip that whoever asks is spared.
+const MAC_LEN: usize = 6;
+const BODY_LEN: usize = ((TIME_LEN + MAC_LEN) * 8).div_ceil(6);
 /// Bytes in every nonce of ours, all of them ASCII.
 pub(crate) const NONCE_LEN: usize = PREFIX_LEN + BODY_LEN;
 
@@ -52,7 +53,8 @@ impl Features {
     pub fn encode(self) -> [u8; 4] {
         let bits = u8::from(self.password_algorithms) | u8::from(self.username_anonymity) << 1;
         let mut text = [0; 4];
-        Base64::encode(&[0, 0, bits], &mut text).expect("3 bytes are 4 characters of base64");
+        Base64Unpadded::encode(&[0, 0, bits], &mut text)
+            .expect("3 bytes are 4 characters of base64");
         text
     }
 }
@@ -85,56 +87,54 @@ impl Nonces {
 
     /// A nonce for a client, as of `unix`.
     pub(crate) fn issue(&self, unix: u64, client: IpAddr) -> [u8; NONCE_LEN] {
-        let mut time = [0; TIME_LEN];
-        time.copy_from_slice(&unix.to_be_bytes()[8 - TIME_LEN..]);
-        self.write(&self.keys[0], time, client)
+        self.write(&self.keys[0], unix, client)
     }
 
     /// Whether one of us issued `nonce` to this client, not too long ago.
     pub(crate) fn accepts(&self, nonce: &[u8], unix: u64, client: IpAddr) -> bool {
-        let Some(time) = self.issue_time(nonce) else { return false };
-        let mut bytes = [0; 8];
-        bytes[8 - TIME_LEN..].copy_from_slice(&time);
-        let issued = u64::from_be_bytes(bytes);
-        let fresh = issued <= unix.saturating_add(CLOCK_SKEW)
-            && unix.saturating_sub(issued) <= self.lifetime;
-        fresh && self.keys.iter().any(|key| self.write(key, time, client).ct_eq(nonce).into())
-    }
-
-    /// What the nonce says of its age, not yet proven.
-    fn issue_time(&self, nonce: &[u8]) -> Option<[u8; TIME_LEN]> {
-        let mut body = [0; TIME_LEN + MAC_LEN];
-        let text = nonce.get(PREFIX_LEN..).filter(|text| text.len() == BODY_LEN)?;
-        Base64::decode(text, &mut body).ok()?;
-        body.first_chunk().copied()
+        let Some(issued) = issue_time(nonce, unix) else { return false };
+        let fresh = unix.saturating_sub(issued) <= self.lifetime;
+        fresh && self.keys.iter().any(|key| self.write(key, issued, client).ct_eq(nonce).into())
     }
 
     /// The whole nonce, so that checking one is comparing it with what we would have written.
-    fn write(&self, key: &Hmac<Sha256>, time: [u8; TIME_LEN], client: IpAddr) -> [u8; NONCE_LEN] {
+    fn write(&self, key: &Hmac<Sha256>, issued: u64, client: IpAddr) -> [u8; NONCE_LEN] {
         let client = match client {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
         };
         let mut mac = key.clone();
         mac.update(&self.prefix);
-        mac.update(&time);
+        mac.update(&issued.to_be_bytes());
         mac.update(&client.octets());
         let mac: [u8; 32] = mac.finalize().into_bytes().into();
 
         let mut body = [0; TIME_LEN + MAC_LEN];
-        body[..TIME_LEN].copy_from_slice(&time);
+        body[..TIME_LEN].copy_from_slice(&(issued as u16).to_be_bytes());
         body[TIME_LEN..].copy_from_slice(&mac[..MAC_LEN]);
         let mut nonce = [0; NONCE_LEN];
         nonce[..PREFIX_LEN].copy_from_slice(&self.prefix);
-        Base64::encode(&body, &mut nonce[PREFIX_LEN..]).expect("BODY_LEN is this body's length");
+        Base64Unpadded::encode(&body, &mut nonce[PREFIX_LEN..])
+            .expect("BODY_LEN is this body's length");
         nonce
     }
+}
+
+/// When a nonce says that it was issued, not yet proven: the last such time that is not too far in
+/// the future.
+fn issue_time(nonce: &[u8], unix: u64) -> Option<u64> {
+    let mut body = [0; TIME_LEN + MAC_LEN];
+    let text = nonce.get(PREFIX_LEN..).filter(|text| text.len() == BODY_LEN)?;
+    Base64Unpadded::decode(text, &mut body).ok()?;
+    let low = u16::from_be_bytes(*body.first_chunk()?);
+    let latest = unix.saturating_add(CLOCK_SKEW);
+    latest.checked_sub((latest as u16).wrapping_sub(low).into())
 }
 
 /// A key of its own, so that no nonce says anything about the secret's other uses.
 fn derive_key(secret: &[u8]) -> Hmac<Sha256> {
     let mut mac = keyed(secret);
-    mac.update(b"hairpin STUN nonce 1");
+    mac.update(b"hairpin STUN nonce 2");
     keyed(&mac.finalize().into_bytes())
 }
 
@@ -173,6 +173,18 @@ mod tests {
         ] {
             assert_eq!(nonces.accepts(&nonce, unix, client()), good, "{unix}");
         }
+    }
+
+    #[test]
+    fn its_time_going_around_makes_it_no_younger() {
+        let nonces = nonces(&["north"]);
+        let nonce = nonces.issue(NOW, client());
+        for rounds in 1..=100 {
+            assert!(!nonces.accepts(&nonce, NOW + rounds * 65_536, client()));
+            assert!(!nonces.accepts(&nonce, NOW - rounds * 65_536, client()));
+        }
+        let early = nonces.issue(3, client());
+        assert!(nonces.accepts(&early, 7, client()));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Permissions {
 
     /// Gives every one of `peers` a permission for its full lifetime, or none of them any if that
     /// makes more than `limit` (RFC 8656 s10.2). Calls `changed` once for each, with its end before,
-    /// if it had one, and now.
+    /// if it had one, and now. `peers` are in order, each once.
     pub(crate) fn install(
         &mut self,
         now: Duration,
@@ -51,25 +51,22 @@ impl Permissions {
     ) -> Result<(), Refusal> {
         let expires = now + LIFETIME;
         self.0.retain(|permission| now < permission.expires);
-        let before = self.0.len();
-        for &ip in peers {
-            if self.0.iter().any(|permission| permission.ip == ip) {
-                continue;
-            }
-            if self.0.len() >= limit {
-                self.0.truncate(before);
-                return Err(Refusal::InsufficientCapacity);
-            }
-            reserve_tightly(&mut self.0);
-            self.0.push(Permission { ip, expires });
+        let named = |permission: &Permission| peers.binary_search(&permission.ip).is_ok();
+        let known = self.0.iter().filter(|permission| named(permission)).count();
+        if self.0.len() + peers.len() - known > limit {
+            return Err(Refusal::InsufficientCapacity);
         }
-        let (old, new) = self.0.split_at_mut(before);
-        for permission in old.iter_mut().filter(|permission| peers.contains(&permission.ip)) {
+        let mut renewed = Vec::with_capacity(known);
+        for permission in self.0.iter_mut().filter(|permission| named(permission)) {
             changed(permission.ip, Some(permission.expires), expires);
             permission.expires = expires;
+            renewed.push(permission.ip);
         }
-        for permission in new {
-            changed(permission.ip, None, expires);
+        renewed.sort_unstable();
+        for &ip in peers.iter().filter(|ip| renewed.binary_search(ip).is_err()) {
+            changed(ip, None, expires);
+            reserve_tightly(&mut self.0);
+            self.0.push(Permission { ip, expires });
         }
         Ok(())
     }

@@ -42,36 +42,63 @@ impl PeerPolicy {
         if within(&self.allow, ip) || within(&self.allow, ip.to_canonical()) {
             return true;
         }
-        let refused = |ip| within(&self.deny, ip) || within(&DENIED_BY_DEFAULT, ip);
+        let refused = |ip| within(&self.deny, ip) || denied_by_default(ip);
         !refused(ip) && !embedded.is_some_and(refused)
     }
 }
 
-const DENIED_BY_DEFAULT: [IpRange; 24] = [
-    v4([0, 0, 0, 0], 8),                      // "this network" (RFC 791)
-    v4([10, 0, 0, 0], 8),                     // private (RFC 1918)
-    v4([100, 64, 0, 0], 10),                  // shared by carriers (RFC 6598)
-    v4([127, 0, 0, 0], 8),                    // loopback
-    v4([169, 254, 0, 0], 16),                 // link-local, and with it cloud metadata (RFC 3927)
-    v4([172, 16, 0, 0], 12),                  // private
-    v4([192, 0, 0, 0], 24),                   // protocol assignments (RFC 6890)
-    v4([192, 168, 0, 0], 16),                 // private
-    v4([198, 18, 0, 0], 15),                  // benchmarking (RFC 2544)
-    v4([224, 0, 0, 0], 4),                    // multicast
-    v4([240, 0, 0, 0], 4),                    // reserved, and with it broadcast
-    v6([0, 0, 0, 0, 0, 0, 0, 0], 96),         // ::, ::1, IPv4-compatible (RFC 4291 s2.5.5.1)
-    v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),    // IPv4-mapped
-    v6([0, 0, 0, 0, 0xffff, 0, 0, 0], 96),    // IPv4-translated (RFC 2765)
-    v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96), // NAT64 (RFC 6052)
-    v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), // local NAT64 (RFC 8215)
-    v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),     // discard (RFC 6666)
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32),    // Teredo (RFC 8656 s21.4)
-    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),    // 6to4 (RFC 8656 s21.4)
-    v6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),    // segment routing inside a domain (RFC 9602)
-    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),     // unique local (RFC 4193)
-    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),    // link-local
-    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),    // site-local (RFC 3879)
-    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),     // multicast
+fn denied_by_default(ip: IpAddr) -> bool {
+    let within = |ranges: &[IpRange]| ranges.iter().any(|range| range.contains(ip));
+    within(&DENIED_BY_DEFAULT) && !within(&REACHABLE_ASSIGNMENTS)
+}
+
+/// What IANA's registries of special-purpose addresses do not call globally reachable, multicast, and
+/// what leads back inside.
+const DENIED_BY_DEFAULT: [IpRange; 32] = [
+    v4([0, 0, 0, 0], 8),                       // "this network" (RFC 791)
+    v4([10, 0, 0, 0], 8),                      // private (RFC 1918)
+    v4([100, 64, 0, 0], 10),                   // shared by carriers (RFC 6598)
+    v4([127, 0, 0, 0], 8),                     // loopback
+    v4([168, 63, 129, 16], 32),                // the host of a machine in Azure, beside link-local
+    v4([169, 254, 0, 0], 16),                  // link-local, and with it cloud metadata (RFC 3927)
+    v4([172, 16, 0, 0], 12),                   // private
+    v4([192, 0, 0, 0], 24),                    // protocol assignments (RFC 6890); see below
+    v4([192, 0, 2, 0], 24),                    // TEST-NET-1 (RFC 5737)
+    v4([192, 88, 99, 0], 24),                  // 6to4 and 6a44 relays (RFC 7526, RFC 6751)
+    v4([192, 168, 0, 0], 16),                  // private
+    v4([198, 18, 0, 0], 15),                   // benchmarking (RFC 2544)
+    v4([198, 51, 100, 0], 24),                 // TEST-NET-2
+    v4([203, 0, 113, 0], 24),                  // TEST-NET-3
+    v4([224, 0, 0, 0], 4),                     // multicast
+    v4([240, 0, 0, 0], 4),                     // reserved, and with it broadcast
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 96),          // ::, ::1, IPv4-compatible (RFC 4291 s2.5.5.1)
+    v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),     // IPv4-mapped
+    v6([0, 0, 0, 0, 0xffff, 0, 0, 0], 96),     // IPv4-translated (RFC 2765)
+    v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),  // NAT64 (RFC 6052)
+    v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),  // local NAT64 (RFC 8215)
+    v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),      // discard (RFC 6666)
+    v6([0x100, 0, 0, 1, 0, 0, 0, 0], 64),      // dummy prefix (RFC 9780)
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),     // protocol assignments: Teredo, benchmarking, ...
+    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), // documentation (RFC 3849)
+    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),     // 6to4 (RFC 8656 s21.4)
+    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),     // documentation (RFC 9637)
+    v6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),     // segment routing inside a domain (RFC 9602)
+    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),      // unique local (RFC 4193)
+    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),     // link-local
+    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),     // site-local (RFC 3879)
+    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),      // multicast
+];
+
+/// Globally reachable parts of 2001::/23.
+///
+/// The registries also call the anycast addresses of PCP, TURN and DNS-SD reachable (192.0.0.9,
+/// 192.0.0.10, 2001:1::1 to 2001:1::3). They stay denied: who answers there is the nearest, a router
+/// of the relay's own network, and PCP would open that network to whoever asks.
+const REACHABLE_ASSIGNMENTS: [IpRange; 4] = [
+    v6([0x2001, 3, 0, 0, 0, 0, 0, 0], 32), // multicast tunnels (RFC 7450)
+    v6([0x2001, 4, 0x112, 0, 0, 0, 0, 0], 48), // AS112 (RFC 7535)
+    v6([0x2001, 0x20, 0, 0, 0, 0, 0, 0], 28), // ORCHIDv2 (RFC 7343)
+    v6([0x2001, 0x30, 0, 0, 0, 0, 0, 0], 28), // drones (RFC 9374)
 ];
 
 const fn v4([a, b, c, d]: [u8; 4], prefix: u32) -> IpRange {

@@ -55,7 +55,7 @@ impl QuotaLedger {
     }
 
     /// Allocations `user` holds.
-    pub fn held(&self, user: &str) -> u32 {
+    pub fn held(&self, user: &User) -> u32 {
         self.held.get(user).copied().unwrap_or(0)
     }
 
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn each_limit_holds_and_what_is_released_can_be_had_again() {
         let mut ledger = QuotaLedger::new(Quotas { user: Some(2), total: Some(3) });
-        let (ann, bob): (User, User) = ("ann".into(), "bob".into());
+        let [ann, bob] = ["ann", "bob"].map(|id| User::Rest(id.into()));
         assert_eq!(ledger.acquire(&ann), Ok(()));
         assert_eq!(ledger.acquire(&ann), Ok(()));
         assert_eq!(ledger.acquire(&ann), Err(BindError::UserQuota));
@@ -80,13 +80,22 @@ mod tests {
         assert_eq!(ledger.acquire(&bob), Err(BindError::TotalQuota));
         ledger.release(&ann);
         assert_eq!(ledger.acquire(&bob), Ok(()));
-        assert_eq!((ledger.held("ann"), ledger.held("bob"), ledger.total()), (1, 2, 3));
+        assert_eq!((ledger.held(&ann), ledger.held(&bob), ledger.total()), (1, 2, 3));
+    }
+
+    #[test]
+    fn a_static_user_and_a_rest_id_of_one_text_are_two_people() {
+        let mut ledger = QuotaLedger::new(Quotas { user: Some(1), total: None });
+        let (fixed, rest) = (User::Static("ann".into()), User::Rest("ann".into()));
+        assert_eq!(ledger.acquire(&rest), Ok(()));
+        assert_eq!(ledger.acquire(&fixed), Ok(()));
+        assert_eq!(ledger.acquire(&fixed), Err(BindError::UserQuota));
     }
 
     #[test]
     fn a_user_without_allocations_takes_no_memory() {
         let mut ledger = QuotaLedger::new(Quotas::default());
-        let user: User = "ann".into();
+        let user = User::Rest("ann".into());
         ledger.acquire(&user).expect("no limit is set");
         ledger.release(&user);
         ledger.release(&user);

@@ -1,6 +1,7 @@
 //! What the operator decides.
 
 use alloc::string::String;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::{Credentials, PeerPolicy};
@@ -19,6 +20,9 @@ pub struct Rules {
     pub stale_nonce: Duration,
     /// The longest lifetime an Allocate or Refresh is granted; the default lifetime is 600 s (RFC 8656 s7.2).
     pub max_allocate_lifetime: Duration,
+    /// How often a second each IPv4 address or IPv6 /64 is answered over UDP that has proven nothing,
+    /// by each shard; after a silence four times as much comes at once. `None`: always.
+    pub unauthenticated_answers_per_second: Option<NonZeroU32>,
     /// Which peers are allowed.
     pub policy: PeerPolicy,
     /// Permissions one allocation may hold before 508.
@@ -36,6 +40,7 @@ impl Default for Rules {
             credentials: Credentials::default(),
             stale_nonce: Duration::from_secs(3600),
             max_allocate_lifetime: Duration::from_secs(3600),
+            unauthenticated_answers_per_second: NonZeroU32::new(500),
             policy: PeerPolicy::default(),
             max_permissions: 128,
             max_channels: 128,

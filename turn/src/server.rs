@@ -7,6 +7,7 @@ use core::time::Duration;
 use hairpin_stun::{Class, FirstByte, Key, Message, Method, PacketBuf};
 
 use crate::allocations::Allocations;
+use crate::answer_limit::AnswerLimit;
 use crate::gate::{Caller, Denial, Gate};
 use crate::indication_ids::IndicationIds;
 use crate::methods::{
@@ -17,7 +18,7 @@ use crate::route::{Route, Router, Sent};
 use crate::terms::Terms;
 use crate::{
     AllocationId, BindError, DropReason, Event, FiveTuple, Forward, Now, Output, OwnAddresses,
-    PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules,
+    PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules, Transport,
 };
 
 /// Allocations that one call of [`Server::handle_timeout`] takes away at most: each has a socket to
@@ -31,6 +32,7 @@ const MAX_EXPIRATIONS: usize = 64;
 pub struct Server {
     terms: Terms,
     gate: Gate,
+    answer_limit: Option<AnswerLimit>,
     replies: Replies,
     allocations: Allocations,
     indications: IndicationIds,
@@ -43,6 +45,9 @@ impl Server {
     pub fn new(rules: Arc<Rules>, own: OwnAddresses, seed: u64) -> Self {
         Self {
             gate: Gate::new(rules.clone(), seed),
+            answer_limit: rules
+                .unauthenticated_answers_per_second
+                .map(|per_second| AnswerLimit::new(per_second, seed)),
             replies: Replies::new(rules.clone()),
             terms: Terms::new(rules, own),
             allocations: Allocations::new(seed),
@@ -162,7 +167,8 @@ impl Server {
     /// Bytes of memory taken by tables and queues, without what each live allocation holds besides.
     /// Strangers cannot make it grow.
     pub fn table_bytes(&self) -> usize {
-        self.allocations.bytes() + self.outputs.capacity() * size_of::<Output>()
+        let limit = self.answer_limit.as_ref().map_or(0, AnswerLimit::bytes);
+        self.allocations.bytes() + limit + self.outputs.capacity() * size_of::<Output>()
     }
 }
 
@@ -202,7 +208,7 @@ impl Server {
 
     fn handle_request(&mut self, now: Now, to: ReplyTo, message: &Message<'_>) {
         if to.method == RequestMethod::Binding {
-            return self.handle_binding(&to, message);
+            return self.handle_binding(now, &to, message);
         }
         // First, so that a 5-tuple whose allocation has run out is free.
         self.allocations.expire_on(now.monotonic, &to.tuple);
@@ -215,7 +221,10 @@ impl Server {
     }
 
     /// Binding needs no authentication (RFC 8489 s9).
-    fn handle_binding(&mut self, to: &ReplyTo, message: &Message<'_>) {
+    fn handle_binding(&mut self, now: Now, to: &ReplyTo, message: &Message<'_>) {
+        if !self.answers_stranger(now, &to.tuple) {
+            return self.event(Event::Dropped(DropReason::AnswerLimit));
+        }
         match Binding::parse(message).map(Binding::apply) {
             Ok(step) => {
                 self.carry_out(to, None, step);
@@ -291,6 +300,9 @@ impl Server {
     }
 
     fn deny(&mut self, now: Now, to: &ReplyTo, denial: Denial) {
+        if !self.answers_stranger(now, &to.tuple) {
+            return self.event(Event::Dropped(DropReason::AnswerLimit));
+        }
         let nonce = || self.gate.nonce(now, to.tuple.client.ip());
         let (refusal, answer) = match denial {
             Denial::Malformed => {
@@ -307,6 +319,15 @@ impl Server {
             }
         };
         self.refused(to, refusal, answer);
+    }
+
+    /// Whether who has proven nothing is to be answered. A stream has shown that its source is not
+    /// forged. A 438 goes to the holder of a key, but what asked for it may be replayed.
+    fn answers_stranger(&mut self, now: Now, tuple: &FiveTuple) -> bool {
+        match (&mut self.answer_limit, tuple.transport) {
+            (Some(limit), Transport::Udp) => limit.admit(now.monotonic, tuple.client.ip()),
+            (Some(_), Transport::Tcp) | (None, _) => true,
+        }
     }
 
     fn refused(&mut self, to: &ReplyTo, refusal: Refusal, answer: Output) {

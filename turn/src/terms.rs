@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::allocation::Limits;
 use crate::own_addresses::Standing;
-use crate::{Family, OwnAddresses, PeerAddr, Refusal, Rules};
+use crate::{Family, OwnAddresses, PeerAddr, Refusal, Rules, User};
 
 /// The lifetime of an allocation that asks for none, and the least one gets (RFC 8656 s7.2).
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -49,7 +49,7 @@ impl Terms {
     }
 
     /// Whose quota a username counts against.
-    pub(crate) fn user_of<'u>(&self, username: &'u str) -> &'u str {
+    pub(crate) fn user_of(&self, username: &str) -> User {
         self.rules.credentials.user_of(username)
     }
 
@@ -64,14 +64,21 @@ impl Terms {
         if Family::of(ip) != family {
             return Err(Refusal::PeerAddressFamilyMismatch);
         }
-        if self.own.classify(peer.0) == Some(Standing::Listener) {
-            return Err(Refusal::Forbidden);
-        }
+        self.check_port(peer)?;
         // Packets for our relay addresses go to live allocations and nowhere else.
         if self.own.relays_at(ip) || self.allows(ip) {
             return Ok(());
         }
         Err(Refusal::Forbidden)
+    }
+
+    /// The part of [`check_peer`](Self::check_peer) that another port of the same IP address may
+    /// fail.
+    pub(crate) fn check_port(&self, peer: PeerAddr) -> Result<(), Refusal> {
+        match self.own.classify(peer.0) {
+            Some(Standing::Listener) => Err(Refusal::Forbidden),
+            Some(Standing::Relayed | Standing::Other) | None => Ok(()),
+        }
     }
 
     /// How a peer is reached that has a permission, which is for all ports of an address and may

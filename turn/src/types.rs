@@ -1,6 +1,7 @@
 //! What crosses the border between the state machine and its caller.
 
 use alloc::sync::Arc;
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -84,6 +85,21 @@ impl Family {
     }
 }
 
-/// Whose allocation it is, for quotas: the username, or for REST credentials what follows the
-/// colon. Shared, so that an allocation costs a pointer.
-pub type User = Arc<str>;
+/// Whose allocation it is, for quotas. Shared, so that an allocation costs a pointer.
+///
+/// A static user and a REST id of the same text are different people: anybody may be given a REST
+/// name of any id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum User {
+    /// A static user, by name.
+    Static(Arc<str>),
+    /// Whoever REST credentials were issued to, by the id in the username.
+    Rest(Arc<str>),
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Static(name) | Self::Rest(name)) = self;
+        f.write_str(name)
+    }
+}

@@ -1,5 +1,6 @@
 //! Who may allocate, for how long, and towards whom.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hairpin_stun::Key;
@@ -13,7 +14,7 @@ use crate::check::Violations;
 use crate::error::{Invalid, Parsed};
 use crate::parser::{Parser, bounded, seconds};
 use crate::reader::Reader;
-use crate::setting::{Group, Many, Setting};
+use crate::setting::{Group, Many, Optional, Setting};
 use crate::types::Config;
 
 pub(crate) const REALM: Setting<String> = Setting::one("realm", "TEXT", Parser::Text(realm))
@@ -41,6 +42,12 @@ pub(crate) const STALE_NONCE: Setting<Duration> =
         .default("3600")
         .help("How long a nonce is good for");
 
+pub(crate) const UNAUTHENTICATED_ANSWERS_PER_SECOND: Setting<NonZeroU32, Optional> =
+    Setting::optional("unauthenticated-answers-per-second", "COUNT", Parser::Text(answers))
+        .or_none()
+        .default("500")
+        .help("Answers of a worker over UDP to an IPv4 address or IPv6 /64 without proof, or `none` for no limit");
+
 pub(crate) const MAX_PERMISSIONS: Setting<usize> =
     Setting::one("max-permissions", "COUNT", bounded(1..=4096))
         .default("128")
@@ -62,6 +69,7 @@ pub(super) const GROUP: Group = Group {
         USER.about(),
         MAX_ALLOCATE_LIFETIME.about(),
         STALE_NONCE.about(),
+        UNAUTHENTICATED_ANSWERS_PER_SECOND.about(),
         MAX_PERMISSIONS.about(),
         MAX_CHANNELS.about(),
         NO_SOFTWARE.about(),
@@ -79,6 +87,7 @@ pub(crate) fn read(reader: &mut Reader) -> Rules {
         realm,
         stale_nonce: reader.get(&STALE_NONCE),
         max_allocate_lifetime: reader.get(&MAX_ALLOCATE_LIFETIME),
+        unauthenticated_answers_per_second: reader.get(&UNAUTHENTICATED_ANSWERS_PER_SECOND),
         policy: PeerPolicy::new(reader.get(&ALLOWED_PEER_IP), reader.get(&DENIED_PEER_IP)),
         max_permissions: reader.get(&MAX_PERMISSIONS),
         max_channels: reader.get(&MAX_CHANNELS),
@@ -149,6 +158,12 @@ fn realm(text: &str) -> Parsed<String> {
         return Err(Invalid::new("is too long", fix));
     }
     Ok(realm.into_owned())
+}
+
+fn answers(text: &str) -> Parsed<NonZeroU32> {
+    text.parse().map_err(|_| {
+        Invalid::new("is no limit", format!("give a whole number from 1 to {}, or none", u32::MAX))
+    })
 }
 
 fn secret(text: &str) -> Parsed<Box<[u8]>> {

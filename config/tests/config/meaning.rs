@@ -1,6 +1,7 @@
 //! What valid settings come to mean.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hairpin_config::{AllowedOrigins, BindHost, Config, Listener, Protocol, RelayAddress};
@@ -48,6 +49,15 @@ fn nothing_configured_serves_everything() {
     assert_eq!(config.signaling.session_lifetime, Duration::from_secs(7200));
     assert_eq!(config.ice.ttl, Duration::from_secs(600));
     assert_eq!(config.workers, None);
+}
+
+#[test]
+fn strangers_are_answered_so_often_unless_told_otherwise() {
+    let rate = |settings| config(settings).rules.unauthenticated_answers_per_second;
+    assert_eq!(rate(&[]), NonZeroU32::new(500));
+    assert_eq!(rate(&[]), hairpin_turn::Rules::default().unauthenticated_answers_per_second);
+    assert_eq!(rate(&[("unauthenticated-answers-per-second", "9")]), NonZeroU32::new(9));
+    assert_eq!(rate(&[("unauthenticated-answers-per-second", "none")]), None);
 }
 
 #[test]

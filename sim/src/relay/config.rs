@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use hairpin_stun::Key;
-use hairpin_turn::{Credentials, OwnAddresses, PeerPolicy, Rules};
+use hairpin_turn::{Credentials, IpRange, OwnAddresses, PeerPolicy, Rules};
 
 /// The server's realm.
 pub const REALM: &str = "example.org";
@@ -33,7 +33,7 @@ pub struct Config {
     pub seed: u64,
 }
 
-/// A configuration with both families and no quotas.
+/// A configuration with both families and no quotas, and the documentation ranges for peers.
 pub fn config() -> Config {
     let users = USERS.map(|(name, password)| (name.into(), Key::long_term(name, REALM, password)));
     let rules = Rules {
@@ -42,11 +42,20 @@ pub fn config() -> Config {
         credentials: Credentials { secrets: vec![SECRET.into()], users: users.into() },
         stale_nonce: Duration::from_secs(3600),
         max_allocate_lifetime: Duration::from_secs(3600),
-        policy: PeerPolicy::default(),
+        // Crowds of simulated clients are behind one address, at one time.
+        unauthenticated_answers_per_second: None,
+        policy: PeerPolicy::new(documentation_ranges(), Vec::new()),
         max_permissions: 8,
         max_channels: 4,
     };
     Config { rules, own: own_addresses(&[SERVER_V4, SERVER_V6], RELAY_PORTS), seed: 0x5EED }
+}
+
+/// Where everybody is in a simulation. A server denies these addresses unless it is told otherwise.
+pub fn documentation_ranges() -> Vec<IpRange> {
+    ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"]
+        .map(|range| range.parse().expect("a literal"))
+        .into()
 }
 
 /// The server's listeners, and relayed addresses at these of its IP addresses.

@@ -11,7 +11,7 @@ use crate::allocations::Allocations;
 use crate::gate::Caller;
 use crate::replies::{ReplyTo, Success};
 use crate::terms::Terms;
-use crate::{AllocationId, BindError, Family, Refusal, RelayedAddr, RequestMethod, User};
+use crate::{AllocationId, BindError, Family, Refusal, RelayedAddr, RequestMethod};
 
 /// UDP's IP protocol number, the one transport towards peers.
 const UDP: u8 = 17;
@@ -50,7 +50,7 @@ impl Allocate {
         let Self { family, even_port, transaction, fingerprint, .. } = self;
         terms.check_family(family)?;
         let lifetime = terms.granted_lifetime(self.lifetime);
-        let user = User::from(terms.user_of(caller.username));
+        let user = terms.user_of(caller.username);
         let claim = Claim {
             tuple: caller.tuple,
             username: caller.username.into(),

@@ -13,7 +13,7 @@ use crate::terms::Terms;
 use crate::{AllocationId, PeerAddr, Refusal};
 
 pub(crate) struct CreatePermission {
-    /// At least one.
+    /// At least one. Over a stream there may be thousands, the same again and again.
     peers: Vec<PeerAddr>,
 }
 
@@ -36,9 +36,80 @@ impl CreatePermission {
         now: Duration,
     ) -> Result<Step, Refusal> {
         let family = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?.family();
-        self.peers.iter().try_for_each(|peer| terms.check_peer(*peer, family))?;
-        let ips: Vec<IpAddr> = self.peers.iter().map(|peer| peer.0.ip()).collect();
-        allocations.permit(now, id, &ips, terms.limits())?;
+        let limits = terms.limits();
+        let ips = distinct(&self.peers, limits.permissions, |peer, seen| match seen {
+            Seen::First => terms.check_peer(peer, family),
+            Seen::Before => terms.check_port(peer),
+        })?;
+        allocations.permit(now, id, &ips, limits)?;
         Ok(Step::Answer(Success::Done))
+    }
+}
+
+/// Whether an IP address has come by already in the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    First,
+    Before,
+}
+
+/// The IP addresses of `peers`, each once and in order, if all of them pass `check`.
+///
+/// More than `limit` can never be had, so it stops there (508): what is kept and searched stays as
+/// small as what an allocation may hold.
+fn distinct(
+    peers: &[PeerAddr],
+    limit: usize,
+    mut check: impl FnMut(PeerAddr, Seen) -> Result<(), Refusal>,
+) -> Result<Vec<IpAddr>, Refusal> {
+    let mut ips: Vec<IpAddr> = Vec::new();
+    for &peer in peers {
+        match ips.binary_search(&peer.0.ip()) {
+            Ok(_) => check(peer, Seen::Before)?,
+            Err(place) => {
+                check(peer, Seen::First)?;
+                if ips.len() >= limit {
+                    return Err(Refusal::InsufficientCapacity);
+                }
+                ips.insert(place, peer.0.ip());
+            }
+        }
+    }
+    Ok(ips)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `count` peers at `hosts` addresses, the ports all different.
+    fn peers(count: u16, hosts: u16) -> Vec<PeerAddr> {
+        let peer = |n: u16| PeerAddr(([9, 9, 9, (n % hosts) as u8], n).into());
+        (0..count).rev().map(peer).collect()
+    }
+
+    #[test]
+    fn an_address_is_judged_once_however_often_it_is_named() {
+        let (mut first, mut before) = (0, 0);
+        let ips = distinct(&peers(5_000, 128), 128, |_, seen| {
+            match seen {
+                Seen::First => first += 1,
+                Seen::Before => before += 1,
+            }
+            Ok(())
+        });
+        let ips = ips.expect("there are 128");
+        assert_eq!((ips.len(), first, before), (128, 128, 4_872));
+        assert!(ips.is_sorted());
+    }
+
+    #[test]
+    fn what_is_too_much_is_not_read_to_its_end() {
+        let mut checked = 0;
+        let ips = distinct(&peers(5_000, 200), 128, |_, _| {
+            checked += 1;
+            Ok(())
+        });
+        assert_eq!((ips, checked), (Err(Refusal::InsufficientCapacity), 129));
     }
 }
