@@ -1,6 +1,6 @@
 //! The command as a person meets it: flags, signals, exit codes.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,39 @@ fn sigterm_and_sigint_stop_it_cleanly_and_in_time() {
         assert!(status.success(), "{status}");
         assert!(began.elapsed() < Duration::from_secs(5), "nobody was there to wait for");
     }
+}
+
+/// What certbot's and logrotate's hooks send. It must be harmless however early it comes, so the process is held where
+/// it reads its file: before anything is bound.
+#[test]
+fn sighup_and_its_like_are_harmless_from_the_start_to_the_end() {
+    use rustix::process::Signal;
+    let folder = tempfile::tempdir().expect("there is room for files");
+    let fifo = folder.path().join("hairpin.toml");
+    let made = Command::new("mkfifo").arg(&fifo).status().expect("coreutils are there");
+    assert!(made.success());
+    let mut child = hairpin(&QUIET).arg("--config").arg(&fifo).spawn().expect("it is built");
+    let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut running = Running(child);
+    // Opening it waits for the reader.
+    let file = std::fs::File::options().write(true).open(&fifo).expect("it was made");
+    for kind in [Signal::HUP, Signal::USR1, Signal::USR2] {
+        signal(&running.0, kind);
+    }
+    drop(file);
+    let summary = stdout.lines().map_while(Result::ok).find(|line| line.contains("open "));
+    assert!(summary.is_some(), "it has ended: {:?}", running.0.wait());
+
+    signal(&running.0, Signal::HUP);
+    let mut said = stderr.lines().map_while(Result::ok).filter(|line| line.contains("SIG"));
+    let mut heard = [said.next(), said.next(), said.next()].map(Option::unwrap_or_default);
+    heard.sort_by_key(|line| line.contains("SIGUSR2"));
+    assert!(heard[0].contains("SIGHUP") && heard[1].contains("SIGHUP"), "{heard:?}");
+    assert!(heard[2].contains("SIGUSR2"), "{heard:?}");
+    assert!(heard.iter().all(|line| line.contains("restart")), "{heard:?}");
+    signal(&running.0, Signal::TERM);
+    assert!(running.0.wait().expect("it ends").success());
 }
 
 #[test]
