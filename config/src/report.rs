@@ -116,5 +116,5 @@ const DETECTED_ADDRESS: Insecurity = Insecurity {
 };
 const PUBLIC_ADMIN: Insecurity = Insecurity {
     what: "metrics are served beyond this machine",
-    fix: "--admin-listen 127.0.0.1:9090",
+    fix: "--admin-listen 127.0.0.1:9478",
 };

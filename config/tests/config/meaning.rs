@@ -43,7 +43,7 @@ fn nothing_configured_serves_everything() {
     assert_eq!(config.rules.max_allocate_lifetime, Duration::from_secs(3600));
     assert_eq!(config.listen.http, ["[::]:8080".parse().unwrap()]);
     assert_eq!(config.http.allowed_origins, AllowedOrigins::Any);
-    assert_eq!(config.listen.admin, Some("127.0.0.1:9090".parse().unwrap()));
+    assert_eq!(config.listen.admin, Some("127.0.0.1:9478".parse().unwrap()));
     assert_eq!(config.signaling.queue_timeout, Duration::from_secs(120));
     assert_eq!(config.signaling.session_lifetime, Duration::from_secs(7200));
     assert_eq!(config.ice.ttl, Duration::from_secs(600));
@@ -234,7 +234,7 @@ fn each_insecurity_goes_with_its_fix() {
     // Who may connect is open to everyone whatever is set.
     assert_eq!(count(&mended), 1);
     let mut public_admin = mended.to_vec();
-    public_admin.push(("admin-listen", "0.0.0.0:9090"));
+    public_admin.push(("admin-listen", "0.0.0.0:9478"));
     assert_eq!(count(&public_admin), 2);
     for insecurity in program(&[]).unwrap().config.insecure_defaults() {
         let flag = insecurity.fix.trim_start_matches("--").split(' ').next().unwrap();
