@@ -57,7 +57,8 @@ pub use server::Server;
 // What a configuration is made of.
 pub use hairpin_config::{
     AllowedOrigins, BindHost, Config, ConfigError, ConfigErrors, Host, HttpSettings, IceSettings,
-    IceUrl, ListenSettings, Listener, LogLevel, Origin, Protocol, RelayAddress, RelaySettings,
+    IceUrl, ListenSettings, Listener, ListenerSettings, LogLevel, Origin, Protocol, RelayAddress,
+    RelaySettings,
 };
 pub use hairpin_signaling::{Config as SignalingConfig, Rate};
 pub use hairpin_stun::Key;

@@ -116,8 +116,28 @@ fn a_busy_port_is_refused_with_the_fix() {
         .expect("the command is built");
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{complaint}");
-    assert!(complaint.contains(&format!("udp 127.0.0.1:{port}")), "{complaint}");
+    assert!(
+        complaint.contains(&format!("udp 127.0.0.1:{port} (alt-listening-port)")),
+        "{complaint}"
+    );
     assert!(complaint.contains("stop the program that holds the port"), "{complaint}");
+}
+
+#[test]
+fn an_address_this_machine_lacks_is_refused_by_its_own_setting() {
+    let output = hairpin(&QUIET)
+        .args(["--udp-listening-ip", "192.0.2.77"])
+        .output()
+        .expect("the command is built");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("udp 192.0.2.77:0 (udp-listening-ip)"), "{complaint}");
+    let output = hairpin(&QUIET)
+        .args(["--udp-listening-ip", "nowhere.invalid"])
+        .output()
+        .expect("the command is built");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("udp-listening-ip = \"nowhere.invalid\""), "{complaint}");
 }
 
 #[test]
