@@ -53,6 +53,7 @@ pub use limits::raise_open_files_limit;
 pub use listen::Listeners;
 pub use metrics::Stats;
 pub use server::Server;
+pub use summary::preview;
 
 // What a configuration is made of.
 pub use hairpin_config::{

@@ -42,7 +42,8 @@ fn carry_out(command: Command) -> Result<(), (Failure, u8)> {
     let broken = |failure| (failure, 1);
     match command {
         Command::ConfigCheck(layers) => {
-            print(&resolve(layers)?.describe());
+            let resolved = resolve(layers)?;
+            print(&format!("{}\n{}", resolved.describe(), hairpin::preview(&resolved.config)));
             Ok(())
         }
         Command::Healthcheck(layers) => healthcheck(&resolve(layers)?.config).map_err(broken),

@@ -32,9 +32,13 @@ const QUIET: [&str; 8] = [
     "--workers=2",
 ];
 
-/// Starts the command and reads its summary up to the last section.
 fn started() -> (Running, String) {
-    let mut child = hairpin(&QUIET).spawn().expect("the command is built");
+    started_with(&QUIET)
+}
+
+/// Starts the command and reads its summary, which is written at once.
+fn started_with(args: &[&str]) -> (Running, String) {
+    let mut child = hairpin(args).spawn().expect("the command is built");
     let mut stdout = child.stdout.take().expect("it is piped");
     let running = Running(child);
     let mut summary = String::new();
@@ -45,6 +49,20 @@ fn started() -> (Running, String) {
         summary.push_str(std::str::from_utf8(&chunk[..length]).expect("the summary is text"));
     }
     (running, summary)
+}
+
+#[test]
+fn a_secret_made_at_the_start_is_told_and_config_check_tells_it_too() {
+    let quiet: Vec<_> = QUIET.into_iter().filter(|arg| !arg.contains("secret")).collect();
+    let (_running, summary) = started_with(&quiet);
+    let check = hairpin(&["config", "check"]).args(&quiet).output().expect("it is built");
+    let foreseen = String::from_utf8_lossy(&check.stdout);
+    let list = |text: &str| {
+        let (_, list) = text.split_once("Not for production").expect("loopback has no quotas");
+        list.trim().to_owned()
+    };
+    assert!(list(&summary).contains("--static-auth-secret SECRET"), "{summary}");
+    assert_eq!(list(&summary), list(&foreseen));
 }
 
 fn signal(child: &Child, signal: rustix::process::Signal) {
@@ -58,6 +76,11 @@ fn a_newcomer_reads_what_listens_where_and_no_secret() {
     for wanted in ["STUN/TURN over UDP", "127.0.0.1:", "peers see", "http://localhost:"] {
         assert!(summary.contains(wanted), "{wanted:?} is missing in:\n{summary}");
     }
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux has it");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let hard = files.and_then(|line| line.split_whitespace().nth(1)).expect("soft, then hard");
+    let raised = format!("open files            {hard} at most");
+    assert!(summary.contains(&raised), "{raised:?} is missing in:\n{summary}");
     assert!(!summary.contains("north-star"), "{summary}");
 }
 
@@ -174,7 +197,16 @@ fn config_check_prints_what_is_in_force_and_no_secret() {
         .expect("the command is built");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for wanted in ["example.org", "60000", "HAIRPIN_MAX_PORT", "(redacted)"] {
+    for wanted in [
+        "example.org",
+        "60000",
+        "HAIRPIN_MAX_PORT",
+        "(redacted)",
+        "peers see             ",
+        "0.0.0.0:443 where it may be bound",
+        "Not for production as it is:",
+        "--user-quota 20",
+    ] {
         assert!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
     }
     assert!(!text.contains("north-star") && !text.contains("opensesame"), "{text}");
