@@ -9,6 +9,7 @@ mod netns;
 mod person;
 mod scenarios;
 mod server;
+mod snippets;
 
 use std::io::Write as _;
 use std::time::Duration;
