@@ -1,6 +1,7 @@
 //! The command as a person meets it: flags, signals, exit codes.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -109,8 +110,17 @@ fn sighup_and_its_like_are_harmless_from_the_start_to_the_end() {
     let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
     let mut running = Running(child);
-    // Opening it waits for the reader.
-    let file = std::fs::File::options().write(true).open(&fifo).expect("it was made");
+    // Without waiting it opens as soon as there is a reader.
+    let patience = Instant::now() + super::wire::PATIENCE;
+    let mut writer = std::fs::File::options();
+    writer.write(true).custom_flags(libc::O_NONBLOCK);
+    let file = loop {
+        match writer.open(&fifo) {
+            Ok(file) => break file,
+            Err(error) => assert!(Instant::now() < patience, "it does not read its file: {error}"),
+        }
+        std::thread::yield_now();
+    };
     for kind in [Signal::HUP, Signal::USR1, Signal::USR2] {
         signal(&running.0, kind);
     }
