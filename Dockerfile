@@ -27,7 +27,7 @@ COPY --from=build /out/hairpin /usr/local/bin/hairpin
 # in its own networks. Elsewhere hairpin goes on without 443 and says so.
 USER 65532:65532
 # TURN and STUN, the same for networks that let only 443 out, and HTTP. Not exposed: metrics and
-# health on 9090, which listens on loopback.
+# health on 9478, which listens on loopback.
 EXPOSE 3478/udp 3478/tcp 443/udp 443/tcp 8080/tcp
 HEALTHCHECK --interval=15s --timeout=3s --start-period=5s --retries=3 \
     CMD ["/usr/local/bin/hairpin", "healthcheck"]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use hairpin_config::RelaySettings;
+use hairpin_config::{BindHost, RelayAddress, RelaySettings};
 use hairpin_turn::{Family, OwnAddresses};
 
 use crate::error::StartError;
@@ -51,6 +51,29 @@ pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartE
         }
     }
     Ok(ips)
+}
+
+/// What [`relay_ips`] will say that peers see, without asking a name server: addresses, and what is said of names.
+pub(crate) fn foreseen_relay(settings: &RelaySettings) -> (Vec<IpAddr>, Vec<String>) {
+    if settings.addresses.is_empty() {
+        let found = [Family::V4, Family::V6].into_iter().filter_map(net::detect_relay_ip);
+        return (found.collect(), Vec::new());
+    }
+    let mut named = Vec::new();
+    let mut seen = Vec::new();
+    for RelayAddress { bind, advertised } in &settings.addresses {
+        match bind {
+            BindHost::Ip(ip) if ip.is_unspecified() => {
+                seen.extend(advertised.or_else(|| net::detect_relay_ip(Family::of(*ip))));
+            }
+            BindHost::Ip(ip) => seen.push(advertised.unwrap_or(*ip)),
+            BindHost::Name(name) => match advertised {
+                Some(ip) => seen.push(*ip),
+                None => named.push(format!("{name}, resolved at the start")),
+            },
+        }
+    }
+    (seen, named)
 }
 
 /// What the relay must not take for ordinary peers.

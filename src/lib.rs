@@ -53,11 +53,13 @@ pub use limits::raise_open_files_limit;
 pub use listen::Listeners;
 pub use metrics::Stats;
 pub use server::Server;
+pub use summary::preview;
 
 // What a configuration is made of.
 pub use hairpin_config::{
     AllowedOrigins, BindHost, Config, ConfigError, ConfigErrors, Host, HttpSettings, IceSettings,
-    IceUrl, ListenSettings, Listener, LogLevel, Origin, Protocol, RelayAddress, RelaySettings,
+    IceUrl, ListenSettings, Listener, ListenerSettings, LogLevel, Origin, Protocol, RelayAddress,
+    RelaySettings,
 };
 pub use hairpin_signaling::{Config as SignalingConfig, Rate};
 pub use hairpin_stun::Key;

@@ -53,7 +53,9 @@ impl Listeners {
         for listener in config.listen.turn_sockets() {
             let host = &listener.host;
             let ips = net::resolve(host);
-            for ip in ips.map_err(|error| StartError::unresolved(host, "listening-ip", error))? {
+            for ip in
+                ips.map_err(|error| StartError::unresolved(host, listener.settings.host, error))?
+            {
                 listeners.bind_turn(listener, ip, workers, &mut unserved)?;
             }
         }
@@ -86,7 +88,11 @@ impl Listeners {
         let what = format!("{protocol} {address}");
         match bound {
             Err(source) if listener.required => {
-                Err(StartError::Bind { what, setting: "listening-port", source })
+                let setting = match source.kind() {
+                    io::ErrorKind::AddrNotAvailable => listener.settings.host,
+                    _ => listener.settings.port,
+                };
+                Err(StartError::Bind { what, setting, source })
             }
             Err(error) => {
                 unserved.push(what, &error);

@@ -1,12 +1,13 @@
 //! The `hairpin` command: flags, environment and file in, a server out, until a signal ends it.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use hairpin::{Listeners, Server, StartError};
-use hairpin_config::{Command, Config, Layers, LogLevel};
+use hairpin_config::{Command, Config, Layers, LogLevel, Resolved};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// glibc's allocator would keep what ten thousand clients have used when they have gone, and its arenas make threads
@@ -30,28 +31,33 @@ fn main() -> ExitCode {
         }
         Err(exit) => return fail(&exit.text, exit.code),
     };
-    let (Command::Run(layers) | Command::ConfigCheck(layers) | Command::Healthcheck(layers)) =
-        command.clone();
-    let layers = match merge(layers) {
-        Ok(layers) => layers,
-        Err(failure) => return fail(&failure, BAD_CONFIGURATION),
-    };
-    let resolved = match layers.resolve() {
-        Ok(resolved) => resolved,
-        Err(errors) => return fail(&errors.to_string(), BAD_CONFIGURATION),
-    };
-    let done = match command {
-        Command::ConfigCheck(_) => {
-            print(&resolved.describe());
+    match carry_out(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((failure, code)) => fail(&failure, code),
+    }
+}
+
+/// What went wrong, and the exit code for it.
+fn carry_out(command: Command) -> Result<(), (Failure, u8)> {
+    let broken = |failure| (failure, 1);
+    match command {
+        Command::ConfigCheck(layers) => {
+            let resolved = resolve(layers)?;
+            print(&format!("{}\n{}", resolved.describe(), hairpin::preview(&resolved.config)));
             Ok(())
         }
-        Command::Healthcheck(_) => healthcheck(&resolved.config),
-        Command::Run(_) => run(resolved.config),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => fail(&failure, 1),
+        Command::Healthcheck(layers) => healthcheck(&resolve(layers)?.config).map_err(broken),
+        Command::Run(layers) => {
+            // First of all, for reading settings can take as long as a disk.
+            let life = Life::begin().map_err(broken)?;
+            life.run(resolve(layers)?.config).map_err(broken)
+        }
     }
+}
+
+fn resolve(layers: Layers) -> Result<Resolved, (Failure, u8)> {
+    let layers = merge(layers).map_err(|failure| (failure, BAD_CONFIGURATION))?;
+    layers.resolve().map_err(|errors| (errors.to_string(), BAD_CONFIGURATION))
 }
 
 /// Adds the environment, and the file that flags or environment name.
@@ -68,28 +74,71 @@ fn merge(mut layers: Layers) -> Result<Layers, Failure> {
     }
     if let Some(path) = layers.config_file() {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            format!("config = {name:?}: cannot be read ({error}); give the path of a TOML file")
-        })?;
+        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&name, &error))?;
         layers.file(&name, &text);
     }
     Ok(layers)
 }
 
-fn run(config: Config) -> Result<(), Failure> {
-    start_log(config.log_level);
-    if let Err(error) = hairpin::raise_open_files_limit() {
-        tracing::warn!(%error, "cannot raise the limit on open files");
+fn unreadable(name: &str, error: &std::io::Error) -> Failure {
+    let remedy = match error.kind() {
+        ErrorKind::PermissionDenied => "let the user that hairpin runs as read it",
+        ErrorKind::NotFound => "give the path of a TOML file that exists",
+        _ => "give the path of a TOML file",
+    };
+    format!("config = {name:?}: cannot be read ({error}); {remedy}")
+}
+
+/// A process that serves, from its first moment.
+struct Life {
+    runtime: Runtime,
+    hangup: Signal,
+    user_defined_2: Signal,
+}
+
+impl Life {
+    /// From here on the signals that hooks for certificates and logs send end nothing. SIGUSR1 is for programs that
+    /// open their log anew; ours is standard error.
+    fn begin() -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| format!("cannot start a runtime: {error}"))?;
+        let inside = runtime.enter();
+        // Once asked for, a signal stays harmless, whether somebody listens or not.
+        let _ignored = listen(SignalKind::user_defined1())?;
+        let hangup = listen(SignalKind::hangup())?;
+        let user_defined_2 = listen(SignalKind::user_defined2())?;
+        drop(inside);
+        Ok(Self { runtime, hangup, user_defined_2 })
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start a runtime: {error}"))?;
-    runtime.block_on(serve(config))
+
+    fn run(self, config: Config) -> Result<(), Failure> {
+        start_log(config.log_level);
+        if let Err(error) = hairpin::raise_open_files_limit() {
+            tracing::warn!(%error, "cannot raise the limit on open files");
+        }
+        self.runtime.spawn(say_what_reloads(self.hangup, self.user_defined_2));
+        self.runtime.block_on(serve(config))
+    }
+}
+
+/// Tells whoever sends SIGHUP or SIGUSR2 what they do here.
+async fn say_what_reloads(mut hangup: Signal, mut user_defined_2: Signal) {
+    loop {
+        let name = tokio::select! {
+            _ = hangup.recv() => "SIGHUP",
+            _ = user_defined_2.recv() => "SIGUSR2",
+        };
+        tracing::warn!("{name}: settings are read at the start alone; restart to apply new ones");
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
     let (mut interrupt, mut terminate) =
         (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let server = start(config).map_err(|error| error.to_string())?;
@@ -175,4 +224,16 @@ fn print(text: &str) {
 fn fail(text: &str, code: u8) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_not_called_wrong() {
+        let failure = unreadable("/etc/hairpin.toml", &ErrorKind::PermissionDenied.into());
+        assert!(failure.contains("/etc/hairpin.toml") && failure.contains("user"), "{failure}");
+        assert!(!failure.contains("TOML file"), "{failure}");
+    }
 }

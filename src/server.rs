@@ -68,14 +68,13 @@ impl Server {
     /// # Errors
     /// Everything that is wrong with the configuration, by the names of its settings, or what the system refuses.
     /// Nothing is left running then.
-    pub fn start(mut config: Config, mut listeners: Listeners) -> Result<Self, StartError> {
+    pub fn start(config: Config, mut listeners: Listeners) -> Result<Self, StartError> {
         config.check().map_err(StartError::Config)?;
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(StartError::NoRuntime);
         }
         let notes =
             config.warnings().into_iter().chain(std::mem::take(&mut listeners.notes)).collect();
-        ensure_secret(&mut config);
         let base = Base {
             clock: Clock::start(),
             metrics: Arc::new(Metrics::new(worker_count(config.workers))),
@@ -106,6 +105,8 @@ impl Server {
         config.listen.http.clone_from(&addresses.http);
         config.listen.admin = addresses.admin;
         let insecure = config.insecure_defaults();
+        // After that, for a secret made here is one of the things to be told.
+        ensure_secret(&mut config);
 
         let relay = start_relay(&config, relay_ips, udp, &addresses, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));

@@ -3,28 +3,99 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use hairpin_config::Insecurity;
+use hairpin_config::{BindHost, Config, Insecurity, Listener, Protocol};
 
-use crate::Addresses;
+use crate::addresses::{Addresses, foreseen_relay};
+use crate::limits::open_files_limit;
 
 /// The start-up summary, some lines of plain text.
 pub(crate) fn summary(addresses: &Addresses, notes: &[String], insecure: &[Insecurity]) -> String {
-    let mut text = format!("hairpin {}\n\n", env!("CARGO_PKG_VERSION"));
-    let mut line = |name: &str, value: String| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {name:<22}{value}");
+    let http = addresses.http.first().or(addresses.turn_tcp.first());
+    let lines = Lines {
+        turn_udp: strings(&addresses.turn_udp),
+        turn_tcp: strings(&addresses.turn_tcp),
+        http: strings(&addresses.http),
+        admin: strings(addresses.admin.as_slice()),
+        relay: strings(&addresses.relay),
+        url: http.map(|http| url(*http, &addresses.relay)),
     };
-    line("STUN/TURN over UDP", list(&addresses.turn_udp));
-    line("STUN/TURN over TCP", list(&addresses.turn_tcp));
-    line("HTTP and WebSocket", list(&addresses.http));
-    line("metrics and health", list(addresses.admin.as_slice()));
-    line("peers see", list(&addresses.relay));
-    if let Some(url) = url(addresses) {
-        line("open", url);
-    }
+    let mut text = lines.text();
     for note in notes {
         let _ = write!(text, "\nNote: {note}\n");
     }
+    text + &warnings(insecure)
+}
+
+/// What the summary will be under these settings, as far as that can be known without binding anything or asking a
+/// name server: `hairpin config check` prints it. Its notes are [`Config::warnings`].
+pub fn preview(config: &Config) -> String {
+    let listeners = |protocol: Protocol| {
+        let sockets = config.listen.turn_sockets();
+        sockets.filter(|listener| listener.protocol == protocol).map(foreseen).collect()
+    };
+    let (seen, named) = foreseen_relay(&config.relay);
+    let turn_tcp = config.listen.turn_sockets().find_map(|listener| match listener.host {
+        BindHost::Ip(ip) if listener.protocol == Protocol::Tcp => {
+            Some(SocketAddr::new(ip, listener.port))
+        }
+        _ => None,
+    });
+    let http = config.listen.http.first().copied().or(turn_tcp);
+    let lines = Lines {
+        turn_udp: listeners(Protocol::Udp),
+        turn_tcp: listeners(Protocol::Tcp),
+        http: strings(&config.listen.http),
+        admin: strings(config.listen.admin.as_slice()),
+        url: http.map(|http| url(http, &seen)),
+        relay: strings(&seen).into_iter().chain(named).collect(),
+    };
+    lines.text() + &warnings(&config.insecure_defaults())
+}
+
+fn foreseen(listener: &Listener) -> String {
+    let Listener { host, port, required, .. } = listener;
+    let address = match host {
+        BindHost::Ip(ip) => SocketAddr::new(*ip, *port).to_string(),
+        BindHost::Name(name) => format!("{name}:{port}"),
+    };
+    if *required { address } else { address + " where it may be bound" }
+}
+
+/// What is where.
+struct Lines {
+    turn_udp: Vec<String>,
+    turn_tcp: Vec<String>,
+    http: Vec<String>,
+    admin: Vec<String>,
+    relay: Vec<String>,
+    url: Option<String>,
+}
+
+impl Lines {
+    fn text(&self) -> String {
+        let mut text = format!("hairpin {}\n\n", env!("CARGO_PKG_VERSION"));
+        let mut line = |name: &str, value: &str| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {name:<22}{value}");
+        };
+        line("STUN/TURN over UDP", &list(&self.turn_udp));
+        line("STUN/TURN over TCP", &list(&self.turn_tcp));
+        line("HTTP and WebSocket", &list(&self.http));
+        line("metrics and health", &list(&self.admin));
+        line("peers see", &list(&self.relay));
+        match open_files_limit() {
+            Some(limit) => line("open files", &format!("{limit} at most")),
+            None => line("open files", "no limit"),
+        }
+        if let Some(url) = &self.url {
+            line("open", url);
+        }
+        text
+    }
+}
+
+fn warnings(insecure: &[Insecurity]) -> String {
+    let mut text = String::new();
     if !insecure.is_empty() {
         text.push_str("\nNot for production as it is:\n");
         for Insecurity { what, fix } in insecure {
@@ -34,26 +105,26 @@ pub(crate) fn summary(addresses: &Addresses, notes: &[String], insecure: &[Insec
     text
 }
 
-fn list<T: ToString>(items: &[T]) -> String {
-    match items {
-        [] => "off".to_owned(),
-        _ => items.iter().map(T::to_string).collect::<Vec<_>>().join(", "),
-    }
+fn strings<T: ToString>(items: &[T]) -> Vec<String> {
+    items.iter().map(T::to_string).collect()
+}
+
+fn list(items: &[String]) -> String {
+    if items.is_empty() { "off".to_owned() } else { items.join(", ") }
 }
 
 /// Where a browser on this machine finds the page: as localhost, which counts as secure and so may use the camera.
-fn url(addresses: &Addresses) -> Option<String> {
-    let http = addresses.http.first().or(addresses.turn_tcp.first())?;
+fn url(http: SocketAddr, relay: &[IpAddr]) -> String {
     let host = match http.ip() {
         ip if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
     let url = format!("http://{host}:{}", http.port());
-    let elsewhere = addresses.relay.iter().find(|ip| **ip != IpAddr::from(Ipv4Addr::LOCALHOST));
+    let elsewhere = relay.iter().find(|ip| **ip != IpAddr::from(Ipv4Addr::LOCALHOST));
     match elsewhere.filter(|_| http.ip().is_unspecified()) {
-        Some(ip) => Some(format!("{url} (others: http://{})", SocketAddr::new(*ip, http.port()))),
-        None => Some(url),
+        Some(ip) => format!("{url} (others: http://{})", SocketAddr::new(*ip, http.port())),
+        None => url,
     }
 }
 
@@ -81,10 +152,35 @@ mod tests {
             "peers see             192.0.2.7",
             "http://localhost:8080 (others: http://192.0.2.7:8080)",
             "metrics and health    off",
+            "open files            ",
             "443 is not served",
             "--user-quota 20",
         ] {
             assert!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
         }
+    }
+
+    #[test]
+    fn what_is_foreseen_needs_no_socket_and_no_name_server() {
+        let mut config = Config::default();
+        let name = BindHost::Name("fly-global-services".into());
+        config.listen.turn[0].host = name.clone();
+        let advertised = None;
+        config.relay.addresses = vec![hairpin_config::RelayAddress { bind: name, advertised }];
+        let text = preview(&config);
+        for wanted in [
+            "UDP    fly-global-services:3478, [::]:3478 where it may be bound, ",
+            "peers see             fly-global-services, resolved at the start",
+            "metrics and health    127.0.0.1:",
+            "open                  http://localhost:8080",
+            "--static-auth-secret SECRET",
+            "localhost alone",
+        ] {
+            assert!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
+        }
+        config.relay.addresses.clear();
+        let detected = foreseen_relay(&config.relay).0;
+        assert!(!detected.is_empty());
+        assert!(preview(&config).contains(&list(&strings(&detected))));
     }
 }

@@ -8,6 +8,8 @@ mod browser;
 mod conformance;
 /// Dockerfile and fly.toml, as far as they can be checked without an engine or an account.
 mod deployment;
+/// The documentation's snippets, as a reader pastes them.
+mod documentation;
 /// HTTP, WebSockets and metrics over real sockets.
 mod http;
 /// Other people's clients and servers.

@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 
-use crate::error::{ConfigError, Invalid, Source};
+use crate::error::Source;
 use crate::layers::Layers;
 use crate::setting::{AnySetting, Arity};
 use crate::settings::GROUPS;
+use crate::strays::complaints;
 
 /// What the command line asks for, with the settings its flags give.
 #[derive(Clone, Debug)]
@@ -33,7 +34,8 @@ pub struct Exit {
 impl Command {
     /// Understands a command line, the program's name first.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, Exit> {
-        let matches = command().try_get_matches_from(args).map_err(|error| exit(&error))?;
+        let args: Vec<OsString> = args.into_iter().collect();
+        let matches = command().try_get_matches_from(&args).map_err(|error| exit(&error, &args))?;
         let mut layers = Layers::default();
         let mut path = Vec::new();
         let mut level = Some(&matches);
@@ -47,6 +49,7 @@ impl Command {
         Ok(match path.as_slice() {
             ["config", "check"] => Self::ConfigCheck(layers),
             ["healthcheck"] => Self::Healthcheck(layers),
+            ["version"] => return Err(Exit { text: command().render_version(), code: 0 }),
             _ => Self::Run(layers),
         })
     }
@@ -70,10 +73,10 @@ fn command() -> clap::Command {
         .after_help(AFTER_HELP)
         .bin_name("hairpin")
         .next_line_help(true)
-        .disable_help_subcommand(true)
         .args(flags())
         .subcommand(config)
         .subcommand(healthcheck)
+        .subcommand(clap::Command::new("version").about("Print the version"))
 }
 
 const AFTER_HELP: &str = "\
@@ -124,7 +127,7 @@ fn take_flags(matches: &ArgMatches, layers: &mut Layers) {
 }
 
 /// Clap's complaints quote what was typed, which may be a secret out of place; ours name flags only.
-fn exit(error: &clap::Error) -> Exit {
+fn exit(error: &clap::Error, args: &[OsString]) -> Exit {
     let argument = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
         .iter()
         .find_map(|kind| error.get(*kind))
@@ -136,7 +139,7 @@ fn exit(error: &clap::Error) -> Exit {
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             return Exit { text: error.to_string(), code: 0 };
         }
-        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => unknown(&argument),
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => complaints(args),
         ErrorKind::InvalidValue => format!("{argument}: has no value; give one after it"),
         kind => {
             let problem = kind.as_str().unwrap_or("the command line cannot be understood");
@@ -144,17 +147,4 @@ fn exit(error: &clap::Error) -> Exit {
         }
     };
     Exit { text: format!("{complaint}\nhairpin --help lists every flag\n"), code: 2 }
-}
-
-fn unknown(argument: &str) -> String {
-    let flag = argument.split('=').next().unwrap_or_default();
-    let is_name =
-        |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if !flag.strip_prefix("--").is_some_and(is_name) {
-        return "an argument is neither a flag nor a command (it is not shown: it may be part of a \
-                secret); quote values that hold spaces"
-            .to_owned();
-    }
-    let bad = Invalid::unknown(flag, |setting| format!("--{}", setting.name));
-    ConfigError::new(flag, None, Source::Flag(flag.to_owned()), bad).to_string()
 }

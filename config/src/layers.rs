@@ -66,7 +66,12 @@ impl Layers {
     pub fn environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         for (variable, value) in variables {
             let Some(name) = variable.strip_prefix("HAIRPIN_") else { continue };
-            if set_by_kubernetes(name) {
+            if set_by_kubernetes(name, &value) {
+                continue;
+            }
+            if name == "PORT" {
+                let source = Source::Environment(variable.clone());
+                self.errors.push(ConfigError::new(&variable, None, source, which_port()));
                 continue;
             }
             let setting = crate::settings().find(|setting| setting.variable() == variable);
@@ -106,7 +111,15 @@ impl Layers {
 
 /// Kubernetes gives every container `<SERVICE>_SERVICE_HOST`, `<SERVICE>_PORT` and their like for each
 /// service of its namespace, so one called "hairpin" would look like misspelt settings of ours.
-/// No setting begins with these words.
-fn set_by_kubernetes(name: &str) -> bool {
-    name.starts_with("SERVICE_") || name == "PORT" || name.starts_with("PORT_")
+/// No setting begins with these words. `HAIRPIN_PORT` alone is also what a person tries who wants
+/// another port; Kubernetes' value is a URL.
+fn set_by_kubernetes(name: &str, value: &str) -> bool {
+    let is_url = || ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    name.starts_with("SERVICE_") || name.starts_with("PORT_") || name == "PORT" && is_url()
+}
+
+fn which_port() -> Invalid {
+    let fix = "set HAIRPIN_HTTP_LISTEN=[::]:PORT for the page and WebSockets, or \
+               HAIRPIN_LISTENING_PORT for TURN and everything over TCP";
+    Invalid::new("there is no such setting", fix)
 }

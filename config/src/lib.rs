@@ -25,6 +25,7 @@ mod report;
 mod resolve;
 mod setting;
 mod settings;
+mod strays;
 mod text;
 mod types;
 

@@ -103,7 +103,7 @@ const ANY_ORIGIN: Insecurity = Insecurity {
     fix: "--allowed-origin https://your.site",
 };
 const NO_TLS: Insecurity = Insecurity {
-    what: "HTTP is without TLS: browsers give such pages no camera, and others can read along",
+    what: "HTTP is without TLS: browsers give such pages a camera on localhost alone, and others can read along",
     fix: "--http-listen 127.0.0.1:8080, behind a proxy that ends TLS",
 };
 const NO_QUOTAS: Insecurity = Insecurity {
@@ -116,5 +116,5 @@ const DETECTED_ADDRESS: Insecurity = Insecurity {
 };
 const PUBLIC_ADMIN: Insecurity = Insecurity {
     what: "metrics are served beyond this machine",
-    fix: "--admin-listen 127.0.0.1:9090",
+    fix: "--admin-listen 127.0.0.1:9478",
 };

@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::ice_url::IceUrl;
 use crate::layers::Layers;
 use crate::origin::AllowedOrigins;
+use crate::settings::sockets::{LISTENING_IP, LISTENING_PORT};
 
 /// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
 ///
@@ -94,12 +95,35 @@ pub struct Listener {
     /// Whether failing to bind it ends the start. `false` for what nobody asked for by name: port 443,
     /// which may need a privilege or be taken, and IPv6, which the kernel may lack.
     pub required: bool,
+    /// The settings it came from.
+    pub settings: ListenerSettings,
+}
+
+/// By which names a complaint about a [`Listener`] calls what was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerSettings {
+    /// The setting of its address: `listening-ip` or `udp-listening-ip`.
+    pub host: &'static str,
+    /// The setting of its port: `listening-port` or `alt-listening-port`.
+    pub port: &'static str,
+}
+
+impl Default for ListenerSettings {
+    fn default() -> Self {
+        Self { host: LISTENING_IP.name, port: LISTENING_PORT.name }
+    }
 }
 
 impl Listener {
     /// A socket at this address, without which there is no start.
     pub fn at(protocol: Protocol, address: SocketAddr) -> Self {
-        Self { protocol, host: BindHost::Ip(address.ip()), port: address.port(), required: true }
+        Self {
+            protocol,
+            host: BindHost::Ip(address.ip()),
+            port: address.port(),
+            required: true,
+            settings: ListenerSettings::default(),
+        }
     }
 }
 

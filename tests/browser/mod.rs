@@ -1,7 +1,7 @@
 //! Real browsers on the demo page: Chromiums in network namespaces, behind NATs, with the `hairpin` binary on the wan between them.
 //!
-//! The machine has to permit network namespaces (root, or `CAP_SYS_ADMIN` and `CAP_NET_ADMIN`); where it does not, each test says so,
-//! notes it in the file `SKIPPED_TESTS` names, and passes. With `UPDATE_SCREENSHOTS=1` the pictures in docs/ are taken anew.
+//! The machine has to permit network namespaces (root, or a user namespace: `tests/run` makes one); where it does not, each test says so
+//! and notes it in the file `SKIPPED_TESTS` names, by which `tests/run` counts it as skipped. With `UPDATE_SCREENSHOTS=1` the pictures in docs/ are taken anew.
 
 mod cdp;
 mod counters;
@@ -9,6 +9,7 @@ mod netns;
 mod person;
 mod scenarios;
 mod server;
+mod snippets;
 
 use std::io::Write as _;
 use std::time::Duration;

@@ -179,13 +179,7 @@ async fn a_server_that_comes_back_finds_its_people_again() {
 #[tokio::test]
 async fn a_secure_page_sends_camera_and_microphone() {
     let Some(mut world) = World::new().await else { return };
-    // Chromium's own fake camera and its consent; the flag stands for the https a real deployment has.
-    let secure = format!(
-        "--unsafely-treat-insecure-origin-as-secure={}",
-        world.server.page().trim_end_matches('/')
-    );
-    let (mut ada, mut bob) =
-        two_in_the_open(&mut world, &[&secure, "--use-fake-ui-for-media-stream"]).await;
+    let (mut ada, mut bob) = two_on_secure_pages(&mut world).await;
     find_each_other(&mut ada, &mut bob).await;
     ada.sees_video(FRAMES).await;
     bob.sees_video(FRAMES).await;
@@ -209,6 +203,14 @@ async fn two_behind_nats(world: &mut World) -> (Person, Person) {
     let page = world.server.page();
     let (one, two) = (world.network.natted_client(1), world.network.natted_client(2));
     (Person::arrive(&one, &page, &[]).await, Person::arrive(&two, &page, &[]).await)
+}
+
+/// Chromium's own fake camera and its consent; the flag stands for the https a real deployment has.
+pub(super) async fn two_on_secure_pages(world: &mut World) -> (Person, Person) {
+    let page = world.server.page();
+    let origin = page.trim_end_matches('/');
+    let secure = format!("--unsafely-treat-insecure-origin-as-secure={origin}");
+    two_in_the_open(world, &[&secure, "--use-fake-ui-for-media-stream"]).await
 }
 
 async fn two_in_the_open(world: &mut World, flags: &[&str]) -> (Person, Person) {

@@ -66,7 +66,7 @@ impl Server {
 
     /// The admin listener is on loopback, so the connection starts inside the server's namespace.
     fn get(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = self.host.connect(([127, 0, 0, 1], 9090).into()).ok()?;
+        let mut stream = self.host.connect(([127, 0, 0, 1], 9478).into()).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
         let mut answer = String::new();
@@ -102,7 +102,7 @@ fn spawn(host: &Host) -> Child {
             "--http-listen",
             "0.0.0.0:8080",
             "--admin-listen",
-            "127.0.0.1:9090",
+            "127.0.0.1:9478",
         ])
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file can be shared"))

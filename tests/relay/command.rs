@@ -1,6 +1,7 @@
 //! The command as a person meets it: flags, signals, exit codes.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,9 +33,13 @@ const QUIET: [&str; 8] = [
     "--workers=2",
 ];
 
-/// Starts the command and reads its summary up to the last section.
 fn started() -> (Running, String) {
-    let mut child = hairpin(&QUIET).spawn().expect("the command is built");
+    started_with(&QUIET)
+}
+
+/// Starts the command and reads its summary, which is written at once.
+fn started_with(args: &[&str]) -> (Running, String) {
+    let mut child = hairpin(args).spawn().expect("the command is built");
     let mut stdout = child.stdout.take().expect("it is piped");
     let running = Running(child);
     let mut summary = String::new();
@@ -45,6 +50,20 @@ fn started() -> (Running, String) {
         summary.push_str(std::str::from_utf8(&chunk[..length]).expect("the summary is text"));
     }
     (running, summary)
+}
+
+#[test]
+fn a_secret_made_at_the_start_is_told_and_config_check_tells_it_too() {
+    let quiet: Vec<_> = QUIET.into_iter().filter(|arg| !arg.contains("secret")).collect();
+    let (_running, summary) = started_with(&quiet);
+    let check = hairpin(&["config", "check"]).args(&quiet).output().expect("it is built");
+    let foreseen = String::from_utf8_lossy(&check.stdout);
+    let list = |text: &str| {
+        let (_, list) = text.split_once("Not for production").expect("loopback has no quotas");
+        list.trim().to_owned()
+    };
+    assert!(list(&summary).contains("--static-auth-secret SECRET"), "{summary}");
+    assert_eq!(list(&summary), list(&foreseen));
 }
 
 fn signal(child: &Child, signal: rustix::process::Signal) {
@@ -58,6 +77,11 @@ fn a_newcomer_reads_what_listens_where_and_no_secret() {
     for wanted in ["STUN/TURN over UDP", "127.0.0.1:", "peers see", "http://localhost:"] {
         assert!(summary.contains(wanted), "{wanted:?} is missing in:\n{summary}");
     }
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux has it");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let hard = files.and_then(|line| line.split_whitespace().nth(1)).expect("soft, then hard");
+    let raised = format!("open files            {hard} at most");
+    assert!(summary.contains(&raised), "{raised:?} is missing in:\n{summary}");
     assert!(!summary.contains("north-star"), "{summary}");
 }
 
@@ -73,6 +97,48 @@ fn sigterm_and_sigint_stop_it_cleanly_and_in_time() {
     }
 }
 
+/// What certbot's and logrotate's hooks send. It must be harmless however early it comes, so the process is held where
+/// it reads its file: before anything is bound.
+#[test]
+fn sighup_and_its_like_are_harmless_from_the_start_to_the_end() {
+    use rustix::process::Signal;
+    let folder = tempfile::tempdir().expect("there is room for files");
+    let fifo = folder.path().join("hairpin.toml");
+    let made = Command::new("mkfifo").arg(&fifo).status().expect("coreutils are there");
+    assert!(made.success());
+    let mut child = hairpin(&QUIET).arg("--config").arg(&fifo).spawn().expect("it is built");
+    let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut running = Running(child);
+    // Without waiting it opens as soon as there is a reader.
+    let patience = Instant::now() + super::wire::PATIENCE;
+    let mut writer = std::fs::File::options();
+    writer.write(true).custom_flags(libc::O_NONBLOCK);
+    let file = loop {
+        match writer.open(&fifo) {
+            Ok(file) => break file,
+            Err(error) => assert!(Instant::now() < patience, "it does not read its file: {error}"),
+        }
+        std::thread::yield_now();
+    };
+    for kind in [Signal::HUP, Signal::USR1, Signal::USR2] {
+        signal(&running.0, kind);
+    }
+    drop(file);
+    let summary = stdout.lines().map_while(Result::ok).find(|line| line.contains("open "));
+    assert!(summary.is_some(), "it has ended: {:?}", running.0.wait());
+
+    signal(&running.0, Signal::HUP);
+    let mut said = stderr.lines().map_while(Result::ok).filter(|line| line.contains("SIG"));
+    let mut heard = [said.next(), said.next(), said.next()].map(Option::unwrap_or_default);
+    heard.sort_by_key(|line| line.contains("SIGUSR2"));
+    assert!(heard[0].contains("SIGHUP") && heard[1].contains("SIGHUP"), "{heard:?}");
+    assert!(heard[2].contains("SIGUSR2"), "{heard:?}");
+    assert!(heard.iter().all(|line| line.contains("restart")), "{heard:?}");
+    signal(&running.0, Signal::TERM);
+    assert!(running.0.wait().expect("it ends").success());
+}
+
 #[test]
 fn a_busy_port_is_refused_with_the_fix() {
     let held = std::net::UdpSocket::bind(super::loopback(0)).expect("loopback has free ports");
@@ -83,8 +149,28 @@ fn a_busy_port_is_refused_with_the_fix() {
         .expect("the command is built");
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{complaint}");
-    assert!(complaint.contains(&format!("udp 127.0.0.1:{port}")), "{complaint}");
+    assert!(
+        complaint.contains(&format!("udp 127.0.0.1:{port} (alt-listening-port)")),
+        "{complaint}"
+    );
     assert!(complaint.contains("stop the program that holds the port"), "{complaint}");
+}
+
+#[test]
+fn an_address_this_machine_lacks_is_refused_by_its_own_setting() {
+    let output = hairpin(&QUIET)
+        .args(["--udp-listening-ip", "192.0.2.77"])
+        .output()
+        .expect("the command is built");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("udp 192.0.2.77:0 (udp-listening-ip)"), "{complaint}");
+    let output = hairpin(&QUIET)
+        .args(["--udp-listening-ip", "nowhere.invalid"])
+        .output()
+        .expect("the command is built");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("udp-listening-ip = \"nowhere.invalid\""), "{complaint}");
 }
 
 #[test]
@@ -121,7 +207,16 @@ fn config_check_prints_what_is_in_force_and_no_secret() {
         .expect("the command is built");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for wanted in ["example.org", "60000", "HAIRPIN_MAX_PORT", "(redacted)"] {
+    for wanted in [
+        "example.org",
+        "60000",
+        "HAIRPIN_MAX_PORT",
+        "(redacted)",
+        "peers see             ",
+        "0.0.0.0:443 where it may be bound",
+        "Not for production as it is:",
+        "--user-quota 20",
+    ] {
         assert!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
     }
     assert!(!text.contains("north-star") && !text.contains("opensesame"), "{text}");

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::wire::{Client, PATIENCE, Wire, binding, http_get, mapped};
+use super::wire::{Client, PATIENCE, Wire, binding, http_get, mapped, receive_from};
 use super::{PASSWORD, USER, loopback};
 
 /// Held while the process's limit on open files is changed.
@@ -223,7 +223,7 @@ async fn stats_say_what_there_is_and_was() {
     client.permit(peer_address).await;
     client.send(peer_address, b"to the peer").await;
     let mut buffer = [0; 64];
-    let (length, _) = peer.recv_from(&mut buffer).await.expect("nothing refuses");
+    let (length, _) = receive_from(&peer, &mut buffer).await;
     peer.send_to(&buffer[..length], relayed).await.expect("loopback takes it");
     assert_eq!(client.data().await, (peer_address, b"to the peer".to_vec()));
     let mut users = Vec::new();

@@ -62,6 +62,25 @@ async fn counter_until(server: &Server, name: &str, enough: impl Fn(u64) -> bool
     waited.await.unwrap_or_else(|_| panic!("{name} never got there"))
 }
 
+/// So many consecutive ports that are free on loopback now, and that the system gives to nobody who does not ask for
+/// them by number. They are not held: another program may be as lucky, but hardly within a test.
+fn free_ports(count: u16) -> std::ops::RangeInclusive<u16> {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let range = range.expect("Linux says which ports it chooses from");
+    let mut bounds = range.split_whitespace().map(|bound| bound.parse::<u16>().expect("a port"));
+    let (first, last) = (bounds.next().expect("the first"), bounds.next().expect("the last"));
+    for _ in 0..10_000 {
+        let start = rand::random_range(10_000..=u16::MAX - count);
+        let ports = start..=start + (count - 1);
+        let is_ours = *ports.end() < first || start > last;
+        let is_free = |port| std::net::UdpSocket::bind(loopback(port)).is_ok();
+        if is_ours && ports.clone().all(is_free) {
+            return ports;
+        }
+    }
+    panic!("no {count} ports are free beside those the system chooses from, {first} to {last}");
+}
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }

@@ -81,6 +81,12 @@ impl Wire {
     }
 }
 
+/// What a peer's socket gets next.
+pub(super) async fn receive_from(socket: &UdpSocket, buffer: &mut [u8]) -> (usize, SocketAddr) {
+    let received = tokio::time::timeout(PATIENCE, socket.recv_from(buffer)).await;
+    received.expect("nothing came in time").expect("nothing refuses")
+}
+
 /// A client with credentials.
 pub(super) struct Client {
     pub(super) wire: Wire,

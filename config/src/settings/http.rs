@@ -23,7 +23,7 @@ pub(crate) const HTTP_LISTEN: Setting<SocketAddr, Many> =
 pub(crate) const ADMIN_LISTEN: Setting<SocketAddr, Optional> =
     Setting::optional("admin-listen", "IP:PORT", Parser::Text(socket_addr))
         .or_none()
-        .default("127.0.0.1:9090")
+        .default("127.0.0.1:9478")
         .help("Where metrics and health are served, or `none`");
 
 /// `None` is the word `*`.

@@ -10,7 +10,7 @@ use crate::parser::{Parser, bounded};
 use crate::reader::Reader;
 use crate::setting::{Group, Many, Optional, Setting};
 use crate::text::bind_host;
-use crate::types::{BindHost, Config, ListenSettings, Listener, Protocol};
+use crate::types::{BindHost, Config, ListenSettings, Listener, ListenerSettings, Protocol};
 
 pub(crate) const LISTENING_IP: Setting<BindHost, Many> =
     Setting::many("listening-ip", "HOST", Parser::Text(bind_host))
@@ -63,45 +63,64 @@ pub(crate) fn read(reader: &mut Reader) -> ListenSettings {
 }
 
 fn turn_listeners(reader: &mut Reader) -> Vec<Listener> {
-    let tcp_hosts = without_repetition(reader.get(&LISTENING_IP));
-    let udp_hosts = match without_repetition(reader.get(&UDP_LISTENING_IP)) {
-        own if own.is_empty() => tcp_hosts.clone(),
-        own => own,
+    let tcp =
+        Hosts { setting: LISTENING_IP.name, all: without_repetition(reader.get(&LISTENING_IP)) };
+    let udp = match without_repetition(reader.get(&UDP_LISTENING_IP)) {
+        own if own.is_empty() => tcp.clone(),
+        own => Hosts { setting: UDP_LISTENING_IP.name, all: own },
     };
     let ports = ports(reader);
     let mut listeners = Vec::new();
     if !reader.get(&NO_UDP) {
-        listeners.extend(each(Protocol::Udp, &udp_hosts, &ports));
+        listeners.extend(each(Protocol::Udp, &udp, &ports));
     }
     if !reader.get(&NO_TCP) {
-        listeners.extend(each(Protocol::Tcp, &tcp_hosts, &ports));
+        listeners.extend(each(Protocol::Tcp, &tcp, &ports));
     }
     without_repetition(listeners)
 }
 
-/// The ports, and whether each must be had.
-fn ports(reader: &mut Reader) -> Vec<(u16, bool)> {
+/// What to bind, and the setting that says so.
+#[derive(Clone)]
+struct Hosts {
+    setting: &'static str,
+    all: Vec<BindHost>,
+}
+
+/// A port, whether it must be had, and the setting that says so.
+struct Port {
+    setting: &'static str,
+    number: u16,
+    required: bool,
+}
+
+fn ports(reader: &mut Reader) -> Vec<Port> {
     let main = reader.get(&LISTENING_PORT);
     let alt = reader.get(&ALT_LISTENING_PORT);
-    let asked_for = reader.is_set(&ALT_LISTENING_PORT);
-    let mut ports = vec![(main, true)];
+    let required = reader.is_set(&ALT_LISTENING_PORT);
+    let mut ports = vec![Port { setting: LISTENING_PORT.name, number: main, required: true }];
     // Who lets the system choose wants to meet nobody else's port: not 443 either.
-    if let Some(alt) = alt.filter(|alt| (asked_for || main != 0) && (*alt != main || main == 0)) {
-        ports.push((alt, asked_for));
+    if let Some(number) = alt.filter(|alt| (required || main != 0) && (*alt != main || main == 0)) {
+        ports.push(Port { setting: ALT_LISTENING_PORT.name, number, required });
     }
     ports
 }
 
-fn each(protocol: Protocol, hosts: &[BindHost], ports: &[(u16, bool)]) -> Vec<Listener> {
+fn each(protocol: Protocol, hosts: &Hosts, ports: &[Port]) -> Vec<Listener> {
     // A kernel may lack IPv6; nobody asked for it by name.
     let everywhere = [(BindHost::ANY_V4, true), (BindHost::ANY_V6, false)];
-    let asked_for = hosts.iter().map(|host| (host.clone(), true));
-    let hosts: Vec<_> = if hosts.is_empty() { everywhere.into() } else { asked_for.collect() };
+    let asked_for = hosts.all.iter().map(|host| (host.clone(), true));
+    let all: Vec<_> = if hosts.all.is_empty() { everywhere.into() } else { asked_for.collect() };
     let mut listeners = Vec::new();
-    for (port, port_required) in ports {
-        for (host, host_required) in &hosts {
-            let required = *port_required && *host_required;
-            listeners.push(Listener { protocol, host: host.clone(), port: *port, required });
+    for port in ports {
+        for (host, host_required) in &all {
+            listeners.push(Listener {
+                protocol,
+                host: host.clone(),
+                port: port.number,
+                required: port.required && *host_required,
+                settings: ListenerSettings { host: hosts.setting, port: port.setting },
+            });
         }
     }
     listeners

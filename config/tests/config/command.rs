@@ -62,8 +62,62 @@ fn what_is_no_flag_is_refused() {
     );
     assert_eq!(complaint(&["--realm"]), "--realm <TEXT>: has no value; give one after it");
     assert!(complaint(&["serve"]).starts_with("an argument is neither a flag nor a command"));
-    assert!(complaint(&["-x"]).starts_with("an argument is neither a flag nor a command"));
+    assert!(complaint(&["-5"]).starts_with("an argument is neither a flag nor a command"));
     assert!(complaint(&["config", "chekc"]).starts_with("an argument is neither a flag"));
+}
+
+#[test]
+fn everything_that_is_no_flag_is_refused_at_once() {
+    let text = parse(&[
+        "--min-prt",
+        "5000",
+        "--realm",
+        "--x",
+        "--max-prt=6000",
+        "config",
+        "check",
+        "--relm",
+        "secret",
+    ])
+    .unwrap_err()
+    .text;
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    for (line, wanted) in lines.iter().zip(["--min-port?", "--max-port?", "--realm?", "--help"]) {
+        assert!(line.contains(wanted), "{text}");
+    }
+    assert!(!text.contains("5000") && !text.contains("secret"), "{text}");
+    let text = parse(&["stray", "--realm", "x", "strays", "--relm"]).unwrap_err().text;
+    assert_eq!(text.matches("neither a flag nor a command").count(), 1, "{text}");
+    assert!(text.contains("--realm?") && !text.contains("stray"), "{text}");
+}
+
+#[test]
+fn short_flags_and_single_hyphens_are_told_the_long_flag() {
+    for (args, wanted) in [
+        (&["-p", "1"][..], "--listening-port?"),
+        (&["-c", "x"], "--config?"),
+        (&["-X", "203.0.113.7"], "--external-ip?"),
+        (&["-v"], "--log-level debug?"),
+        (&["-y"], "no short flags"),
+        (&["-realm", "x"], "did you mean --realm?"),
+        (&["healthcheck", "-L", "127.0.0.1"], "--listening-ip?"),
+    ] {
+        let Exit { text, code } = parse(args).unwrap_err();
+        assert_eq!(code, 2);
+        assert!(text.contains(wanted), "{args:?}: {text}");
+        assert_eq!(text.lines().count(), 2, "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn help_and_version_are_commands_too() {
+    for args in [&["help"][..], &["config", "help"], &["help", "config", "check"]] {
+        let help = parse(args).unwrap_err();
+        assert_eq!(help.code, 0, "{}", help.text);
+        assert!(help.text.contains("Usage: hairpin"), "{}", help.text);
+    }
+    assert_eq!(parse(&["version"]).unwrap_err(), parse(&["--version"]).unwrap_err());
 }
 
 #[cfg(unix)]

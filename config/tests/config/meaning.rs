@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use hairpin_config::{AllowedOrigins, BindHost, Config, Listener, Protocol, RelayAddress};
+use hairpin_config::{
+    AllowedOrigins, BindHost, Config, Listener, ListenerSettings, Protocol, RelayAddress,
+};
 use hairpin_stun::Key;
 use hairpin_turn::Quotas;
 
@@ -19,7 +21,13 @@ fn bind(text: &str) -> BindHost {
 }
 
 fn listener(protocol: Protocol, host: BindHost, port: u16, required: bool) -> Listener {
-    Listener { protocol, host, port, required }
+    Listener { protocol, host, port, required, settings: ListenerSettings::default() }
+}
+
+/// The listeners, whichever settings they came from.
+fn listeners(config: &Config) -> Vec<Listener> {
+    let plain = |l: &Listener| listener(l.protocol, l.host.clone(), l.port, l.required);
+    config.listen.turn.iter().map(plain).collect()
 }
 
 #[test]
@@ -32,7 +40,7 @@ fn nothing_configured_serves_everything() {
         expected.push(listener(protocol, BindHost::ANY_V4, 443, false));
         expected.push(listener(protocol, BindHost::ANY_V6, 443, false));
     }
-    assert_eq!(config.listen.turn, expected);
+    assert_eq!(listeners(&config), expected);
     assert!(config.relay.addresses.is_empty());
     assert_eq!(config.relay.ports, 49152..=65535);
     assert_eq!(config.relay.quotas, Quotas::default());
@@ -44,7 +52,7 @@ fn nothing_configured_serves_everything() {
     assert_eq!(config.rules.max_allocate_lifetime, Duration::from_secs(3600));
     assert_eq!(config.listen.http, ["[::]:8080".parse().unwrap()]);
     assert_eq!(config.http.allowed_origins, AllowedOrigins::Any);
-    assert_eq!(config.listen.admin, Some("127.0.0.1:9090".parse().unwrap()));
+    assert_eq!(config.listen.admin, Some("127.0.0.1:9478".parse().unwrap()));
     assert_eq!(config.signaling.queue_timeout, Duration::from_secs(120));
     assert_eq!(config.signaling.session_lifetime, Duration::from_secs(7200));
     assert_eq!(config.ice.ttl, Duration::from_secs(600));
@@ -97,10 +105,26 @@ fn udp_may_be_bound_elsewhere() {
         ("alt-listening-port", "none"),
     ]);
     assert_eq!(
-        config.listen.turn,
+        listeners(&config),
         [
             listener(Protocol::Udp, bind("fly-global-services"), 3478, true),
             listener(Protocol::Tcp, BindHost::ANY_V4, 3478, true)
+        ]
+    );
+}
+
+#[test]
+fn a_listener_knows_the_settings_it_came_from() {
+    let config = config(&[("udp-listening-ip", "192.0.2.1"), ("listening-ip", "192.0.2.2")]);
+    let named = |listener: &Listener| (listener.settings.host, listener.settings.port);
+    let named: Vec<_> = config.listen.turn.iter().map(named).collect();
+    assert_eq!(
+        named,
+        [
+            ("udp-listening-ip", "listening-port"),
+            ("udp-listening-ip", "alt-listening-port"),
+            ("listening-ip", "listening-port"),
+            ("listening-ip", "alt-listening-port"),
         ]
     );
 }
@@ -244,7 +268,7 @@ fn each_insecurity_goes_with_its_fix() {
     // Who may connect is open to everyone whatever is set.
     assert_eq!(count(&mended), 1);
     let mut public_admin = mended.to_vec();
-    public_admin.push(("admin-listen", "0.0.0.0:9090"));
+    public_admin.push(("admin-listen", "0.0.0.0:9478"));
     assert_eq!(count(&public_admin), 2);
     for insecurity in program(&[]).unwrap().config.insecure_defaults() {
         let flag = insecurity.fix.trim_start_matches("--").split(' ').next().unwrap();

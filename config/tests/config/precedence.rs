@@ -68,6 +68,30 @@ fn a_switch_can_be_turned_off_again() {
 }
 
 #[test]
+fn what_kubernetes_sets_is_passed_over_and_what_a_person_sets_is_not() {
+    let complaint = |variable: &str, value: &str| {
+        let mut layers = Layers::default();
+        layers.environment(variables(&[(variable, value)]));
+        layers.resolve().err().map(|errors| errors.to_string())
+    };
+    for (variable, value) in [
+        ("HAIRPIN_PORT", "tcp://10.0.0.1:8080"),
+        ("HAIRPIN_PORT", "udp://[fd00::1]:3478"),
+        ("HAIRPIN_PORT_3478_TCP_PORT", "3478"),
+        ("HAIRPIN_SERVICE_PORT", "3478"),
+        ("HAIRPIN_SERVICE_PORT_TURN_UDP", "3478"),
+    ] {
+        assert_eq!(complaint(variable, value), None, "{variable}={value}");
+    }
+    for value in ["8080", "", "http://x"] {
+        let text = complaint("HAIRPIN_PORT", value).expect("nobody else means that");
+        assert!(text.contains("HAIRPIN_HTTP_LISTEN=[::]:"), "{text}");
+        assert!(text.contains("HAIRPIN_LISTENING_PORT"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
 fn the_description_names_each_value_and_its_source() {
     let mut layers = flags(&["--min-port", "50000"]);
     layers.environment(variables(&[

@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use hairpin_config::{BindHost, Config, Host, Layers, Listener, Protocol, RelayAddress, Source};
+use hairpin_config::{
+    BindHost, Config, Host, Layers, Listener, ListenerSettings, Protocol, RelayAddress, Source,
+};
 use hairpin_signaling::Rate;
 use hairpin_stun::Key;
 use hairpin_turn::{Quotas, Rules};
@@ -163,7 +165,13 @@ fn everything_wrong_is_said_at_once() {
 
 #[test]
 fn a_listener_nobody_asked_for_makes_way_for_http() {
-    let at_443 = |host| Listener { protocol: Protocol::Tcp, host, port: 443, required: false };
+    let at_443 = |host| Listener {
+        protocol: Protocol::Tcp,
+        host,
+        port: 443,
+        required: false,
+        settings: ListenerSettings::default(),
+    };
     let config = changed(|c| {
         c.listen.turn.push(at_443(BindHost::Name("a.example".into())));
         c.listen.http = vec!["[::]:443".parse().expect("an address")];
