@@ -2,13 +2,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use hairpin_config::RelaySettings;
-use hairpin_turn::{Family, OwnAddresses};
+use hairpin_turn::{Family, IpRange, OwnAddresses};
 
 use crate::error::StartError;
-use crate::net;
+use crate::net::{self, AddressWatch};
 use crate::relay::RelayIp;
+
+/// How long changes of the machine's addresses are not looked at after the last.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a server can be reached: the addresses its sockets are bound to, with ports settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,34 +58,63 @@ pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartE
 }
 
 /// What the relay must not take for ordinary peers.
-pub(crate) fn own_addresses(
-    addresses: &Addresses,
-    relay_ips: &[RelayIp],
+#[derive(Clone, Debug)]
+pub(crate) struct Ourselves {
+    listeners: Vec<SocketAddr>,
+    relay_ips: Vec<IpAddr>,
     relay_ports: RangeInclusive<u16>,
-) -> OwnAddresses {
-    let mut own: Vec<IpAddr> = relay_ips.iter().flat_map(|ip| [ip.bind, ip.advertised]).collect();
-    own.retain(|ip| !ip.is_unspecified());
-    own.sort_unstable();
-    own.dedup();
-    let bound = [&addresses.turn_udp, &addresses.turn_tcp, &addresses.http].into_iter().flatten();
-    let listeners = reachable(bound.chain(&addresses.admin), &own);
-    OwnAddresses::new(listeners, own, relay_ports)
 }
 
-/// Every address at which our listeners can be reached: a wildcard stands for all addresses of the machine, and an
-/// advertised address leads to all of them.
+impl Ourselves {
+    pub(crate) fn new(
+        addresses: &Addresses,
+        relay_ips: &[RelayIp],
+        relay_ports: RangeInclusive<u16>,
+    ) -> Self {
+        let mut own: Vec<IpAddr> =
+            relay_ips.iter().flat_map(|ip| [ip.bind, ip.advertised]).collect();
+        own.retain(|ip| !ip.is_unspecified());
+        own.sort_unstable();
+        own.dedup();
+        let bound = [&addresses.turn_udp, &addresses.turn_tcp, &addresses.http];
+        let bound = bound.into_iter().flatten().chain(&addresses.admin);
+        Self { listeners: reachable(bound, &own), relay_ips: own, relay_ports }
+    }
+
+    /// With the machine's addresses as they are now.
+    pub(crate) fn on(&self, machine: Vec<IpRange>) -> OwnAddresses {
+        let Self { listeners, relay_ips, relay_ports } = self.clone();
+        OwnAddresses::new(listeners, relay_ips, relay_ports).with_machine(machine)
+    }
+
+    /// Tells of our addresses whenever the machine's have changed, for ever.
+    pub(crate) async fn follow(self, watch: AddressWatch, tell: impl Fn(OwnAddresses)) {
+        let mut known = self.on(net::own_ranges());
+        tell(known.clone());
+        loop {
+            watch.changed().await;
+            let now = self.on(net::own_ranges());
+            if now != known {
+                tracing::info!("this machine's addresses have changed");
+                known = now;
+                tell(known.clone());
+            }
+            // An interface that comes and goes all the time keeps nobody busy.
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Every address at which our listeners can be reached; an advertised address leads to all of them.
 fn reachable<'a>(
     bound: impl Iterator<Item = &'a SocketAddr>,
     relay_ips: &[IpAddr],
 ) -> Vec<SocketAddr> {
-    let own: Vec<IpAddr> = net::own_addresses();
     let mut all: Vec<SocketAddr> = bound
         .flat_map(|address| {
-            let everywhere = own.iter().filter(|_| address.ip().is_unspecified());
-            let ips = everywhere.chain(relay_ips).copied().chain([address.ip()]);
+            let ips = relay_ips.iter().copied().chain([address.ip()]);
             ips.map(|ip| SocketAddr::new(ip, address.port())).collect::<Vec<_>>()
         })
-        .filter(|address| !address.ip().is_unspecified())
         .collect();
     all.sort_unstable();
     all.dedup();

@@ -4,7 +4,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use hairpin_config::BindHost;
-use hairpin_turn::Family;
+use hairpin_turn::{Family, IpRange};
+
+use super::netlink;
 
 /// Resolves where to bind. A name may stand for several addresses.
 ///
@@ -33,7 +35,7 @@ pub(crate) fn detect_relay_ip(family: Family) -> Option<IpAddr> {
 }
 
 /// Every address of this machine's interfaces.
-pub(crate) fn own_addresses() -> Vec<IpAddr> {
+fn own_addresses() -> Vec<IpAddr> {
     match if_addrs::get_if_addrs() {
         Ok(interfaces) => interfaces.into_iter().map(|interface| interface.ip()).collect(),
         Err(error) => {
@@ -41,6 +43,16 @@ pub(crate) fn own_addresses() -> Vec<IpAddr> {
             Vec::new()
         }
     }
+}
+
+/// Everything that this machine takes for itself: what its interfaces have, and what is routed to it besides.
+pub(crate) fn own_ranges() -> Vec<IpRange> {
+    // Where the routes cannot be had, as in some sandboxes, there are still the interfaces.
+    let routes = netlink::local_routes().unwrap_or_else(|error| {
+        tracing::debug!(%error, "cannot read the routing table");
+        Vec::new()
+    });
+    own_addresses().into_iter().map(IpRange::from).chain(routes).collect()
 }
 
 /// Asks the routing table. Connecting a UDP socket sends nothing; the targets are documentation addresses.

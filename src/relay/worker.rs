@@ -32,7 +32,7 @@ pub(super) struct WorkerSetup {
     /// Its number.
     pub(super) index: usize,
     pub(super) rules: Arc<Rules>,
-    pub(super) own: OwnAddresses,
+    pub(super) own: Arc<OwnAddresses>,
     /// Its UDP listeners and what they are bound to.
     pub(super) listeners: Vec<(SocketAddr, UdpSocket)>,
     pub(super) mailbox: Mailbox,
@@ -213,6 +213,7 @@ fn open(
                     tracing::warn!(%error, "cannot serve a connection");
                 }
             }
+            ToWorker::OwnAddresses(own) => shard.set_own_addresses(own),
             ToWorker::Stop => *stopped = true,
         }
     }

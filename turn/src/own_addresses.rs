@@ -1,17 +1,22 @@
 //! Our own addresses, which are no ordinary peers.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 
-use crate::Family;
+use crate::{Family, IpRange};
 
-/// Where packets would come back to ourselves: what the process found out of its own sockets.
-#[derive(Clone, Debug)]
+/// Where packets would come back to ourselves: what the process found out of its own sockets, and
+/// of its machine.
+///
+/// Such packets never leave the machine, so no firewall sees them: what else runs on it would be
+/// open to every client, whatever its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnAddresses {
-    /// Every IP below, for the test each relayed packet passes: almost none is ours.
-    v4: Vec<Ipv4Addr>,
-    v6: Vec<Ipv6Addr>,
+    /// Every IP address below, for the test each relayed packet passes: almost none is ours. Sorted,
+    /// and no two touch.
+    v4: Vec<IpRange>,
+    v6: Vec<IpRange>,
     listeners: Vec<SocketAddr>,
     relay_ips: Vec<IpAddr>,
     relay_ports: RangeInclusive<u16>,
@@ -24,31 +29,41 @@ pub(crate) enum Standing {
     Listener,
     /// A relayed address, of a live allocation or not.
     Relayed,
-    /// Another port of this machine: as good or bad a peer as the policy says.
+    /// Another port of this machine: a peer only if it was opened explicitly.
     Other,
 }
 
 impl OwnAddresses {
-    /// - `listeners`: every address our own listeners are reachable at; as peers they are refused
-    ///   (403).
+    /// - `listeners`: every address our own listeners are reachable at, an unspecified one being
+    ///   every address of ours; as peers they are refused (403).
     /// - `relay_ips`: every address relay sockets are bound to or advertised at. Packets for these,
     ///   at a port of `relay_ports`, never leave through a socket unless no shard owns the port and
-    ///   the policy allows it. The families that can be had are those of these addresses.
+    ///   the policy allows the address explicitly. The families that can be had are those of these
+    ///   addresses.
     /// - `relay_ports`: the relay port range.
     pub fn new(
         listeners: Vec<SocketAddr>,
         relay_ips: Vec<IpAddr>,
         relay_ports: RangeInclusive<u16>,
     ) -> Self {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for ip in relay_ips.iter().copied().chain(listeners.iter().map(SocketAddr::ip)) {
-            match ip {
-                IpAddr::V4(ip) if !v4.contains(&ip) => v4.push(ip),
-                IpAddr::V6(ip) if !v6.contains(&ip) => v6.push(ip),
-                IpAddr::V4(_) | IpAddr::V6(_) => {}
+        let ips = relay_ips.iter().copied().chain(listeners.iter().map(SocketAddr::ip));
+        let ips: Vec<IpRange> = ips.map(IpRange::from).collect();
+        let own = Self { v4: Vec::new(), v6: Vec::new(), listeners, relay_ips, relay_ports };
+        own.with_machine(ips)
+    }
+
+    /// Adds what else leads to this machine. As peers these addresses are refused (403), at any
+    /// port, unless the policy allows them explicitly.
+    pub fn with_machine(mut self, ranges: impl IntoIterator<Item = IpRange>) -> Self {
+        for range in ranges {
+            match range.first() {
+                IpAddr::V4(_) => self.v4.push(range),
+                IpAddr::V6(_) => self.v6.push(range),
             }
         }
-        Self { v4, v6, listeners, relay_ips, relay_ports }
+        IpRange::unite(&mut self.v4);
+        IpRange::unite(&mut self.v6);
+        self
     }
 
     /// The relay port range.
@@ -66,27 +81,69 @@ impl OwnAddresses {
     #[inline(always)]
     pub(crate) fn classify(&self, addr: SocketAddr) -> Option<Standing> {
         let ip = addr.ip().to_canonical();
-        let ours = match ip {
-            IpAddr::V4(ip) => self.v4.contains(&ip),
-            IpAddr::V6(ip) => self.v6.contains(&ip),
-        };
+        let ranges = if ip.is_ipv4() { &self.v4 } else { &self.v6 };
+        let up_to = ranges.partition_point(|range| range.first() <= ip);
+        let ours = ranges[..up_to].last().is_some_and(|range| range.contains(ip));
         ours.then(|| self.standing(SocketAddr::new(ip, addr.port())))
     }
 
     #[cold]
     fn standing(&self, addr: SocketAddr) -> Standing {
-        if self.listeners.contains(&addr) {
+        let leads_there = |listener: &SocketAddr| {
+            let ip = listener.ip();
+            listener.port() == addr.port() && (ip == addr.ip() || ip.is_unspecified())
+        };
+        if self.listeners.iter().any(leads_there) {
             Standing::Listener
-        } else if self.relay_ips.contains(&addr.ip()) && self.relay_ports.contains(&addr.port()) {
+        } else if self.relays_at(addr.ip()) && self.relay_ports.contains(&addr.port()) {
             Standing::Relayed
         } else {
             Standing::Other
         }
     }
 
-    /// Whether relayed addresses are at this IP: a peer that a client may always name, because its
-    /// packets go to live allocations and nowhere else.
+    /// Whether relayed addresses are at this IP.
     pub(crate) fn relays_at(&self, ip: IpAddr) -> bool {
         self.relay_ips.contains(&ip)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use core::net::Ipv6Addr;
+
+    use super::*;
+
+    fn own(machine: &[&str]) -> OwnAddresses {
+        let ranges = machine.iter().map(|text| text.parse::<IpRange>().expect(text));
+        OwnAddresses::new(vec![], vec![], 50_000..=50_999).with_machine(ranges)
+    }
+
+    #[test]
+    fn every_address_is_found_once_whatever_the_order_and_spelling() {
+        let own = own(&["2001:db8::1", "10.0.0.4", "127.0.0.1", "10.0.0.0/30", "127.0.0.0/8"]);
+        assert_eq!((own.v4.len(), own.v6.len()), (2, 1));
+        for ours in
+            ["127.9.9.9", "10.0.0.0", "10.0.0.3", "10.0.0.4", "::ffff:10.0.0.4", "2001:db8::1"]
+        {
+            let addr = SocketAddr::new(ours.parse().expect(ours), 53);
+            assert_eq!(own.classify(addr), Some(Standing::Other), "{ours}");
+        }
+        for theirs in ["10.0.0.5", "9.255.255.255", "128.0.0.0", "2001:db8::2", "::"] {
+            let addr = SocketAddr::new(theirs.parse().expect(theirs), 53);
+            assert_eq!(own.classify(addr), None, "{theirs}");
+        }
+    }
+
+    #[test]
+    fn a_listener_everywhere_is_a_listener_on_every_address() {
+        let everywhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 3478);
+        let own = OwnAddresses::new(vec![everywhere], vec![], 50_000..=50_999);
+        let own = own.with_machine(["127.0.0.0/8".parse().expect("a range")]);
+        let at = |text: &str| own.classify(text.parse().expect(text));
+        assert_eq!(at("127.0.0.7:3478"), Some(Standing::Listener));
+        assert_eq!(at("127.0.0.7:3479"), Some(Standing::Other));
+        assert_eq!(at("10.0.0.1:3478"), None);
     }
 }

@@ -136,7 +136,7 @@ impl World {
         }
         for Astray { from, to, may_leave, .. } in std::mem::take(&mut self.relay.astray) {
             assert!(self.relay.sockets.owner(from).is_some());
-            assert!(!may_leave || self.rules.policy.allows(to.0.ip()));
+            assert!(!may_leave || self.rules.policy.allows_explicitly(to.0.ip()));
             self.assert_asked(tuple, to.0);
         }
     }

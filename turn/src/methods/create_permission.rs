@@ -36,7 +36,7 @@ impl CreatePermission {
         now: Duration,
     ) -> Result<Step, Refusal> {
         let family = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?.family();
-        self.peers.iter().try_for_each(|peer| terms.check_peer(*peer, family))?;
+        self.peers.iter().try_for_each(|peer| terms.check_permission(*peer, family))?;
         let ips: Vec<IpAddr> = self.peers.iter().map(|peer| peer.0.ip()).collect();
         allocations.permit(now, id, &ips, terms.limits())?;
         Ok(Step::Answer(Success::Done))
