@@ -1,11 +1,11 @@
 //! Where a server can be reached, and which addresses are its own.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_config::RelaySettings;
-use hairpin_turn::{Family, IpRange, OwnAddresses};
+use hairpin_config::{RelayAddress, RelaySettings};
+use hairpin_turn::{IpRange, OwnAddresses};
 
 use crate::error::StartError;
 use crate::net::{self, AddressWatch};
@@ -33,11 +33,11 @@ pub struct Addresses {
 /// The relay's addresses as configured, or as found out.
 ///
 /// # Errors
-/// A name that cannot be resolved.
+/// A name that cannot be resolved, an address that this machine does not have.
 pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartError> {
+    let detected = net::detect_relay_ips();
     if settings.addresses.is_empty() {
-        let found = [Family::V4, Family::V6].into_iter().filter_map(net::detect_relay_ip);
-        return Ok(found.map(|ip| RelayIp { bind: ip, advertised: ip }).collect());
+        return Ok(detected.into_iter().map(|ip| RelayIp { bind: ip, advertised: ip }).collect());
     }
     let mut ips = Vec::new();
     for address in &settings.addresses {
@@ -45,16 +45,39 @@ pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartE
         for bind in
             binds.map_err(|error| StartError::unresolved(&address.bind, "relay-ip", error))?
         {
+            check_local(address, bind)?;
             let advertised = address.advertised.filter(|ip| ip.is_ipv4() == bind.is_ipv4());
             // A wildcard says nothing to peers.
+            let of_family = || detected.iter().copied().find(|ip| ip.is_ipv4() == bind.is_ipv4());
             let seen = match bind.is_unspecified() {
-                true => advertised.or_else(|| net::detect_relay_ip(Family::of(bind))),
+                true => advertised.or_else(of_family),
                 false => advertised.or(Some(bind)),
             };
             ips.extend(seen.map(|advertised| RelayIp { bind, advertised }));
         }
     }
     Ok(ips)
+}
+
+/// Makes sure that relay sockets can be bound to an address: without it the server would look well, and refuse everybody.
+fn check_local(address: &RelayAddress, bind: IpAddr) -> Result<(), StartError> {
+    let setting = match address.advertised {
+        Some(_) => "relay-ip, or the private address of external-ip",
+        None => "relay-ip",
+    };
+    UdpSocket::bind((bind, 0)).map(drop).map_err(|source| StartError::RelayAddress {
+        address: bind,
+        setting,
+        there_are: net::own_addresses(),
+        source,
+    })
+}
+
+/// What follows from the relay's addresses and is easily overlooked.
+pub(crate) fn relay_note(relay: &[IpAddr]) -> Option<String> {
+    let without = "no IPv4 address to relay from: who asks for an IPv4 relayed address, as browsers do, is refused (440); \
+         give one, with --relay-ip or --external-ip";
+    (!relay.iter().any(IpAddr::is_ipv4)).then(|| without.to_owned())
 }
 
 /// What the relay must not take for ordinary peers.

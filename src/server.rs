@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::addresses::{Addresses, Ourselves, relay_ips};
+use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::front::Front;
@@ -106,6 +106,7 @@ impl Server {
             admin: local_addresses(&listeners.admin)?.pop(),
             relay: relay_ips.iter().map(|ip| ip.advertised).collect(),
         };
+        notes.extend(relay_note(&addresses.relay));
         // What is safe to say of the sockets is said of those there are.
         config.listen.http.clone_from(&addresses.http);
         config.listen.admin = addresses.admin;

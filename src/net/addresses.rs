@@ -24,18 +24,19 @@ pub(crate) fn resolve(host: &BindHost) -> io::Result<Vec<IpAddr>> {
     }
 }
 
-/// The address packets to the internet leave from, or else the first that other hosts could reach; for IPv4 at last
-/// loopback, which serves two tabs on one machine.
-pub(crate) fn detect_relay_ip(family: Family) -> Option<IpAddr> {
-    routed_source(family)
-        .or_else(|| {
-            own_addresses().into_iter().find(|ip| Family::of(*ip) == family && is_reachable(*ip))
-        })
-        .or_else(|| (family == Family::V4).then_some(Ipv4Addr::LOCALHOST.into()))
+/// For each family the address packets to the internet leave from, or else the first that other hosts could reach; for a
+/// machine that has none at all loopback, which serves two tabs on it.
+pub(crate) fn detect_relay_ips() -> Vec<IpAddr> {
+    let own = own_addresses();
+    let first_of =
+        |family| own.iter().copied().find(|ip| Family::of(*ip) == family && is_reachable(*ip));
+    let of = |family| routed_source(family).or_else(|| first_of(family));
+    let found: Vec<IpAddr> = [Family::V4, Family::V6].into_iter().filter_map(of).collect();
+    if found.is_empty() { vec![Ipv4Addr::LOCALHOST.into()] } else { found }
 }
 
 /// Every address of this machine's interfaces.
-fn own_addresses() -> Vec<IpAddr> {
+pub(crate) fn own_addresses() -> Vec<IpAddr> {
     match if_addrs::get_if_addrs() {
         Ok(interfaces) => interfaces.into_iter().map(|interface| interface.ip()).collect(),
         Err(error) => {
@@ -80,9 +81,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_always_an_ipv4_address_and_it_can_be_bound() {
-        let ip = detect_relay_ip(Family::V4).expect("loopback at last");
-        UdpSocket::bind((ip, 0)).expect("it is an address of this machine");
+    fn there_is_always_an_address_and_it_can_be_bound() {
+        let ips = detect_relay_ips();
+        assert!(!ips.is_empty());
+        for ip in ips {
+            UdpSocket::bind((ip, 0)).expect("it is an address of this machine");
+        }
     }
 
     #[test]

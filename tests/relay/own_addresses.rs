@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use hairpin::{Builder, Server};
+use hairpin::{Builder, Server, StartError};
 
 use super::wire::Client;
 use super::{PASSWORD, USER, counter, counter_until, start};
@@ -44,13 +44,13 @@ fn ip(arguments: &str) {
     assert!(done.success(), "ip {arguments}");
 }
 
-/// A server that relays at this address.
-fn server(relay_ip: &str) -> Builder {
+/// A server that finds its relay addresses out.
+fn detecting() -> Builder {
     Server::builder()
         .set("shutdown-timeout", "0")
+        .set("listening-ip", "127.0.0.1")
         .set("listening-port", "0")
         .set("alt-listening-port", "none")
-        .set("relay-ip", relay_ip)
         .set("user", format!("{USER}:{PASSWORD}"))
         .set("realm", "test")
         .set("http-listen", "127.0.0.1:0")
@@ -82,12 +82,13 @@ async fn c189_our_public_addresses_are_no_peers_nor_are_those_that_come_later() 
     ip("address add 11.0.0.2/32 dev lo");
     // What is routed here belongs here, though no interface has it.
     ip("route add local 11.0.1.0/24 dev lo");
-    let server = server("11.0.0.1")
+    let server = detecting()
+        .set("relay-ip", "11.0.0.1")
         .set("listening-ip", "0.0.0.0")
         .set("min-port", "61000")
         .set("max-port", "61999");
     let server = start(server).await;
-    let listener = server.addresses().turn_udp[0];
+    let listener = server.addresses().turn_udp[1];
     let mut client = Client::udp(addr(&format!("127.0.0.1:{}", listener.port()))).await;
     let relayed = client.allocate().await.expect("there is room");
     assert_eq!(relayed.ip(), addr("11.0.0.1:0").ip());
@@ -109,5 +110,62 @@ async fn c189_our_public_addresses_are_no_peers_nor_are_those_that_come_later() 
 
     ip("address del 11.0.0.9/32 dev lo");
     permit_until(&mut client, peer(53), Ok(())).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn c192_a_machine_with_ipv6_alone_hands_out_no_loopback_address() {
+    if !in_a_namespace(
+        "relay::own_addresses::c192_a_machine_with_ipv6_alone_hands_out_no_loopback_address",
+    ) {
+        return;
+    }
+    ip("address add 2600::1/128 dev lo");
+    let server = start(detecting()).await;
+    assert_eq!(server.addresses().relay, [addr("[2600::1]:0").ip()]);
+    let mut client = Client::udp(server.addresses().turn_udp[0]).await;
+    assert_eq!(client.allocate().await, Err(440));
+    assert!(server.summary().contains("440"), "{}", server.summary());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn c192_a_machine_with_nothing_but_loopback_relays_there() {
+    if !in_a_namespace(
+        "relay::own_addresses::c192_a_machine_with_nothing_but_loopback_relays_there",
+    ) {
+        return;
+    }
+    let server = start(detecting()).await;
+    assert_eq!(server.addresses().relay, [super::loopback(0).ip()]);
+    let mut client = Client::udp(server.addresses().turn_udp[0]).await;
+    client.allocate().await.expect("for two tabs on one machine");
+    assert!(!server.summary().contains("440"), "{}", server.summary());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_relay_address_that_this_machine_lacks_is_refused_by_its_field() {
+    for (name, value, field) in [
+        ("relay-ip", "192.0.2.77", "relay-ip"),
+        ("external-ip", "203.0.113.7/192.0.2.77", "external-ip"),
+    ] {
+        let refused = detecting().set(name, value).start().await.expect_err("nobody has it");
+        let StartError::RelayAddress { address, .. } = &refused else { panic!("{refused}") };
+        assert_eq!(*address, addr("192.0.2.77:0").ip());
+        let complaint = refused.to_string();
+        for wanted in [field, "192.0.2.77", "127.0.0.1"] {
+            assert!(complaint.contains(wanted), "{wanted:?} is missing in {complaint}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_an_ipv4_relay_address_the_summary_says_what_follows() {
+    let server = start(detecting().set("relay-ip", "::1")).await;
+    let summary = server.summary();
+    for wanted in ["IPv4", "440", "relay-ip"] {
+        assert!(summary.contains(wanted), "{wanted:?} is missing in:\n{summary}");
+    }
     server.shutdown().await;
 }
