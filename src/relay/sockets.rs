@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
+use hairpin_turn::Family;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sys;
@@ -86,14 +87,15 @@ fn both_families(address: SocketAddr) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 
-/// Binds a relay socket.
+/// A relay socket that is not bound yet: a bind that fails leaves it for the next.
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn bind_relay(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = bound(address, Port::Own)?;
-    sys::allow_fragments(socket.as_fd(), address.is_ipv6())?;
-    Ok(socket.into())
+pub(super) fn relay_socket(family: Family) -> io::Result<Socket> {
+    let v6 = family == Family::V6;
+    let socket = udp_socket(if v6 { Domain::IPV6 } else { Domain::IPV4 })?;
+    sys::allow_fragments(socket.as_fd(), v6)?;
+    Ok(socket)
 }
 
 /// Makes sure that nobody holds the address, which a bind with SO_REUSEPORT would not: the leftover of
@@ -111,15 +113,19 @@ enum Port {
 }
 
 fn bound(address: SocketAddr, port: Port) -> io::Result<Socket> {
-    let kind = Type::DGRAM.nonblocking();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
+    let socket = udp_socket(Domain::for_address(address))?;
     if port == Port::Shared {
         socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn udp_socket(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(true)?;
+    }
     Ok(socket)
 }
 
