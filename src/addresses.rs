@@ -112,18 +112,20 @@ impl Ourselves {
 
     /// Tells of our addresses whenever the machine's have changed, for ever.
     pub(crate) async fn follow(self, watch: AddressWatch, tell: impl Fn(OwnAddresses)) {
-        let mut known = self.on(net::own_ranges());
-        tell(known.clone());
+        let mut known = None;
         loop {
-            watch.changed().await;
-            let now = self.on(net::own_ranges());
-            if now != known {
-                tracing::info!("this machine's addresses have changed");
-                known = now;
-                tell(known.clone());
+            // Nothing is taken back because it cannot be seen: clients may have used up the descriptors.
+            let now = net::own_ranges().map(|machine| self.on(machine));
+            let is_seen = now.is_ok();
+            if let Some(now) = now.ok().filter(|now| known.as_ref() != Some(now)) {
+                tell(now.clone());
+                known = Some(now);
             }
             // An interface that comes and goes all the time keeps nobody busy.
             tokio::time::sleep(PAUSE).await;
+            if is_seen {
+                watch.changed().await;
+            }
         }
     }
 }

@@ -115,7 +115,7 @@ impl Server {
         let ourselves = Ourselves::new(&addresses, &relay_ips, config.relay.ports.clone());
         // Before they are read for the first time, so that no change is missed.
         let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
-        let own = ourselves.on(net::own_ranges());
+        let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
         let relay = start_relay(&config, own, relay_ips, udp, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
         let hub = start_hub(&config, ice.clone(), &base);

@@ -35,25 +35,42 @@ pub(crate) fn detect_relay_ips() -> Vec<IpAddr> {
     if found.is_empty() { vec![Ipv4Addr::LOCALHOST.into()] } else { found }
 }
 
-/// Every address of this machine's interfaces.
+/// Every address of this machine's interfaces, as far as they can be had.
 pub(crate) fn own_addresses() -> Vec<IpAddr> {
-    match if_addrs::get_if_addrs() {
-        Ok(interfaces) => interfaces.into_iter().map(|interface| interface.ip()).collect(),
-        Err(error) => {
-            tracing::warn!(%error, "cannot list this machine's addresses");
-            Vec::new()
-        }
-    }
+    interface_addresses().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot list this machine's addresses");
+        Vec::new()
+    })
 }
 
 /// Everything that this machine takes for itself: what its interfaces have, and what is routed to it besides.
-pub(crate) fn own_ranges() -> Vec<IpRange> {
-    // Where the routes cannot be had, as in some sandboxes, there are still the interfaces.
-    let routes = netlink::local_routes().unwrap_or_else(|error| {
-        tracing::debug!(%error, "cannot read the routing table");
-        Vec::new()
-    });
-    own_addresses().into_iter().map(IpRange::from).chain(routes).collect()
+///
+/// # Errors
+/// What the system says when it is out of something. Where the one or the other can never be had, as in some sandboxes,
+/// the rest will do.
+pub(crate) fn own_ranges() -> io::Result<Vec<IpRange>> {
+    let interfaces = interface_addresses().or_else(without)?;
+    let routes = netlink::local_routes().or_else(without)?;
+    Ok(interfaces.into_iter().map(IpRange::from).chain(routes).collect())
+}
+
+fn interface_addresses() -> io::Result<Vec<IpAddr>> {
+    Ok(if_addrs::get_if_addrs()?.into_iter().map(|interface| interface.ip()).collect())
+}
+
+fn without<T>(error: io::Error) -> io::Result<Vec<T>> {
+    const NEVER: [i32; 6] = [
+        libc::EACCES,
+        libc::EAFNOSUPPORT,
+        libc::EINVAL,
+        libc::EOPNOTSUPP,
+        libc::EPERM,
+        libc::EPROTONOSUPPORT,
+    ];
+    match error.raw_os_error() {
+        Some(code) if NEVER.contains(&code) => Ok(Vec::new()),
+        _ => Err(error),
+    }
 }
 
 /// Asks the routing table. Connecting a UDP socket sends nothing; the targets are documentation addresses.

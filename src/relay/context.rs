@@ -1,7 +1,7 @@
 //! What the workers share: the relay ports, the quotas, and whether the server is stopping.
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use hairpin_turn::{BindError, QuotaLedger, User};
 
 use super::ports::{AGAIN, Claim, PortTable, Wanted};
 use super::sockets;
+use crate::log_limit::LogLimit;
 
 /// Ports tried for an allocation. A try is one system call: a worker with packets to pass on waits for a millisecond at
 /// most, and since what was tried is remembered, the next Allocate searches on.
@@ -77,7 +78,7 @@ impl RelayContext {
         now: Instant,
     ) -> Option<(Claim, UdpSocket)> {
         let socket = sockets::relay_socket(wanted.family);
-        let socket = socket.map_err(|error| tracing::warn!(%error, "no relay socket")).ok()?;
+        let socket = socket.map_err(|error| no_relay_socket(&error, None)).ok()?;
         for _ in 0..tries {
             let claim = self.ports.claim(wanted, worker, rand::random())?;
             let address = self.ports.local(claim);
@@ -85,7 +86,7 @@ impl RelayContext {
                 Ok(()) => return Some((claim, socket.into())),
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => self.ports.set_aside(claim, now),
                 Err(error) => {
-                    tracing::warn!(%error, %address, "cannot bind a relay socket");
+                    no_relay_socket(&error, Some(address));
                     self.ports.release(claim);
                     return None;
                 }
@@ -97,6 +98,15 @@ impl RelayContext {
     fn quotas(&self) -> MutexGuard<'_, QuotaLedger> {
         // The ledger's methods leave it consistent even if its holder panics afterwards.
         self.quotas.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Any client with credentials can cause this, when descriptors have run out.
+pub(super) fn no_relay_socket(error: &io::Error, address: Option<SocketAddr>) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(left_out) = LIMIT.admit() {
+        let address = address.map(tracing::field::display);
+        tracing::warn!(%error, address, left_out, "no relay socket for an allocation");
     }
 }
 
