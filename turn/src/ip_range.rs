@@ -1,7 +1,6 @@
 //! Ranges of IP addresses, as an operator writes them.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
@@ -27,7 +26,6 @@ pub struct IpRange {
 impl IpRange {
     /// Whether `ip` lies in the range. Families never mix: `::ffff:10.0.0.1` is not in
     /// `10.0.0.0/8`.
-    #[inline]
     pub fn contains(&self, ip: IpAddr) -> bool {
         // IpAddr orders every IPv4 address before every IPv6 one.
         self.first <= ip && ip <= self.last
@@ -41,22 +39,9 @@ impl IpRange {
         }
     }
 
-    /// Its lowest address.
-    #[inline]
-    pub(crate) fn first(&self) -> IpAddr {
-        self.first
-    }
-
-    /// Sorts ranges of one family and joins those that overlap or touch.
-    pub(crate) fn unite(ranges: &mut Vec<Self>) {
-        ranges.sort_unstable_by_key(|range| (range.first, range.last));
-        ranges.dedup_by(|next, range| {
-            let touches = next.first <= range.last || Some(next.first) == following(range.last);
-            if touches {
-                range.last = range.last.max(next.last);
-            }
-            touches
-        });
+    /// Its lowest and its highest address.
+    pub(crate) fn ends(&self) -> (IpAddr, IpAddr) {
+        (self.first, self.last)
     }
 
     /// The network of `prefix` bits that `ip` is in; `prefix` is at most 32.
@@ -141,13 +126,6 @@ impl fmt::Display for IpRange {
         } else {
             write!(f, "{}-{}", self.first, self.last)
         }
-    }
-}
-
-fn following(ip: IpAddr) -> Option<IpAddr> {
-    match ip {
-        IpAddr::V4(ip) => Some(Ipv4Addr::from_bits(ip.to_bits().checked_add(1)?).into()),
-        IpAddr::V6(ip) => Some(Ipv6Addr::from_bits(ip.to_bits().checked_add(1)?).into()),
     }
 }
 

@@ -13,10 +13,9 @@ use crate::{Family, IpRange};
 /// open to every client, whatever its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnAddresses {
-    /// Every IP address below, for the test each relayed packet passes: almost none is ours. Sorted,
-    /// and no two touch.
-    v4: Vec<IpRange>,
-    v6: Vec<IpRange>,
+    /// Every IP address below, for the test each relayed packet passes: almost none is ours.
+    v4: Ranges<u32>,
+    v6: Ranges<u128>,
     listeners: Vec<SocketAddr>,
     relay_ips: Vec<IpAddr>,
     relay_ports: RangeInclusive<u16>,
@@ -48,7 +47,13 @@ impl OwnAddresses {
     ) -> Self {
         let ips = relay_ips.iter().copied().chain(listeners.iter().map(SocketAddr::ip));
         let ips: Vec<IpRange> = ips.map(IpRange::from).collect();
-        let own = Self { v4: Vec::new(), v6: Vec::new(), listeners, relay_ips, relay_ports };
+        let own = Self {
+            v4: Ranges(Vec::new()),
+            v6: Ranges(Vec::new()),
+            listeners,
+            relay_ips,
+            relay_ports,
+        };
         own.with_machine(ips)
     }
 
@@ -56,13 +61,18 @@ impl OwnAddresses {
     /// port, unless the policy allows them explicitly.
     pub fn with_machine(mut self, ranges: impl IntoIterator<Item = IpRange>) -> Self {
         for range in ranges {
-            match range.first() {
-                IpAddr::V4(_) => self.v4.push(range),
-                IpAddr::V6(_) => self.v6.push(range),
+            match range.ends() {
+                (IpAddr::V4(first), IpAddr::V4(last)) => {
+                    self.v4.0.push((first.to_bits(), last.to_bits()));
+                }
+                (IpAddr::V6(first), IpAddr::V6(last)) => {
+                    self.v6.0.push((first.to_bits(), last.to_bits()));
+                }
+                _ => unreachable!("a range is of one family"),
             }
         }
-        IpRange::unite(&mut self.v4);
-        IpRange::unite(&mut self.v6);
+        self.v4.unite();
+        self.v6.unite();
         self
     }
 
@@ -81,9 +91,10 @@ impl OwnAddresses {
     #[inline(always)]
     pub(crate) fn classify(&self, addr: SocketAddr) -> Option<Standing> {
         let ip = addr.ip().to_canonical();
-        let ranges = if ip.is_ipv4() { &self.v4 } else { &self.v6 };
-        let up_to = ranges.partition_point(|range| range.first() <= ip);
-        let ours = ranges[..up_to].last().is_some_and(|range| range.contains(ip));
+        let ours = match ip {
+            IpAddr::V4(ip) => self.v4.contains(ip.to_bits()),
+            IpAddr::V6(ip) => self.v6.contains(ip.to_bits()),
+        };
         ours.then(|| self.standing(SocketAddr::new(ip, addr.port())))
     }
 
@@ -108,6 +119,29 @@ impl OwnAddresses {
     }
 }
 
+/// Addresses of one family, as pairs of first and last: sorted, and no two overlap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ranges<T>(Vec<(T, T)>);
+
+impl<T: Copy + Ord> Ranges<T> {
+    #[inline(always)]
+    fn contains(&self, ip: T) -> bool {
+        let above = self.0.partition_point(|(first, _)| *first <= ip);
+        above > 0 && ip <= self.0[above - 1].1
+    }
+
+    fn unite(&mut self) {
+        self.0.sort_unstable();
+        self.0.dedup_by(|next, range| {
+            let overlaps = next.0 <= range.1;
+            if overlaps {
+                range.1 = range.1.max(next.1);
+            }
+            overlaps
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec;
@@ -123,7 +157,7 @@ mod tests {
     #[test]
     fn every_address_is_found_once_whatever_the_order_and_spelling() {
         let own = own(&["2001:db8::1", "10.0.0.4", "127.0.0.1", "10.0.0.0/30", "127.0.0.0/8"]);
-        assert_eq!((own.v4.len(), own.v6.len()), (2, 1));
+        assert_eq!((own.v4.0.len(), own.v6.0.len()), (3, 1));
         for ours in
             ["127.9.9.9", "10.0.0.0", "10.0.0.3", "10.0.0.4", "::ffff:10.0.0.4", "2001:db8::1"]
         {
