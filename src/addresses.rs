@@ -1,14 +1,18 @@
 //! Where a server can be reached, and which addresses are its own.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use hairpin_config::{BindHost, RelayAddress, RelaySettings};
-use hairpin_turn::{Family, OwnAddresses};
+use hairpin_turn::{IpRange, OwnAddresses};
 
 use crate::error::StartError;
-use crate::net;
+use crate::net::{self, AddressWatch};
 use crate::relay::RelayIp;
+
+/// How long changes of the machine's addresses are not looked at after the last.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a server can be reached: the addresses its sockets are bound to, with ports settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +33,11 @@ pub struct Addresses {
 /// The relay's addresses as configured, or as found out.
 ///
 /// # Errors
-/// A name that cannot be resolved.
+/// A name that cannot be resolved, an address that this machine does not have.
 pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartError> {
+    let detected = net::detect_relay_ips();
     if settings.addresses.is_empty() {
-        let found = [Family::V4, Family::V6].into_iter().filter_map(net::detect_relay_ip);
-        return Ok(found.map(|ip| RelayIp { bind: ip, advertised: ip }).collect());
+        return Ok(detected.into_iter().map(|ip| RelayIp { bind: ip, advertised: ip }).collect());
     }
     let mut ips = Vec::new();
     for address in &settings.addresses {
@@ -41,10 +45,12 @@ pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartE
         for bind in
             binds.map_err(|error| StartError::unresolved(&address.bind, "relay-ip", error))?
         {
+            check_local(address, bind)?;
             let advertised = address.advertised.filter(|ip| ip.is_ipv4() == bind.is_ipv4());
             // A wildcard says nothing to peers.
+            let of_family = || detected.iter().copied().find(|ip| ip.is_ipv4() == bind.is_ipv4());
             let seen = match bind.is_unspecified() {
-                true => advertised.or_else(|| net::detect_relay_ip(Family::of(bind))),
+                true => advertised.or_else(of_family),
                 false => advertised.or(Some(bind)),
             };
             ips.extend(seen.map(|advertised| RelayIp { bind, advertised }));
@@ -56,15 +62,16 @@ pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartE
 /// What [`relay_ips`] will say that peers see, without asking a name server: addresses, and what is said of names.
 pub(crate) fn foreseen_relay(settings: &RelaySettings) -> (Vec<IpAddr>, Vec<String>) {
     if settings.addresses.is_empty() {
-        let found = [Family::V4, Family::V6].into_iter().filter_map(net::detect_relay_ip);
-        return (found.collect(), Vec::new());
+        return (net::detect_relay_ips(), Vec::new());
     }
+    let detected = net::detect_relay_ips();
+    let of_family = |v4: bool| detected.iter().copied().find(move |ip: &IpAddr| ip.is_ipv4() == v4);
     let mut named = Vec::new();
     let mut seen = Vec::new();
     for RelayAddress { bind, advertised } in &settings.addresses {
         match bind {
             BindHost::Ip(ip) if ip.is_unspecified() => {
-                seen.extend(advertised.or_else(|| net::detect_relay_ip(Family::of(*ip))));
+                seen.extend(advertised.or_else(|| of_family(ip.is_ipv4())));
             }
             BindHost::Ip(ip) => seen.push(advertised.unwrap_or(*ip)),
             BindHost::Name(name) => match advertised {
@@ -76,35 +83,87 @@ pub(crate) fn foreseen_relay(settings: &RelaySettings) -> (Vec<IpAddr>, Vec<Stri
     (seen, named)
 }
 
-/// What the relay must not take for ordinary peers.
-pub(crate) fn own_addresses(
-    addresses: &Addresses,
-    relay_ips: &[RelayIp],
-    relay_ports: RangeInclusive<u16>,
-) -> OwnAddresses {
-    let mut own: Vec<IpAddr> = relay_ips.iter().flat_map(|ip| [ip.bind, ip.advertised]).collect();
-    own.retain(|ip| !ip.is_unspecified());
-    own.sort_unstable();
-    own.dedup();
-    let bound = [&addresses.turn_udp, &addresses.turn_tcp, &addresses.http].into_iter().flatten();
-    let listeners = reachable(bound.chain(&addresses.admin), &own);
-    OwnAddresses::new(listeners, own, relay_ports)
+/// Makes sure that relay sockets can be bound to an address: without it the server would look well, and refuse everybody.
+fn check_local(address: &RelayAddress, bind: IpAddr) -> Result<(), StartError> {
+    let setting = match address.advertised {
+        Some(_) => "relay-ip, or the private address of external-ip",
+        None => "relay-ip",
+    };
+    UdpSocket::bind((bind, 0)).map(drop).map_err(|source| StartError::RelayAddress {
+        address: bind,
+        setting,
+        there_are: net::own_addresses(),
+        source,
+    })
 }
 
-/// Every address at which our listeners can be reached: a wildcard stands for all addresses of the machine, and an
-/// advertised address leads to all of them.
+/// What follows from the relay's addresses and is easily overlooked.
+pub(crate) fn relay_note(relay: &[IpAddr]) -> Option<String> {
+    let without = "no IPv4 address to relay from: who asks for an IPv4 relayed address, as browsers do, is refused (440); \
+         give one, with --relay-ip or --external-ip";
+    (!relay.iter().any(IpAddr::is_ipv4)).then(|| without.to_owned())
+}
+
+/// What the relay must not take for ordinary peers.
+#[derive(Clone, Debug)]
+pub(crate) struct Ourselves {
+    listeners: Vec<SocketAddr>,
+    relay_ips: Vec<IpAddr>,
+    relay_ports: RangeInclusive<u16>,
+}
+
+impl Ourselves {
+    pub(crate) fn new(
+        addresses: &Addresses,
+        relay_ips: &[RelayIp],
+        relay_ports: RangeInclusive<u16>,
+    ) -> Self {
+        let mut own: Vec<IpAddr> =
+            relay_ips.iter().flat_map(|ip| [ip.bind, ip.advertised]).collect();
+        own.retain(|ip| !ip.is_unspecified());
+        own.sort_unstable();
+        own.dedup();
+        let bound = [&addresses.turn_udp, &addresses.turn_tcp, &addresses.http];
+        let bound = bound.into_iter().flatten().chain(&addresses.admin);
+        Self { listeners: reachable(bound, &own), relay_ips: own, relay_ports }
+    }
+
+    /// With the machine's addresses as they are now.
+    pub(crate) fn on(&self, machine: Vec<IpRange>) -> OwnAddresses {
+        let Self { listeners, relay_ips, relay_ports } = self.clone();
+        OwnAddresses::new(listeners, relay_ips, relay_ports).with_machine(machine)
+    }
+
+    /// Tells of our addresses whenever the machine's have changed, for ever.
+    pub(crate) async fn follow(self, watch: AddressWatch, tell: impl Fn(OwnAddresses)) {
+        let mut known = None;
+        loop {
+            // Nothing is taken back because it cannot be seen: clients may have used up the descriptors.
+            let now = net::own_ranges().map(|machine| self.on(machine));
+            let is_seen = now.is_ok();
+            if let Some(now) = now.ok().filter(|now| known.as_ref() != Some(now)) {
+                tell(now.clone());
+                known = Some(now);
+            }
+            // An interface that comes and goes all the time keeps nobody busy.
+            tokio::time::sleep(PAUSE).await;
+            if is_seen {
+                watch.changed().await;
+            }
+        }
+    }
+}
+
+/// Every address at which our listeners can be reached; an advertised address leads to all of them.
 fn reachable<'a>(
     bound: impl Iterator<Item = &'a SocketAddr>,
     relay_ips: &[IpAddr],
 ) -> Vec<SocketAddr> {
-    let own: Vec<IpAddr> = net::own_addresses();
     let mut all: Vec<SocketAddr> = bound
         .flat_map(|address| {
-            let everywhere = own.iter().filter(|_| address.ip().is_unspecified());
-            let ips = everywhere.chain(relay_ips).copied().chain([address.ip()]);
+            let ips = relay_ips.iter().copied().chain([address.ip()]);
             ips.map(|ip| SocketAddr::new(ip, address.port())).collect::<Vec<_>>()
         })
-        .filter(|address| !address.ip().is_unspecified())
         .collect();
     all.sort_unstable();
     all.dedup();

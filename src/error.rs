@@ -1,6 +1,7 @@
 //! Why a server could not start.
 
 use std::io;
+use std::net::IpAddr;
 
 use hairpin_config::{BindHost, ConfigErrors};
 
@@ -25,6 +26,17 @@ pub enum StartError {
         what: String,
         /// The setting it came from.
         setting: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// An address to relay from cannot be bound.
+    RelayAddress {
+        /// The address.
+        address: IpAddr,
+        /// The settings it came from.
+        setting: &'static str,
+        /// Those this machine has.
+        there_are: Vec<IpAddr>,
         /// What the system says.
         source: io::Error,
     },
@@ -57,6 +69,12 @@ impl std::fmt::Display for StartError {
             Self::Bind { what, setting, source } => {
                 write!(f, "cannot bind {what} ({setting}): {source}; {}", remedy(source))
             }
+            Self::RelayAddress { address, setting, there_are, source } => {
+                let there_are = there_are.iter().map(IpAddr::to_string).collect::<Vec<_>>();
+                let there_are = there_are.join(", ");
+                write!(f, "{setting}: cannot relay from {address}: {source}; ")?;
+                write!(f, "give an address that this machine has: {there_are}")
+            }
             Self::Listener(source) => write!(f, "cannot serve a socket: {source}"),
             Self::NoRuntime => {
                 f.write_str("cannot start: there is no tokio runtime; start it on one")
@@ -84,6 +102,7 @@ impl std::error::Error for StartError {
             Self::Config(errors) => Some(errors),
             Self::Resolve { source, .. }
             | Self::Bind { source, .. }
+            | Self::RelayAddress { source, .. }
             | Self::Listener(source)
             | Self::System(source) => Some(source),
             Self::NoRuntime => None,

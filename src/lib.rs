@@ -38,6 +38,7 @@ mod http;
 mod ice;
 mod limits;
 mod listen;
+mod log_limit;
 mod metrics;
 mod net;
 mod relay;

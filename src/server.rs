@@ -1,16 +1,17 @@
 //! A running server, and how one is put together.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_config::{Config, Insecurity};
-use hairpin_turn::QuotaLedger;
+use hairpin_turn::{OwnAddresses, QuotaLedger};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::addresses::{Addresses, own_addresses, relay_ips};
+use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::front::Front;
@@ -18,6 +19,7 @@ use crate::http::{Web, admin};
 use crate::ice::IceIssuer;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
+use crate::net::{self, AddressWatch};
 use crate::relay::{Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle, Limits};
 use crate::supervisor::Supervisor;
@@ -36,6 +38,8 @@ pub struct Server {
     relay: Relay,
     front: JoinHandle<()>,
     web: JoinHandle<()>,
+    /// Tells the relay of the machine's addresses, where they can be watched.
+    ourselves: Option<JoinHandle<()>>,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
     base: Base,
@@ -89,7 +93,7 @@ impl Server {
     fn put_together(
         mut config: Config,
         listeners: Listeners,
-        notes: Vec<String>,
+        mut notes: Vec<String>,
         base: Base,
     ) -> Result<Self, StartError> {
         let relay_ips = relay_ips(&config.relay)?;
@@ -101,6 +105,7 @@ impl Server {
             admin: local_addresses(&listeners.admin)?.pop(),
             relay: relay_ips.iter().map(|ip| ip.advertised).collect(),
         };
+        notes.extend(relay_note(&addresses.relay));
         // What is safe to say of the sockets is said of those there are.
         config.listen.http.clone_from(&addresses.http);
         config.listen.admin = addresses.admin;
@@ -108,7 +113,11 @@ impl Server {
         // After that, for a secret made here is one of the things to be told.
         ensure_secret(&mut config);
 
-        let relay = start_relay(&config, relay_ips, udp, &addresses, &base)?;
+        let ourselves = Ourselves::new(&addresses, &relay_ips, config.relay.ports.clone());
+        // Before they are read for the first time, so that no change is missed.
+        let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
+        let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
+        let relay = start_relay(&config, own, relay_ips, udp, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
         let hub = start_hub(&config, ice.clone(), &base);
         let web = web(&config, ice, hub);
@@ -117,8 +126,21 @@ impl Server {
         let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
         let web = base.supervisor.task("the web server", web.run(base.draining.clone()));
+        let follow = |watch| ourselves.follow(watch, relay.own_addresses());
+        let ourselves = watch.map(follow).map(|work| base.supervisor.task("own addresses", work));
         let shutdown_timeout = config.shutdown_timeout;
-        Ok(Self { addresses, notes, insecure, shutdown_timeout, relay, front, web, admin, base })
+        Ok(Self {
+            addresses,
+            notes,
+            insecure,
+            shutdown_timeout,
+            relay,
+            front,
+            web,
+            ourselves,
+            admin,
+            base,
+        })
     }
 
     /// Where the server can be reached.
@@ -172,10 +194,17 @@ impl Drop for Server {
         // The front door closes by itself, and sends away whom it has not let in yet.
         self.base.draining.cancel();
         self.web.abort();
-        if let Some(admin) = &self.admin {
-            admin.abort();
+        for task in self.admin.iter().chain(&self.ourselves) {
+            task.abort();
         }
     }
+}
+
+fn unwatched(error: &io::Error) -> String {
+    format!(
+        "changes of this machine's addresses cannot be seen ({error}): what it gets later is a peer like any other; \
+         permit AF_NETLINK, or restart when they change"
+    )
 }
 
 fn local_addresses<'a>(
@@ -196,15 +225,15 @@ fn ensure_secret(config: &mut Config) {
 
 fn start_relay(
     config: &Config,
+    own: OwnAddresses,
     relay_ips: Vec<RelayIp>,
     listeners: Vec<UdpSockets>,
-    addresses: &Addresses,
     base: &Base,
 ) -> Result<Relay, StartError> {
     let workers = worker_count(config.workers);
     let setup = RelaySetup {
         rules: Arc::new(config.rules.clone()),
-        own: own_addresses(addresses, &relay_ips, config.relay.ports.clone()),
+        own: own.into(),
         addresses: relay_ips,
         quotas: QuotaLedger::new(config.relay.quotas),
         listeners,

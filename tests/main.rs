@@ -18,3 +18,19 @@ mod interop;
 mod relay;
 /// The whole system in virtual time.
 mod sim;
+
+/// Says that a test could not do here what it is for; `tests/run` lists these.
+pub(crate) fn report_skipped(reason: &str) {
+    // Rust's test harness names each thread after its test.
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    println!("SKIPPED: {test}: no network namespaces here: {reason}");
+    if let Some(path) = std::env::var_os("SKIPPED_TESTS") {
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .expect("SKIPPED_TESTS names a writable file");
+        use std::io::Write as _;
+        writeln!(file, "{test}: {reason}").expect("SKIPPED_TESTS names a writable file");
+    }
+}

@@ -121,7 +121,7 @@ impl Relay {
 
     pub(crate) fn with_sockets(config: Config, quotas: Quotas, sockets: Sockets) -> Self {
         Self {
-            server: Server::new(Arc::new(config.rules), config.own, config.seed),
+            server: Server::new(Arc::new(config.rules), config.own.into(), config.seed),
             now: Now { monotonic: Duration::from_secs(1), unix: EPOCH },
             ledger: QuotaLedger::new(quotas),
             bind_error: None,

@@ -4,7 +4,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use hairpin_config::BindHost;
-use hairpin_turn::Family;
+use hairpin_turn::{Family, IpRange};
+
+use super::netlink;
 
 /// Resolves where to bind. A name may stand for several addresses.
 ///
@@ -22,24 +24,52 @@ pub(crate) fn resolve(host: &BindHost) -> io::Result<Vec<IpAddr>> {
     }
 }
 
-/// The address packets to the internet leave from, or else the first that other hosts could reach; for IPv4 at last
-/// loopback, which serves two tabs on one machine.
-pub(crate) fn detect_relay_ip(family: Family) -> Option<IpAddr> {
-    routed_source(family)
-        .or_else(|| {
-            own_addresses().into_iter().find(|ip| Family::of(*ip) == family && is_reachable(*ip))
-        })
-        .or_else(|| (family == Family::V4).then_some(Ipv4Addr::LOCALHOST.into()))
+/// For each family the address packets to the internet leave from, or else the first that other hosts could reach; for a
+/// machine that has none at all loopback, which serves two tabs on it.
+pub(crate) fn detect_relay_ips() -> Vec<IpAddr> {
+    let own = own_addresses();
+    let first_of =
+        |family| own.iter().copied().find(|ip| Family::of(*ip) == family && is_reachable(*ip));
+    let of = |family| routed_source(family).or_else(|| first_of(family));
+    let found: Vec<IpAddr> = [Family::V4, Family::V6].into_iter().filter_map(of).collect();
+    if found.is_empty() { vec![Ipv4Addr::LOCALHOST.into()] } else { found }
 }
 
-/// Every address of this machine's interfaces.
+/// Every address of this machine's interfaces, as far as they can be had.
 pub(crate) fn own_addresses() -> Vec<IpAddr> {
-    match if_addrs::get_if_addrs() {
-        Ok(interfaces) => interfaces.into_iter().map(|interface| interface.ip()).collect(),
-        Err(error) => {
-            tracing::warn!(%error, "cannot list this machine's addresses");
-            Vec::new()
-        }
+    interface_addresses().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot list this machine's addresses");
+        Vec::new()
+    })
+}
+
+/// Everything that this machine takes for itself: what its interfaces have, and what is routed to it besides.
+///
+/// # Errors
+/// What the system says when it is out of something. Where the one or the other can never be had, as in some sandboxes,
+/// the rest will do.
+pub(crate) fn own_ranges() -> io::Result<Vec<IpRange>> {
+    let interfaces = interface_addresses().or_else(without)?;
+    let routes = netlink::local_routes().or_else(without)?;
+    Ok(interfaces.into_iter().map(IpRange::from).chain(routes).collect())
+}
+
+fn interface_addresses() -> io::Result<Vec<IpAddr>> {
+    Ok(if_addrs::get_if_addrs()?.into_iter().map(|interface| interface.ip()).collect())
+}
+
+fn without<T>(error: io::Error) -> io::Result<Vec<T>> {
+    const NEVER: [i32; 6] = [
+        libc::EACCES,
+        libc::EAFNOSUPPORT,
+        libc::EINVAL,
+        libc::EOPNOTSUPP,
+        libc::EPERM,
+        libc::EPROTONOSUPPORT,
+    ];
+    match error.raw_os_error() {
+        Some(code) if NEVER.contains(&code) => Ok(Vec::new()),
+        _ => Err(error),
     }
 }
 
@@ -68,9 +98,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_always_an_ipv4_address_and_it_can_be_bound() {
-        let ip = detect_relay_ip(Family::V4).expect("loopback at last");
-        UdpSocket::bind((ip, 0)).expect("it is an address of this machine");
+    fn there_is_always_an_address_and_it_can_be_bound() {
+        let ips = detect_relay_ips();
+        assert!(!ips.is_empty());
+        for ip in ips {
+            UdpSocket::bind((ip, 0)).expect("it is an address of this machine");
+        }
     }
 
     #[test]

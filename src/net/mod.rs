@@ -4,7 +4,9 @@
 mod addresses;
 mod connection;
 mod limit;
+mod netlink;
 
-pub(crate) use addresses::{detect_relay_ip, own_addresses, resolve};
+pub(crate) use addresses::{detect_relay_ips, own_addresses, own_ranges, resolve};
 pub(crate) use connection::{Connection, Io, canonical};
 pub(crate) use limit::AddressLimit;
+pub(crate) use netlink::AddressWatch;

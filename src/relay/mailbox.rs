@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hairpin_turn::OwnAddresses;
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::parcel::Parcel;
@@ -23,6 +24,8 @@ pub(super) enum ToWorker {
     Parcel(Parcel),
     /// A TURN client's connection to serve.
     Stream(Connection),
+    /// The machine's addresses have changed.
+    OwnAddresses(Arc<OwnAddresses>),
     /// End.
     Stop,
     /// Break, as a defect would.
@@ -83,6 +86,11 @@ impl Postbox {
     /// Leaves a connection. Each takes a descriptor, which bounds their number.
     pub(super) fn send_stream(&self, connection: Connection) {
         self.push(self.0.queue(), ToWorker::Stream(connection));
+    }
+
+    /// Tells of our addresses.
+    pub(super) fn send_own_addresses(&self, own: Arc<OwnAddresses>) {
+        self.push(self.0.queue(), ToWorker::OwnAddresses(own));
     }
 
     /// Asks the worker to end.

@@ -49,7 +49,7 @@ pub(crate) fn worker_count(asked_for: Option<NonZeroUsize>) -> usize {
 /// What the relay is made of.
 pub(crate) struct RelaySetup {
     pub(crate) rules: Arc<Rules>,
-    pub(crate) own: OwnAddresses,
+    pub(crate) own: Arc<OwnAddresses>,
     pub(crate) addresses: Vec<RelayIp>,
     pub(crate) quotas: QuotaLedger,
     /// UDP listeners, each with a socket for every worker, or fewer.
@@ -109,6 +109,17 @@ impl Relay {
     /// Where TURN clients' TCP connections go.
     pub(crate) fn intake(&self) -> StreamIntake {
         StreamIntake::new(self.postboxes.clone())
+    }
+
+    /// What tells all workers of our addresses.
+    pub(crate) fn own_addresses(&self) -> impl Fn(OwnAddresses) + Send + use<> {
+        let postboxes = self.postboxes.clone();
+        move |own| {
+            let own = Arc::new(own);
+            for postbox in &postboxes {
+                postbox.send_own_addresses(own.clone());
+            }
+        }
     }
 
     /// Refuses new allocations from now on.

@@ -3,13 +3,21 @@
 //! Shared by all workers and read on the packet path, so it is a table of atomics and not a lock: an
 //! allocation claims its port with one compare-and-swap, and a hairpin finds the port's owner with one load.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use hairpin_turn::{Family, RelayedAddr};
 
 const FREE: u16 = 0;
+/// Another program has it.
+const FOREIGN: u16 = u16::MAX;
+
+/// How many ports that other programs had are made free at a time.
+pub(super) const AGAIN: usize = 64;
 
 /// An address relay sockets are bound to, and how peers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +32,8 @@ pub(crate) struct RelayIp {
 pub(super) struct PortTable {
     range: RangeInclusive<u16>,
     addresses: Vec<(RelayIp, Box<[AtomicU16]>)>,
+    /// Marked as foreign, with the time, oldest first.
+    aside: Mutex<VecDeque<(Instant, Claim)>>,
 }
 
 /// What a port must be.
@@ -43,7 +53,11 @@ pub(super) struct Claim {
 impl PortTable {
     pub(super) fn new(addresses: &[RelayIp], range: RangeInclusive<u16>) -> Self {
         let table = || range.clone().map(|_| AtomicU16::new(FREE)).collect();
-        Self { addresses: addresses.iter().map(|ip| (*ip, table())).collect(), range }
+        Self {
+            addresses: addresses.iter().map(|ip| (*ip, table())).collect(),
+            range,
+            aside: Mutex::default(),
+        }
     }
 
     /// Claims a free port for a worker, beginning the search at a place that `random` chooses and going
@@ -79,8 +93,35 @@ impl PortTable {
 
     /// Gives a port back.
     pub(super) fn release(&self, claim: Claim) {
+        self.mark(claim, FREE);
+    }
+
+    /// Gives a port back that another program has: it is not claimed again for a while.
+    pub(super) fn set_aside(&self, claim: Claim, now: Instant) {
+        self.mark(claim, FOREIGN);
+        self.aside().push_back((now, claim));
+    }
+
+    /// Makes ports free that were set aside before `since`, the oldest of them and at most [`AGAIN`].
+    pub(super) fn take_back(&self, since: Instant) {
+        let mut aside = self.aside();
+        for _ in 0..AGAIN {
+            match aside.front() {
+                Some((at, claim)) if *at < since => self.mark(*claim, FREE),
+                _ => return,
+            }
+            aside.pop_front();
+        }
+    }
+
+    fn mark(&self, claim: Claim, mark: u16) {
         let offset = usize::from(claim.port - self.range.start());
-        self.addresses[claim.address].1[offset].store(FREE, Ordering::Release);
+        self.addresses[claim.address].1[offset].store(mark, Ordering::Release);
+    }
+
+    fn aside(&self) -> MutexGuard<'_, VecDeque<(Instant, Claim)>> {
+        // Nothing above leaves it half changed, even if its holder panics afterwards.
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where to bind the socket of a claim.
@@ -101,7 +142,7 @@ impl PortTable {
             .find(|(ip, _)| ip.advertised == to.0.ip() || ip.bind == to.0.ip())?;
         let offset = to.0.port().checked_sub(*self.range.start())?;
         match owners.get(usize::from(offset))?.load(Ordering::Acquire) {
-            FREE => None,
+            FREE | FOREIGN => None,
             mark => Some((
                 usize::from(mark) - 1,
                 RelayedAddr(SocketAddr::new(ip.advertised, to.0.port())),
@@ -111,7 +152,8 @@ impl PortTable {
 }
 
 fn owner_mark(worker: usize) -> u16 {
-    u16::try_from(worker + 1).expect("workers are bounded by the number of cores")
+    let mark = u16::try_from(worker + 1).ok().filter(|mark| *mark != FOREIGN);
+    mark.expect("workers are bounded by the number of cores")
 }
 
 #[cfg(test)]

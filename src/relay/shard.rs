@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_stun::Reader;
-use hairpin_turn::{AllocationId, FiveTuple, Forward, Now, PeerAddr, Server, Target, Transport};
+use hairpin_turn::{
+    AllocationId, FiveTuple, Forward, Now, OwnAddresses, PeerAddr, Server, Target, Transport,
+};
 use rustix::event::epoll::EventFlags;
 
 use super::context::RelayContext;
@@ -136,6 +138,11 @@ impl Shard {
         }
         self.outbox.recycle(parcel);
         found
+    }
+
+    /// From now on these addresses are ours.
+    pub(super) fn set_own_addresses(&mut self, own: Arc<OwnAddresses>) {
+        self.core.set_own_addresses(own);
     }
 
     /// Begins to serve a TURN client's connection.

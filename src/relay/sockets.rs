@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
+use hairpin_turn::Family;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sys;
@@ -38,19 +39,26 @@ const UDP_BUFFER: usize = 4 << 20;
 
 /// Binds `workers` sockets to one address; port 0 becomes a port the system chooses.
 ///
+/// The first is bound without SO_REUSEPORT, which it gets afterwards: it cannot be had if anybody holds the address,
+/// whereas one that shares would join the leftover of an earlier run, or another that starts at this moment, and each
+/// would silently get half of the clients.
+///
 /// # Errors
 /// What the system says; `AddrInUse` also when only other SO_REUSEPORT sockets hold the port.
 pub(crate) fn bind_listener(address: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
-    let address = vacant(address)?;
-    let bind_one = |_| {
-        let socket = bound(address, Port::Shared)?;
-        // Larger buffers are a wish: without the privilege the kernel gives what it allows.
-        let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, UDP_BUFFER)
-            .or_else(|_| rustix::net::sockopt::set_socket_recv_buffer_size(&socket, UDP_BUFFER));
-        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, UDP_BUFFER);
-        Ok(socket.into())
-    };
-    (0..workers).map(bind_one).collect()
+    let first = bound(address, Port::Own)?;
+    first.set_reuse_port(true)?;
+    let settled = first.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let others = (1..workers).map(|_| bound(settled, Port::Shared));
+    std::iter::once(Ok(first)).chain(others).map(|socket| socket.map(with_large_buffers)).collect()
+}
+
+fn with_large_buffers(socket: Socket) -> UdpSocket {
+    // Larger buffers are a wish: without the privilege the kernel gives what it allows.
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, UDP_BUFFER)
+        .or_else(|_| rustix::net::sockopt::set_socket_recv_buffer_size(&socket, UDP_BUFFER));
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, UDP_BUFFER);
+    socket.into()
 }
 
 impl UdpSockets {
@@ -86,21 +94,15 @@ fn both_families(address: SocketAddr) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 
-/// Binds a relay socket.
+/// A relay socket that is not bound yet: a bind that fails leaves it for the next.
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn bind_relay(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = bound(address, Port::Own)?;
-    sys::allow_fragments(socket.as_fd(), address.is_ipv6())?;
-    Ok(socket.into())
-}
-
-/// Makes sure that nobody holds the address, which a bind with SO_REUSEPORT would not: the leftover of
-/// an earlier run would silently take half of the clients. Returns the address with its port settled.
-fn vacant(address: SocketAddr) -> io::Result<SocketAddr> {
-    let probe = bound(address, Port::Own)?;
-    probe.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+pub(super) fn relay_socket(family: Family) -> io::Result<Socket> {
+    let v6 = family == Family::V6;
+    let socket = udp_socket(if v6 { Domain::IPV6 } else { Domain::IPV4 })?;
+    sys::allow_fragments(socket.as_fd(), v6)?;
+    Ok(socket)
 }
 
 /// Whether others may bind the same port (SO_REUSEPORT).
@@ -111,11 +113,7 @@ enum Port {
 }
 
 fn bound(address: SocketAddr, port: Port) -> io::Result<Socket> {
-    let kind = Type::DGRAM.nonblocking();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
+    let socket = udp_socket(Domain::for_address(address))?;
     if port == Port::Shared {
         socket.set_reuse_port(true)?;
     }
@@ -123,8 +121,18 @@ fn bound(address: SocketAddr, port: Port) -> io::Result<Socket> {
     Ok(socket)
 }
 
+fn udp_socket(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
 
     const ANY_PORT: SocketAddr =
@@ -176,5 +184,38 @@ mod tests {
         let address = held[0].local_addr().expect("bound");
         let busy = bind_listener(address, 2).expect_err("the port is busy");
         assert_eq!(busy.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn of_two_that_start_at_once_exactly_one_gets_the_port() {
+        // An address of loopback's that nobody else uses: its ports are all free.
+        let [x, y] = rand::random::<[u8; 2]>();
+        let address: SocketAddr = ([127, 78, x, y], 20_000).into();
+        for _ in 0..100 {
+            let start = Barrier::new(2);
+            let bind = || {
+                start.wait();
+                bind_listener(address, 3)
+            };
+            let (one, other) = std::thread::scope(|scope| {
+                let (one, other) = (scope.spawn(bind), scope.spawn(bind));
+                (one.join().expect("no panic"), other.join().expect("no panic"))
+            });
+            assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn clients_are_spread_over_all_sockets_of_a_listener() {
+        let sockets = bind_listener(ANY_PORT, 3).expect("loopback has free ports");
+        let address = sockets[0].local_addr().expect("bound");
+        // That one of three gets none of 128 has a probability of 1 in 10^22.
+        for _ in 0..128 {
+            let client = UdpSocket::bind(ANY_PORT).expect("loopback has free ports");
+            client.send_to(b"hello", address).expect("loopback takes it");
+        }
+        for socket in &sockets {
+            assert_eq!(socket.recv(&mut [0; 8]).expect("some come here"), 5);
+        }
     }
 }

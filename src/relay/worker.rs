@@ -19,6 +19,7 @@ use super::routes::{Routes, Token, watch};
 use super::shard::Shard;
 use super::sys::{Sender, Slots};
 use crate::clock::Clock;
+use crate::log_limit::LogLimit;
 use crate::metrics::RelayMetrics;
 
 /// Sockets served in a turn.
@@ -32,7 +33,7 @@ pub(super) struct WorkerSetup {
     /// Its number.
     pub(super) index: usize,
     pub(super) rules: Arc<Rules>,
-    pub(super) own: OwnAddresses,
+    pub(super) own: Arc<OwnAddresses>,
     /// Its UDP listeners and what they are bound to.
     pub(super) listeners: Vec<(SocketAddr, UdpSocket)>,
     pub(super) mailbox: Mailbox,
@@ -183,7 +184,7 @@ impl Worker {
                     Token::Listener(_) | Token::Relay(_) => {
                         let received = self.shard.receive(now, token, &mut batch, &mut out);
                         received.unwrap_or_else(|error| {
-                            tracing::warn!(%error, ?token, "cannot receive");
+                            cannot_receive(&error, token);
                             0
                         })
                     }
@@ -219,15 +220,30 @@ fn open(
             ToWorker::Parcel(parcel) => found += shard.receive_parcel(now, parcel, out),
             ToWorker::Stream(connection) => {
                 if let Err(error) = shard.open_stream(now, connection, out) {
-                    tracing::warn!(%error, "cannot serve a connection");
+                    cannot_serve(&error);
                 }
             }
+            ToWorker::OwnAddresses(own) => shard.set_own_addresses(own),
             ToWorker::Stop => *stopped = true,
             #[cfg(test)]
             ToWorker::Panic => panic!("asked for"),
         }
     }
     found
+}
+
+fn cannot_receive(error: &io::Error, token: Token) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(left_out) = LIMIT.admit() {
+        tracing::warn!(%error, ?token, left_out, "cannot receive");
+    }
+}
+
+fn cannot_serve(error: &io::Error) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(left_out) = LIMIT.admit() {
+        tracing::warn!(%error, left_out, "cannot serve a connection");
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ mod scenarios;
 mod server;
 mod snippets;
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
@@ -44,24 +43,10 @@ impl World {
                 Some(Self { server: Server::start(&network).await, network, _turn: turn })
             }
             Err(reason) => {
-                report_skipped(&reason);
+                crate::report_skipped(&reason);
                 None
             }
         }
-    }
-}
-
-fn report_skipped(reason: &str) {
-    // Rust's test harness names each thread after its test.
-    let test = std::thread::current().name().unwrap_or("browser").to_owned();
-    println!("SKIPPED: {test}: no network namespaces here: {reason}");
-    if let Some(path) = std::env::var_os("SKIPPED_TESTS") {
-        let mut file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .expect("SKIPPED_TESTS names a writable file");
-        writeln!(file, "{test}: {reason}").expect("SKIPPED_TESTS names a writable file");
     }
 }
 

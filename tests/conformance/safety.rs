@@ -9,7 +9,7 @@ use hairpin_sim::relay::{
 use hairpin_stun::{AttributeType, Class, Method, TransactionId};
 use hairpin_turn::{DropReason, Event, PeerAddr, PeerPolicy, RelayedAddr, Rules, Transport};
 
-use super::{addr, allocated};
+use super::{addr, allocated, peer};
 
 /// A relay whose peers nobody has configured.
 fn unconfigured() -> Relay {
@@ -269,6 +269,8 @@ fn c162_an_address_of_another_shard_is_handed_over() {
     let mut other_shard = config();
     other_shard.own = own_addresses(&[SERVER_V4, SERVER_V6], 50_500..=50_999);
     let (mut here, mut there) = (Relay::default(), Relay::new(other_shard));
+    // It allocates other ports than the first, but knows them all to be ours.
+    there.server.set_own_addresses(config().own.into());
     let (mut ann, mut bob) = (Client::ann(1), Client::bob(2));
     let (anns, bobs) = (ann.allocate(&mut here), bob.allocate(&mut there));
     ann.permit(&mut here, &[bobs.0]);
@@ -276,7 +278,7 @@ fn c162_an_address_of_another_shard_is_handed_over() {
 
     ann.send(&mut here, bobs.0, b"hello");
     let payload = b"hello".to_vec();
-    let packet = Astray { from: anns, to: bobs, may_leave: true, payload };
+    let packet = Astray { from: anns, to: bobs, may_leave: false, payload };
     assert_eq!(here.astray, std::slice::from_ref(&packet));
     there.shard_sends(&packet);
     assert_eq!(bob.receive(&mut there), Some(Received::data(anns.0, b"hello")));
@@ -298,24 +300,79 @@ fn c162_a_private_relay_address_is_reached_in_process_and_no_other_way() {
     relay.forget();
     client.send(&mut relay, addr("192.168.1.5:50001"), b"hello");
     assert_eq!(relay.astray.len(), 1);
-    assert!(!relay.astray[0].may_leave, "no shard has it: the policy decides");
+    assert!(!relay.astray[0].may_leave, "no shard has it, and nobody else may");
     client.send(&mut relay, addr("192.168.1.5:22"), b"hello");
-    assert_eq!(
-        relay.events,
-        [Event::Dropped(DropReason::PeerDenied)],
-        "no relay port: the policy decides"
-    );
+    assert_eq!(relay.events, [Event::Dropped(DropReason::PeerDenied)], "no relay port");
     assert!(relay.to_peers.is_empty());
 }
 
 #[test]
-fn c162_other_ports_of_a_public_relay_address_are_ordinary_peers() {
+fn c189_our_own_addresses_are_no_peers_however_public() {
+    let mut with_another = config();
+    with_another.own = with_another.own.with_machine(["198.51.100.0/30".parse().expect("a range")]);
+    let mut relay = Relay::new(with_another);
+    let mut client = Client::ann(1);
+    client.allocate(&mut relay);
+    // Listeners apart, what answers here is no business of our clients: such packets go over
+    // loopback, and no firewall sees them.
+    for ours in ["198.51.100.3:53", "203.0.113.1:53", "203.0.113.1:49999", "203.0.113.1:51000"] {
+        assert_eq!(client.permit(&mut relay, &[addr(ours)]).error(), Some(403), "{ours}");
+        assert_eq!(
+            client.bind_channel(&mut relay, 0x4000, addr(ours)).error(),
+            Some(403),
+            "{ours}"
+        );
+    }
+    // Next to it is somebody else.
+    assert!(client.permit(&mut relay, &[addr("198.51.100.4:53")]).is_success());
+    // A permission has no port: that for a relayed address, live or not, opens the IP address, and
+    // nothing on it but what is alive.
+    assert!(client.permit(&mut relay, &[addr("203.0.113.1:50999")]).is_success());
+    assert!(client.permit(&mut relay, &[addr("203.0.113.1:0")]).is_success());
+    relay.forget();
+    client.send(&mut relay, addr("203.0.113.1:53"), b"hello");
+    assert_eq!(relay.events, [Event::Dropped(DropReason::PeerDenied)]);
+    client.send(&mut relay, addr("203.0.113.1:50999"), b"hello");
+    assert!(!relay.astray[0].may_leave, "if no shard has it, nobody gets it");
+    assert!(relay.to_peers.is_empty());
+}
+
+#[test]
+fn c189_an_explicit_allow_opens_what_else_runs_on_our_addresses() {
+    let mut open = config();
+    open.own = open.own.with_machine(["198.51.100.7".parse().expect("an address is a range")]);
+    let ranges = ["203.0.113.0/24", "198.51.100.7"].map(|text| text.parse().expect(text));
+    open.rules.policy = PeerPolicy::new(ranges.into(), vec![]);
+    let mut relay = Relay::new(open);
+    let mut client = Client::ann(1);
+    let relayed = client.allocate(&mut relay);
+    for ours in ["203.0.113.1:8080", "198.51.100.7:53"].map(addr) {
+        assert!(client.permit(&mut relay, &[ours]).is_success());
+        client.send(&mut relay, ours, b"hello");
+        let sent = Relayed { from: relayed, to: PeerAddr(ours), payload: b"hello".to_vec() };
+        assert_eq!(relay.take_relayed(), [sent]);
+    }
+    client.send(&mut relay, addr("203.0.113.1:50999"), b"hello");
+    assert!(relay.astray[0].may_leave, "no shard has it, and a program of ours may");
+}
+
+#[test]
+fn c189_an_address_that_comes_up_later_is_ours_from_then_on() {
     let (mut relay, mut client, relayed) = allocated();
-    let web = addr("203.0.113.1:8080");
-    client.permit(&mut relay, &[web]);
-    client.send(&mut relay, web, b"hello");
-    let sent = Relayed { from: relayed, to: PeerAddr(web), payload: b"hello".to_vec() };
+    let later = peer(9);
+    assert!(client.bind_channel(&mut relay, 0x4000, later).is_success());
+    client.send_channel(&mut relay, 0x4000, b"hello");
+    let sent = Relayed { from: relayed, to: PeerAddr(later), payload: b"hello".to_vec() };
     assert_eq!(relay.take_relayed(), [sent]);
+
+    let own = own_addresses(&[SERVER_V4, SERVER_V6], RELAY_PORTS);
+    relay.server.set_own_addresses(own.with_machine([later.ip().into()]).into());
+    relay.forget();
+    client.send_channel(&mut relay, 0x4000, b"hello");
+    client.send(&mut relay, later, b"hello");
+    assert_eq!(relay.events, [DropReason::PeerDenied; 2].map(Event::Dropped));
+    assert!(relay.to_peers.is_empty());
+    assert_eq!(client.permit(&mut relay, &[later]).error(), Some(403));
 }
 
 #[test]

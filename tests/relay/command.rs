@@ -5,6 +5,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::wire::Client;
+
 /// A running command that does not outlive its test.
 struct Running(Child);
 
@@ -40,8 +42,12 @@ fn started() -> (Running, String) {
 /// Starts the command and reads its summary, which is written at once.
 fn started_with(args: &[&str]) -> (Running, String) {
     let mut child = hairpin(args).spawn().expect("the command is built");
-    let mut stdout = child.stdout.take().expect("it is piped");
+    let stdout = child.stdout.take().expect("it is piped");
     let running = Running(child);
+    (running, read_summary(stdout))
+}
+
+fn read_summary(mut stdout: impl Read) -> String {
     let mut summary = String::new();
     let mut chunk = [0; 4096];
     while !summary.contains("open ") {
@@ -49,7 +55,7 @@ fn started_with(args: &[&str]) -> (Running, String) {
         assert!(length > 0, "the command ended: {summary}");
         summary.push_str(std::str::from_utf8(&chunk[..length]).expect("the summary is text"));
     }
-    (running, summary)
+    summary
 }
 
 #[test]
@@ -220,4 +226,38 @@ fn config_check_prints_what_is_in_force_and_no_secret() {
         assert!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
     }
     assert!(!text.contains("north-star") && !text.contains("opensesame"), "{text}");
+}
+
+#[tokio::test]
+async fn a_flood_of_refused_allocations_is_a_few_lines_in_the_log() {
+    // What is left of these descriptors after the start is soon taken.
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_hairpin")]);
+    command.args(QUIET).args(["--alt-listening-port=none", "--realm=test"]);
+    command.arg(format!("--user={}:{}", super::USER, super::PASSWORD));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("there is a shell");
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let running = Running(child);
+    let summary = read_summary(stdout.expect("it is piped"));
+    let udp = summary.lines().find_map(|line| line.trim().strip_prefix("STUN/TURN over UDP"));
+    let udp: std::net::SocketAddr = udp.expect("it listens").trim().parse().expect("one address");
+
+    let mut held = Vec::new();
+    let mut refused = loop {
+        let mut client = Client::udp(udp).await;
+        match client.allocate().await {
+            Ok(_) => held.push(client),
+            Err(508) => break client,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    for _ in 0..300 {
+        assert_eq!(refused.allocate().await, Err(508));
+    }
+    drop(running);
+    let mut log = String::new();
+    stderr.expect("it is piped").read_to_string(&mut log).expect("it is text");
+    let lines = log.lines().filter(|line| line.contains("relay socket")).count();
+    assert!((1..=60).contains(&lines), "{lines} lines for 301 refusals:\n{log}");
 }

@@ -4,6 +4,7 @@ mod command;
 pub(crate) mod embedding;
 mod limits;
 mod listeners;
+mod own_addresses;
 mod streams;
 mod wire;
 mod workers;

@@ -134,9 +134,21 @@ impl Client {
     }
 
     pub(super) async fn permit(&mut self, peer: SocketAddr) {
+        self.try_permit(peer).await.expect("the peer is allowed");
+    }
+
+    /// The error code, if the peer is refused.
+    pub(super) async fn try_permit(&mut self, peer: SocketAddr) -> Result<(), u16> {
         let request = self.turn.permit(&[peer]);
         self.wire.send(&request).await;
-        assert_eq!(self.event().await, TurnEvent::Permitted(vec![peer]));
+        match self.event().await {
+            TurnEvent::Permitted(peers) => {
+                assert_eq!(peers, [peer]);
+                Ok(())
+            }
+            TurnEvent::Refused(code) => Err(code),
+            other => panic!("{other:?} in answer to CreatePermission"),
+        }
     }
 
     pub(super) async fn send(&mut self, peer: SocketAddr, payload: &[u8]) {

@@ -82,7 +82,7 @@ pub enum Target {
         /// The sending allocation's own relayed address.
         from: RelayedAddr,
         /// When no shard owns `to`: send through this allocation's relay socket, or drop if `None`,
-        /// because the policy does not allow the address as an ordinary peer.
+        /// because the policy does not explicitly allow the address as an ordinary peer.
         otherwise: Option<AllocationId>,
     },
 }

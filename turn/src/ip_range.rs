@@ -31,6 +31,19 @@ impl IpRange {
         self.first <= ip && ip <= self.last
     }
 
+    /// The network of `prefix` bits that `ip` is in; a longer prefix than the family has is the address alone.
+    pub const fn network(ip: IpAddr, prefix: u32) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Self::v4(ip, prefix),
+            IpAddr::V6(ip) => Self::v6(ip, prefix),
+        }
+    }
+
+    /// Its lowest and its highest address.
+    pub(crate) fn ends(&self) -> (IpAddr, IpAddr) {
+        (self.first, self.last)
+    }
+
     /// The network of `prefix` bits that `ip` is in; `prefix` is at most 32.
     pub(crate) const fn v4(ip: Ipv4Addr, prefix: u32) -> Self {
         let hosts = match u32::MAX.checked_shr(prefix) {
@@ -66,10 +79,7 @@ impl IpRange {
             .and_then(|prefix| prefix.parse::<u32>().ok())
             .filter(|prefix| *prefix <= width)
             .ok_or_else(|| IpRangeError::Prefix { text: text.to_string(), width })?;
-        let range = match ip {
-            IpAddr::V4(ip) => Self::v4(ip, prefix),
-            IpAddr::V6(ip) => Self::v6(ip, prefix),
-        };
+        let range = Self::network(ip, prefix);
         if range.first != ip {
             return Err(IpRangeError::HostBits { ip, network: range.first, prefix });
         }

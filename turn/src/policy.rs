@@ -37,19 +37,27 @@ impl PeerPolicy {
     /// An `allow` for IPv4 opens the IPv4-mapped spelling with it, which is the same address; the
     /// transition mechanisms (6to4, Teredo, NAT64, ...) lead elsewhere and are opened by name only.
     pub fn allows(&self, ip: IpAddr) -> bool {
-        let embedded = embedded_v4(ip).map(IpAddr::V4);
-        let within = |ranges: &[IpRange], ip| ranges.iter().any(|range| range.contains(ip));
-        if within(&self.allow, ip) || within(&self.allow, ip.to_canonical()) {
+        if self.allows_explicitly(ip) {
             return true;
         }
+        let embedded = embedded_v4(ip).map(IpAddr::V4);
         let refused = |ip| within(&self.deny, ip) || denied_by_default(ip);
         !refused(ip) && !embedded.is_some_and(refused)
     }
+
+    /// Whether `ip`, or the IPv4 address it is a mapped spelling of, was opened by name. Our own
+    /// addresses are peers in no other way.
+    pub fn allows_explicitly(&self, ip: IpAddr) -> bool {
+        within(&self.allow, ip) || within(&self.allow, ip.to_canonical())
+    }
+}
+
+fn within(ranges: &[IpRange], ip: IpAddr) -> bool {
+    ranges.iter().any(|range| range.contains(ip))
 }
 
 fn denied_by_default(ip: IpAddr) -> bool {
-    let within = |ranges: &[IpRange]| ranges.iter().any(|range| range.contains(ip));
-    within(&DENIED_BY_DEFAULT) && !within(&REACHABLE_ASSIGNMENTS)
+    within(&DENIED_BY_DEFAULT, ip) && !within(&REACHABLE_ASSIGNMENTS, ip)
 }
 
 /// What IANA's registries of special-purpose addresses do not call globally reachable, multicast, and

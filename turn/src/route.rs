@@ -137,7 +137,7 @@ impl<'a> Router<'a> {
         if let Some(receiver) = self.allocations.by_relayed(self.now, to) {
             return self.to_client(receiver, PeerAddr(from.0), Origin::Hairpin);
         }
-        let otherwise = self.terms.allows(to.0.ip()).then_some(via);
+        let otherwise = self.terms.allows_explicitly(to.0.ip()).then_some(via);
         Ok(Destination::Elsewhere { to, from, otherwise })
     }
 

@@ -42,7 +42,7 @@ pub struct Server {
 impl Server {
     /// A shard without allocations. `seed` is secret randomness of its own, for hash tables and the
     /// transaction ids of indications.
-    pub fn new(rules: Arc<Rules>, own: OwnAddresses, seed: u64) -> Self {
+    pub fn new(rules: Arc<Rules>, own: Arc<OwnAddresses>, seed: u64) -> Self {
         Self {
             gate: Gate::new(rules.clone(), seed),
             answer_limit: rules
@@ -54,6 +54,12 @@ impl Server {
             indications: IndicationIds::new(seed),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Replaces our own addresses, when the machine has got one or lost one. What is ours now is no
+    /// peer any more, whatever permissions and channels there are for it.
+    pub fn set_own_addresses(&mut self, own: Arc<OwnAddresses>) {
+        self.terms.set_own_addresses(own);
     }
 
     /// Takes a datagram, or a frame of a stream, from a client (RFC 7983, RFC 8656 s12).

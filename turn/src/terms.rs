@@ -14,7 +14,7 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 /// The operator's settings and our own addresses, and what follows from them.
 pub(crate) struct Terms {
     rules: Arc<Rules>,
-    own: OwnAddresses,
+    own: Arc<OwnAddresses>,
 }
 
 /// How a peer is reached.
@@ -29,8 +29,12 @@ pub(crate) enum Reach {
 }
 
 impl Terms {
-    pub(crate) fn new(rules: Arc<Rules>, own: OwnAddresses) -> Self {
+    pub(crate) fn new(rules: Arc<Rules>, own: Arc<OwnAddresses>) -> Self {
         Self { rules, own }
+    }
+
+    pub(crate) fn set_own_addresses(&mut self, own: Arc<OwnAddresses>) {
+        self.own = own;
     }
 
     /// Checks that relayed addresses of a family can be had (440).
@@ -57,27 +61,38 @@ impl Terms {
         Limits { permissions: self.rules.max_permissions, channels: self.rules.max_channels }
     }
 
-    /// Checks that a peer may be talked to over an allocation of `family` (RFC 8656 s10.2, s12.2):
-    /// 443, 403.
+    /// Checks that a peer may be talked to over an allocation of `family` (RFC 8656 s12.2): 443,
+    /// 403.
     pub(crate) fn check_peer(&self, peer: PeerAddr, family: Family) -> Result<(), Refusal> {
-        let ip = peer.0.ip();
-        if Family::of(ip) != family {
+        if Family::of(peer.0.ip()) != family {
             return Err(Refusal::PeerAddressFamilyMismatch);
         }
-        self.check_port(peer)?;
-        // Packets for our relay addresses go to live allocations and nowhere else.
-        if self.own.relays_at(ip) || self.allows(ip) {
-            return Ok(());
-        }
-        Err(Refusal::Forbidden)
+        let open = match self.own.classify(peer.0) {
+            None => self.allows(peer.0.ip()),
+            // Packets for our relayed addresses go to live allocations and nowhere else.
+            Some(Standing::Relayed) => true,
+            Some(Standing::Other) => self.allows_explicitly(peer.0.ip()),
+            Some(Standing::Listener) => false,
+        };
+        if open { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
-    /// The part of [`check_peer`](Self::check_peer) that another port of the same IP address may
-    /// fail.
-    pub(crate) fn check_port(&self, peer: PeerAddr) -> Result<(), Refusal> {
+    /// The same for a permission, which is for all ports of an address (RFC 8656 s10.2). Who names
+    /// port 0 may mean our relayed addresses.
+    pub(crate) fn check_permission(&self, peer: PeerAddr, family: Family) -> Result<(), Refusal> {
+        let any_port = peer.0.port() == 0 && self.own.relays_at(peer.0.ip());
+        self.check_peer(peer, family).or_else(|refusal| match refusal {
+            Refusal::Forbidden if any_port => Ok(()),
+            _ => Err(refusal),
+        })
+    }
+
+    /// The part of [`check_permission`](Self::check_permission) that another port of the same IP
+    /// address may fail.
+    pub(crate) fn check_port(&self, peer: PeerAddr, family: Family) -> Result<(), Refusal> {
         match self.own.classify(peer.0) {
-            Some(Standing::Listener) => Err(Refusal::Forbidden),
-            Some(Standing::Relayed | Standing::Other) | None => Ok(()),
+            None => Ok(()),
+            Some(_) => self.check_permission(peer, family),
         }
     }
 
@@ -88,13 +103,18 @@ impl Terms {
         match self.own.classify(peer.0) {
             None => Reach::Network,
             Some(Standing::Relayed) => Reach::Ourselves,
-            Some(Standing::Other) if self.allows(peer.0.ip()) => Reach::Network,
+            Some(Standing::Other) if self.allows_explicitly(peer.0.ip()) => Reach::Network,
             Some(Standing::Listener | Standing::Other) => Reach::Denied,
         }
     }
 
-    /// Whether the policy has an address as an ordinary peer.
-    pub(crate) fn allows(&self, ip: IpAddr) -> bool {
+    /// Whether the policy has one of our own addresses as an ordinary peer.
+    pub(crate) fn allows_explicitly(&self, ip: IpAddr) -> bool {
+        self.rules.policy.allows_explicitly(ip)
+    }
+
+    /// Whether the policy has somebody else's address as an ordinary peer.
+    fn allows(&self, ip: IpAddr) -> bool {
         self.rules.policy.allows(ip)
     }
 }

@@ -132,11 +132,13 @@ impl World {
         for Relayed { from, to: PeerAddr(to), .. } in self.relay.take_relayed() {
             assert!(self.relay.sockets.owner(from).is_some());
             assert!(self.rules.policy.allows(to.ip()), "{to:?} is denied");
+            let opened = self.rules.policy.allows_explicitly(to.ip());
+            assert!(opened || !RELAYS.contains(&to.ip().to_canonical()), "{to:?} is ourselves");
             self.assert_asked(tuple, to);
         }
         for Astray { from, to, may_leave, .. } in std::mem::take(&mut self.relay.astray) {
             assert!(self.relay.sockets.owner(from).is_some());
-            assert!(!may_leave || self.rules.policy.allows(to.0.ip()));
+            assert!(!may_leave || self.rules.policy.allows_explicitly(to.0.ip()));
             self.assert_asked(tuple, to.0);
         }
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use hairpin_turn::{AllocationId, BindError, Event, Now, Output, RelayedAddr, Transport, User};
 use rustix::event::epoll::EventFlags;
 
+use super::super::context::no_relay_socket;
 use super::super::gathered::Gathered;
 use super::super::ports::Wanted;
 use super::super::routes::{RelaySocket, Token, watch};
@@ -46,7 +47,7 @@ impl Shard {
     ) -> Result<RelayedAddr, BindError> {
         let (claim, socket) = self.context.bind(self.index, wanted, user)?;
         if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
-            tracing::warn!(%error, "cannot watch a relay socket");
+            no_relay_socket(&error, None);
             drop(socket);
             self.context.ports.release(claim);
             self.context.release_quota(user);

@@ -47,7 +47,7 @@ fn setup() -> (WorkerSetup, SocketAddr, Postbox, Metrics) {
     let setup = WorkerSetup {
         index: 0,
         rules: Arc::new(Rules { realm: "test".into(), credentials, ..Rules::default() }),
-        own: OwnAddresses::new(vec![address], vec![LOOPBACK], ports.clone()),
+        own: OwnAddresses::new(vec![address], vec![LOOPBACK], ports.clone()).into(),
         listeners: per_worker(vec![udp], 1).remove(0),
         mailbox,
         postboxes: vec![postbox.clone()],

@@ -38,8 +38,8 @@ impl CreatePermission {
         let family = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?.family();
         let limits = terms.limits();
         let ips = distinct(&self.peers, limits.permissions, |peer, seen| match seen {
-            Seen::First => terms.check_peer(peer, family),
-            Seen::Before => terms.check_port(peer),
+            Seen::First => terms.check_permission(peer, family),
+            Seen::Before => terms.check_port(peer, family),
         })?;
         allocations.permit(now, id, &ips, limits)?;
         Ok(Step::Answer(Success::Done))
