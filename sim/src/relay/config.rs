@@ -51,9 +51,9 @@ pub fn config() -> Config {
     Config { rules, own: own_addresses(&[SERVER_V4, SERVER_V6], RELAY_PORTS), seed: 0x5EED }
 }
 
-/// Where everybody is in a simulation. A server denies these addresses unless it is told otherwise.
+/// Where everybody but the server is in a simulation. A server denies these addresses unless it is told otherwise.
 pub fn documentation_ranges() -> Vec<IpRange> {
-    ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"]
+    ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.2-203.0.113.255", "2001:db8::2-2001:db8:ffff::"]
         .map(|range| range.parse().expect("a literal"))
         .into()
 }
