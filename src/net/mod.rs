@@ -7,4 +7,4 @@ mod limit;
 
 pub(crate) use addresses::{detect_relay_ip, own_addresses, resolve};
 pub(crate) use connection::{Connection, Io, canonical};
-pub(crate) use limit::AddressLimit;
+pub(crate) use limit::{AddressLimit, network};
