@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use hairpin_signaling::CloseCode;
+use hairpin_signaling::{CloseCode, Rate};
+use hyper::header::HeaderName;
 use serde_json::{Value, json};
 
 use super::{Client, Site, patiently};
@@ -127,4 +128,57 @@ async fn stopping_tells_every_client_and_waits_for_them() {
     ada.closed_as(CloseCode::GoingAway).await;
     drop(ada);
     patiently(site.web).await.expect("no panic");
+}
+
+#[tokio::test]
+async fn who_asks_for_partners_too_often_is_told_when_to_come_back() {
+    let site = Site::start(|config| {
+        config.signaling.joins = Rate::per_minute(2);
+        config.signaling.skips = Rate::per_minute(1);
+    })
+    .await;
+    let (mut ada, _bob, session) = pair(&site).await;
+    ada.send("skip", json!({ "sessionId": session })).await;
+    ada.expect("queued").await;
+    ada.send("leave_queue", json!({})).await;
+    ada.join("ada").await;
+    ada.expect("queued").await;
+    patiently(ada.0.close(None)).await.expect("closed");
+
+    let mut again = site.client("/ws").await;
+    again.join("ada").await;
+    let refusal = again.expect("error").await;
+    assert_eq!((&refusal["code"], &refusal["temporary"]), (&json!("too_often"), &json!(true)));
+    let wait = refusal["retryAfterMs"].as_u64().expect("a time");
+    assert!((1..=30_000).contains(&wait), "{wait}");
+    assert_eq!(site.metric("hairpin_signaling_errors_total{code=\"too_often\"}"), Some(1.0));
+}
+
+#[tokio::test]
+async fn names_that_one_address_makes_up_share_its_bound() {
+    let site = Site::start(|config| {
+        config.http.client_ip_header = Some(HeaderName::from_static("x-forwarded-for"));
+        config.signaling.joins = Rate::per_minute(1);
+    })
+    .await;
+    let mut here = site.client_from("192.0.2.7").await;
+    for n in 0..100 {
+        here.send("join_queue", json!({ "userId": format!("made-up-{n}") })).await;
+        here.expect("queued").await;
+        here.send("leave_queue", json!({})).await;
+    }
+    // A hundred may come at once, and some more while they do.
+    for n in 100..120 {
+        here.send("join_queue", json!({ "userId": format!("made-up-{n}") })).await;
+        here.send("leave_queue", json!({})).await;
+    }
+    let until_refused = async {
+        while site.metric("hairpin_signaling_errors_total{code=\"too_often\"}").is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    patiently(until_refused).await;
+    let mut there = site.client_from("192.0.2.8").await;
+    there.join("bob").await;
+    there.expect("queued").await;
 }
