@@ -109,6 +109,7 @@ impl Site {
     /// Opens a WebSocket through a proxy, which says where the client is.
     async fn client_from(&self, address: &str) -> Client {
         let stream = TcpStream::connect(self.address).await.expect("connected");
+        stream.set_nodelay(true).expect("a healthy socket");
         let mut request = format!("ws://{}/ws", self.address).into_client_request().expect("a URL");
         let address = address.parse().expect("a header's value");
         request.headers_mut().insert("x-forwarded-for", address);
