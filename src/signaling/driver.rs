@@ -150,6 +150,7 @@ impl Driver {
         match event {
             Event::Matched { waited } => metrics.matched(waited),
             Event::SessionEnded { reason, .. } => metrics.ended(reason.as_str()),
+            Event::QueueTimeout => metrics.queue_timeout(),
             Event::Refused(code) => metrics.refused(code.as_str()),
             _ => {}
         }

@@ -63,7 +63,9 @@ async fn a_wrong_password_is_401_and_counted() {
     client.turn = hairpin_sim::TurnClient::new(super::USER, "wrong");
     assert_eq!(client.allocate().await, Err(401));
     let refusals = "hairpin_refusals_total{code=\"401\",method=\"allocate\"}";
-    // The challenge, and the refusal.
-    counter_until(&server, refusals, |refused| refused == 2).await;
+    counter_until(&server, refusals, |refused| refused == 1).await;
+    // What every client gets to its first request is none.
+    let challenges = "hairpin_challenges_total{method=\"allocate\"}";
+    assert_eq!(counter(&server, challenges).await, 1);
     server.shutdown().await;
 }
