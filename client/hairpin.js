@@ -41,6 +41,8 @@ export class HairpinClient extends EventTarget {
   #call = 0;
   /** @type {RTCIceServer[]} */ #iceServers = [];
   /** @type {number | undefined} */ #reconnectTimer;
+  /** What was asked of the server last. @type {{ type: string, data: object } | null} */ #asked = null;
+  /** @type {number | undefined} */ #askTimer;
   /** @type {number | undefined} */ #restartTimer;
   /** @type {number | undefined} */ #patienceTimer;
   /** Candidates that overtook their description. @type {RTCIceCandidateInit[]} */ #early = [];
@@ -64,6 +66,7 @@ export class HairpinClient extends EventTarget {
     this.#wanted = true;
     this.#attempt = 0;
     clearTimeout(this.#reconnectTimer);
+    clearTimeout(this.#askTimer);
     if (this.#socket?.readyState === WebSocket.OPEN) this.#join();
     else if (!this.#socket) this.#connect();
   }
@@ -71,7 +74,7 @@ export class HairpinClient extends EventTarget {
   /** Leaves this partner; the server queues us again by itself. */
   next() {
     if (!this.session) return;
-    this.#send('skip', { sessionId: this.session.id });
+    this.#ask('skip', { sessionId: this.session.id });
     this.#hangUp();
     this.#become('queued');
   }
@@ -80,6 +83,7 @@ export class HairpinClient extends EventTarget {
   stop() {
     this.#wanted = false;
     clearTimeout(this.#reconnectTimer);
+    clearTimeout(this.#askTimer);
     if (this.session) this.#send('end_session', { sessionId: this.session.id });
     else this.#send('leave_queue', {});
     this.#hangUp();
@@ -118,7 +122,26 @@ export class HairpinClient extends EventTarget {
   }
 
   #join() {
-    this.#send('join_queue', { userId: this.#userId, matchMode: this.#matchMode });
+    this.#ask('join_queue', { userId: this.#userId, matchMode: this.#matchMode });
+  }
+
+  /** Asks for a partner. @param {string} type @param {object} data */
+  #ask(type, data) {
+    this.#asked = { type, data };
+    this.#send(type, data);
+  }
+
+  /** The same once more, when the server will grant it. @param {number} wait in milliseconds */
+  #askAgain(wait) {
+    const asked = this.#asked;
+    clearTimeout(this.#askTimer);
+    // A little later, and not everybody behind one address at once.
+    this.#askTimer = setTimeout(() => {
+      if (asked && asked === this.#asked && this.#wanted && !this.session) this.#ask(asked.type, asked.data);
+    }, wait * (1 + Math.random() / 2));
+    const seconds = Math.ceil(wait / 1000);
+    const message = `That was too fast. Looking for the next partner in ${seconds} second${seconds === 1 ? '' : 's'}.`;
+    this.#emit('notice', { code: 'too_often', message });
   }
 
   /**
@@ -166,6 +189,7 @@ export class HairpinClient extends EventTarget {
         this.#become('idle');
         return this.#emit('timeout', null);
       case 'error':
+        if (payload.code === 'too_often' && this.#wanted && !this.session) return this.#askAgain(payload.retryAfterMs);
         return this.#emit('notice', payload);
     }
   }

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use hairpin_config::{Host, IceService, IceSettings, IceUrl, Protocol};
 use hairpin_signaling::{IceGrant, IceServer};
-use hairpin_turn::rest_credentials;
+use hairpin_turn::{Holder, Pseudonyms, rest_credentials};
 
 use crate::clock::Clock;
-use crate::net::AddressLimit;
+use crate::net::{AddressLimit, network};
 
 /// Makes the `iceServers` that a client hands to `RTCPeerConnection`: where this server is reached, and
-/// credentials by the REST convention (draft-uberti-behave-turn-rest) that the relay accepts.
+/// credentials by the REST convention (draft-uberti-behave-turn-rest) that the relay accepts. They are in the name of
+/// whoever they are for, so that the relay can count what one person holds, and say that name to nobody.
 pub(crate) struct IceIssuer {
     secret: Box<[u8]>,
+    pseudonyms: Pseudonyms,
     ttl: Duration,
     place: Place,
     limit: AddressLimit,
@@ -67,7 +69,8 @@ impl IceIssuer {
             None => Place::TheirHost(ports),
         };
         let limit = AddressLimit::per_minute(settings.requests_per_minute, clock);
-        Self { secret: secret.into(), ttl: settings.ttl, place, limit }
+        let pseudonyms = Pseudonyms::new(secret);
+        Self { secret: secret.into(), pseudonyms, ttl: settings.ttl, place, limit }
     }
 
     /// Whether URLs are made from the host that the client used.
@@ -83,29 +86,30 @@ impl IceIssuer {
         }
     }
 
-    /// Servers for whoever asks from this address, under a random name.
+    /// Servers for whoever asks from this address. All that is known of it is where it is, so its allocations are
+    /// counted together with those of its network.
     ///
     /// # Errors
     /// The address has had all it may have for now.
     pub(crate) fn issue(&self, urls: &IceUrls, address: IpAddr) -> Result<IceGrant, TooOften> {
         self.limit.take(address).map_err(|retry_after| TooOften { retry_after })?;
-        Ok(self.grant(urls, &format!("{:024x}", rand::random::<u128>() >> 32)))
+        Ok(self.grant(urls, Holder::Network(network(address))))
     }
 
     /// Servers for a user who has been matched, whose allocations are to be counted together. Not limited here:
     /// the hub limits how often one is matched.
     pub(crate) fn issue_to(&self, urls: &IceUrls, user: &str) -> IceGrant {
-        self.grant(urls, &username(user))
+        self.grant(urls, Holder::User(user))
     }
 
-    fn grant(&self, IceUrls(urls): &IceUrls, id: &str) -> IceGrant {
+    fn grant(&self, IceUrls(urls): &IceUrls, holder: Holder<'_>) -> IceGrant {
         let mut servers = Vec::with_capacity(2);
         if !urls.stun.is_empty() {
             servers.push(IceServer { urls: urls.stun.clone(), username: None, credential: None });
         }
         if !urls.turn.is_empty() {
             let expiry = Clock::unix() + self.ttl.as_secs();
-            let credentials = rest_credentials(&self.secret, id, expiry);
+            let credentials = rest_credentials(&self.secret, &self.pseudonyms.of(holder), expiry);
             servers.push(IceServer {
                 urls: urls.turn.clone(),
                 username: Some(credentials.username),
@@ -158,22 +162,6 @@ fn port(bound: &[SocketAddr], preferred: u16) -> Option<u16> {
     let mut ports = bound.iter().map(SocketAddr::port);
     let first = ports.clone().next();
     ports.find(|port| *port == preferred).or(first)
-}
-
-/// A user id in the characters that survive everywhere a TURN username goes, distinct ids staying
-/// distinct: all but letters, digits and `-._@` as in RFC 3986 s2.1. At most 384 bytes for the hub's
-/// 128, so that "expiry:id" stays within USERNAME's 509.
-fn username(user: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._@".contains(&byte) {
-            out.push(byte.into());
-        } else {
-            write!(out, "%{byte:02X}").expect("writing to a String does not fail");
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -236,22 +224,77 @@ mod tests {
         assert!(grant.servers[1].credential.is_some());
     }
 
+    fn name(grant: &IceGrant) -> (u64, String) {
+        let username = grant.servers[1].username.as_deref().expect("turn has one");
+        let (expiry, id) = username.split_once(':').expect("expiry:id");
+        (expiry.parse().expect("seconds"), id.to_owned())
+    }
+
+    fn user(issuer: &IceIssuer, user: &str) -> String {
+        name(&issuer.issue_to(&issuer.urls(None), user)).1
+    }
+
+    fn network(issuer: &IceIssuer, address: &str) -> String {
+        let address = address.parse().expect("an address");
+        name(&issuer.issue(&issuer.urls(None), address).expect("not too often")).1
+    }
+
+    fn generous() -> IceIssuer {
+        let mut settings = hairpin_config::Config::default().ice;
+        settings.host = Host::bare("a");
+        IceIssuer::new(
+            &settings,
+            b"north",
+            &[SocketAddr::from(([0; 4], 3478))],
+            &[],
+            Clock::start(),
+        )
+    }
+
     #[test]
-    fn usernames_expire_and_keep_users_apart() {
-        let issuer = issuer(Some("a"), &[], &[3478], &[]);
-        let name = |grant: IceGrant| grant.servers[1].username.clone().expect("turn has one");
-        let urls = issuer.urls(None);
-        let first = name(issuer.issue_to(&urls, "Zoë:1 %"));
-        let (expiry, id) = first.split_once(':').expect("expiry:id");
-        assert_eq!(id, "Zo%C3%AB%3A1%20%25");
-        let expiry: u64 = expiry.parse().expect("seconds");
+    fn usernames_expire() {
+        let issuer = generous();
+        let (expiry, _) = name(&issuer.issue_to(&issuer.urls(None), "ada"));
         assert!((590..=601).contains(&(expiry - Clock::unix())));
-        assert!(name(issuer.issue_to(&urls, &"\u{7f}".repeat(128))).len() <= 509);
-        let stranger = |last| {
-            let address = IpAddr::from([192, 0, 2, last]);
-            name(issuer.issue(&urls, address).expect("the first of this address"))
-        };
-        assert_ne!(stranger(1), stranger(2));
+    }
+
+    #[test]
+    fn a_person_has_one_name_and_different_people_have_different_ones() {
+        let issuer = generous();
+        assert_eq!(user(&issuer, "ada"), user(&issuer, "ada"));
+        assert_ne!(user(&issuer, "ada"), user(&issuer, "bob"));
+        // A network is what one subscriber has: an IPv4 address, or an IPv6 /64.
+        assert_eq!(network(&issuer, "192.0.2.1"), network(&issuer, "::ffff:192.0.2.1"));
+        assert_ne!(network(&issuer, "192.0.2.1"), network(&issuer, "192.0.2.2"));
+        assert_eq!(network(&issuer, "2001:db8::1"), network(&issuer, "2001:db8::ffff:2"));
+        assert_ne!(network(&issuer, "2001:db8::1"), network(&issuer, "2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn every_node_with_the_secret_gives_a_person_the_same_name() {
+        assert_eq!(user(&generous(), "ada"), user(&generous(), "ada"));
+        assert_eq!(network(&generous(), "192.0.2.1"), network(&generous(), "192.0.2.1"));
+    }
+
+    #[test]
+    fn a_name_tells_nobody_the_user_id() {
+        let issuer = generous();
+        for id in ["ada", "alice", "Zoë:1 %", "0123456789abcdef", &"\u{7f}".repeat(128)] {
+            let name = user(&issuer, id);
+            assert!(!name.contains(id), "{name}");
+            // 96 bits, whatever the id: its length says nothing either.
+            assert_eq!(name.len(), 24);
+            assert!(name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+        }
+    }
+
+    #[test]
+    fn nobody_can_choose_a_user_id_that_is_a_network() {
+        let issuer = generous();
+        // 65.97.97.97 is "Aaaa" in octets.
+        for id in ["65.97.97.97", "65.97.97.97/32", "Aaaa", "network\0Aaaa"] {
+            assert_ne!(user(&issuer, id), network(&issuer, "65.97.97.97"));
+        }
     }
 
     #[test]

@@ -24,6 +24,25 @@ fn udp_reaches_the_listener_and_every_relay_port_and_nothing_else() {
     assert_eq!(served, expected);
 }
 
+/// A browser holds an allocation for each TURN URL it was given, through the whole call.
+#[test]
+fn quotas_fit_what_browsers_hold_of_the_relay_ports() {
+    let urls: String = setting("HAIRPIN_ICE_URL");
+    let held_by_one = urls.split(',').filter(|url| url.starts_with("turn")).count();
+    let ports = setting::<usize>("HAIRPIN_MAX_PORT") - setting::<usize>("HAIRPIN_MIN_PORT") + 1;
+    let user: usize = setting("HAIRPIN_USER_QUOTA");
+    assert!(user >= 2 * held_by_one, "an ICE restart allocates before it lets go");
+    assert!(user <= ports / 2, "nobody gets more than half of it");
+    assert_eq!(setting::<usize>("HAIRPIN_TOTAL_QUOTA"), ports);
+    let calls = ports / (2 * held_by_one);
+    let said = format!("{ports} allocations are {calls} calls");
+    for page in ["fly.toml", "docs/deploy-fly.md"] {
+        let words = read(page).replace('#', " ");
+        let words: Vec<&str> = words.split_whitespace().collect();
+        assert!(words.join(" ").contains(&said), "{page} says that {said}");
+    }
+}
+
 #[test]
 fn udp_sockets_are_bound_to_flys_address() {
     for name in ["HAIRPIN_UDP_LISTENING_IP", "HAIRPIN_RELAY_IP"] {

@@ -25,8 +25,8 @@ const SILENCE: Duration = Duration::from_millis(300);
 const SETTLED: Duration = Duration::from_millis(500);
 /// How long it may take to.
 const SETTLING: Duration = Duration::from_secs(10);
-/// The series in which the server says how long its last burst of matching took, in milliseconds.
-const OWN_CLOCK: &str = "matchmaking_burst_ms";
+/// The series in which the server says how long its last burst of matching took.
+const OWN_CLOCK: &str = "hairpin_matchmaking_burst_seconds";
 /// Open files beside one a client.
 const SPARE_FILES: u64 = 200;
 
@@ -69,7 +69,7 @@ pub(crate) fn run(programs: &Programs, clients: usize, workers: Option<usize>) -
     let resident_matched = server.resident_bytes()?;
     crowd.listen_for_more()?;
     crowd.check()?;
-    let own_clock_millis = server.metric(OWN_CLOCK)?;
+    let own_clock_millis = server.metric(OWN_CLOCK)?.map(|seconds| seconds * 1e3);
     drop(crowd);
     Ok(Matched {
         until_last,

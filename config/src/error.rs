@@ -54,7 +54,7 @@ impl fmt::Display for Source {
 /// One thing wrong: the field, the value unless that is a secret, where it came from, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The setting's name; for an unknown one, what was written.
+    /// The setting's name; for an unknown one, what was written, unless that may be a secret.
     pub field: String,
     /// The value, or `(redacted)`; `None` where there is none to speak of.
     pub value: Option<String>,

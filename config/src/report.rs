@@ -108,7 +108,7 @@ const NO_TLS: Insecurity = Insecurity {
 };
 const NO_QUOTAS: Insecurity = Insecurity {
     what: "allocations are not limited by both quotas",
-    fix: "--user-quota 20 --total-quota 5000",
+    fix: "--user-quota 100 --total-quota 5000",
 };
 const DETECTED_ADDRESS: Insecurity = Insecurity {
     what: "the address peers are told is detected, which is wrong behind NAT",

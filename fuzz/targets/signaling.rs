@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use hairpin_lobby::Lobby;
-use hairpin_signaling::{Config, ConnectionId, IceGrant, IceServers, MessageKind, Output};
+use hairpin_signaling::{Config, ConnectionId, IceGrant, IceServers, MessageKind, Origin, Output};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ impl World {
         match step {
             Step::Connect(id) => {
                 if self.connected.insert(connection(id)) {
-                    self.lobby.connect(self.now, connection(id));
+                    self.lobby.connect(self.now, connection(id), Some(Origin(u64::from(id % 2))));
                 }
             }
             Step::Disconnect(id) => {

@@ -13,7 +13,9 @@
 use std::time::Duration;
 
 use hairpin_matcher::{Matcher, Ticket};
-use hairpin_signaling::{Config, ConnectionId, Hub, IceServers, MatchRequest, Output, Seek};
+use hairpin_signaling::{
+    Config, ConnectionId, Hub, IceServers, MatchRequest, Origin, Output, Seek,
+};
 
 /// A [`Hub`] whose users are matched by a [`Matcher`] of its own.
 pub struct Lobby {
@@ -27,9 +29,9 @@ impl Lobby {
         Self { hub: Hub::new(config, seed), matcher: Matcher::new() }
     }
 
-    /// A client has connected. After [`Lobby::drain`] it is sent away again.
-    pub fn connect(&mut self, now: Duration, id: ConnectionId) {
-        self.hub.connect(now, id);
+    /// A client has connected, from there, if that says whose it is. After [`Lobby::drain`] it is sent away again.
+    pub fn connect(&mut self, now: Duration, id: ConnectionId, origin: Option<Origin>) {
+        self.hub.connect(now, id, origin);
         self.ask(now);
     }
 

@@ -94,7 +94,7 @@ impl World {
                 self.opened += 1;
                 let id = ConnectionId(self.opened);
                 self.slots.insert(slot, id);
-                self.lobby.connect(self.now, id);
+                self.lobby.connect(self.now, id, None);
             }
             Op::Connect(_) => {}
             Op::Disconnect(slot) => {

@@ -30,6 +30,11 @@ pub struct Config {
     pub messages: Rate,
     /// How many bytes a connection may send.
     pub bytes: Rate,
+    /// How often a user may ask for a partner by `join_queue`, whatever connection it comes by; a hundred times as often
+    /// for all users of one [`Origin`](crate::Origin).
+    pub joins: Rate,
+    /// How often by `skip`, likewise.
+    pub skips: Rate,
 }
 
 impl Default for Config {
@@ -42,6 +47,8 @@ impl Default for Config {
             max_message_bytes: 64 * 1024,
             messages: Rate::new(50, 250),
             bytes: Rate::new(64 * 1024, 512 * 1024),
+            joins: Rate::per_minute(10),
+            skips: Rate::per_minute(30),
         }
     }
 }

@@ -7,6 +7,12 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Deadlines<K>(BTreeSet<(Duration, K)>);
 
+impl<K> Default for Deadlines<K> {
+    fn default() -> Self {
+        Self(BTreeSet::new())
+    }
+}
+
 impl<K: Copy + Ord> Deadlines<K> {
     pub(crate) fn new() -> Self {
         Self(BTreeSet::new())
@@ -23,6 +29,12 @@ impl<K: Copy + Ord> Deadlines<K> {
 
     pub(crate) fn next(&self) -> Option<Duration> {
         self.0.first().map(|(at, _)| *at)
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Takes out the earliest deadline that has come.

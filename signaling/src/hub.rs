@@ -14,10 +14,11 @@ use std::time::Duration;
 use self::connections::{Beat, Connections};
 use self::seats::{SeatId, Seats, State};
 use self::sessions::Sessions;
+use crate::budgets::Budgets;
 use crate::refusal::{ErrorCode, Refusal};
 use crate::wire::{ClientMessage, ServerMessage, decode};
 use crate::{
-    CloseCode, Config, ConnectionId, DEFAULT_POOL, Event, IceServers, MatchRequest, Output,
+    CloseCode, Config, ConnectionId, DEFAULT_POOL, Event, IceServers, MatchRequest, Origin, Output,
     TicketId,
 };
 
@@ -36,6 +37,7 @@ pub struct Hub {
     connections: Connections,
     seats: Seats,
     sessions: Sessions,
+    budgets: Budgets,
     outputs: VecDeque<Output>,
     requests: VecDeque<MatchRequest>,
     default_pool: Arc<str>,
@@ -51,6 +53,8 @@ impl Hub {
             connections: Connections::new(),
             seats: Seats::new(),
             sessions: Sessions::new(seed),
+            // Another key than that of the session ids.
+            budgets: Budgets::new(seed.map(|half| !half)),
             outputs: VecDeque::new(),
             requests: VecDeque::new(),
             default_pool: DEFAULT_POOL.into(),
@@ -58,9 +62,10 @@ impl Hub {
         }
     }
 
-    /// A client has connected. After [`Hub::drain`] it is sent away again.
-    pub fn connect(&mut self, now: Duration, id: ConnectionId) {
-        self.connections.open(now, id, &self.config);
+    /// A client has connected, from there; `None` if that says nothing of whose it is, as behind a proxy on the same
+    /// machine. After [`Hub::drain`] it is sent away again.
+    pub fn connect(&mut self, now: Duration, id: ConnectionId, origin: Option<Origin>) {
+        self.connections.open(now, id, origin, &self.config);
         self.event(Event::Connected);
         if self.draining {
             self.turn_away(now, id);

@@ -11,6 +11,7 @@
 //! `now` is the time since any fixed origin; it never goes back.
 #![forbid(unsafe_code)]
 
+mod budgets;
 mod close;
 mod config;
 mod deadlines;
@@ -26,7 +27,7 @@ pub use close::CloseCode;
 pub use config::{Config, DEFAULT_POOL, MAX_POOL_LEN, MAX_USER_LEN};
 pub use hub::Hub;
 pub use ice::{IceGrant, IceServer, IceServers};
-pub use ids::{ConnectionId, SessionId, TicketId};
+pub use ids::{ConnectionId, Origin, SessionId, TicketId};
 pub use limit::Rate;
 pub use output::{EndReason, Event, MatchRequest, MessageKind, Output, Seek};
 pub use refusal::ErrorCode;

@@ -149,6 +149,16 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Every one of them.
+    pub const ALL: [Self; 6] = [
+        Self::Skipped,
+        Self::Ended,
+        Self::Disconnected,
+        Self::Replaced,
+        Self::Expired,
+        Self::Shutdown,
+    ];
+
     /// The reason on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! What a client is told when it cannot have what it asked for.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// `code` in `error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +19,8 @@ pub enum ErrorCode {
     UserChange,
     /// The same user came by another connection.
     Replaced,
+    /// Another partner sooner than allowed; the error says when.
+    TooOften,
     /// More messages or bytes than allowed.
     Flood,
     /// The server is stopping.
@@ -26,13 +29,14 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every one of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::BadMessage,
         Self::UnknownType,
         Self::InvalidField,
         Self::NoSession,
         Self::UserChange,
         Self::Replaced,
+        Self::TooOften,
         Self::Flood,
         Self::ShuttingDown,
     ];
@@ -46,6 +50,7 @@ impl ErrorCode {
             Self::NoSession => "no_session",
             Self::UserChange => "user_change",
             Self::Replaced => "replaced",
+            Self::TooOften => "too_often",
             Self::Flood => "flood",
             Self::ShuttingDown => "shutting_down",
         }
@@ -54,7 +59,7 @@ impl ErrorCode {
     /// Whether the same request may succeed later.
     pub fn temporary(self) -> bool {
         match self {
-            Self::ShuttingDown => true,
+            Self::TooOften | Self::ShuttingDown => true,
             Self::BadMessage
             | Self::UnknownType
             | Self::InvalidField
@@ -71,11 +76,18 @@ impl ErrorCode {
 pub(crate) struct Refusal {
     pub(crate) code: ErrorCode,
     pub(crate) message: Cow<'static, str>,
+    /// When the same request will be granted, where that is known.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Refusal {
     pub(crate) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), retry_after: None }
+    }
+
+    pub(crate) fn too_often(retry_after: Duration) -> Self {
+        let message = "you ask for partners too often; ask again later";
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
     }
 
     pub(crate) fn no_session() -> Self {

@@ -62,10 +62,12 @@ fn the_limits_are_the_defaults() {
         max_message_bytes,
         messages,
         bytes,
-        ..
+        joins,
+        skips,
     } = Config::default();
     assert_eq!(max_message_bytes, 65_536);
     assert_eq!((messages, bytes), (Rate::new(50, 250), Rate::new(64 << 10, 512 << 10)));
+    assert_eq!((joins, skips), (Rate::per_minute(10), Rate::per_minute(30)));
     let (minutes, hours) = (queue_timeout.as_secs() / 60, session_lifetime.as_secs() / 3600);
     let (every, after) = (heartbeat_interval.as_secs(), heartbeat_timeout.as_secs());
     for (what, limit) in [
@@ -75,6 +77,8 @@ fn the_limits_are_the_defaults() {
             "bytes of a connection",
             "64 KiB a second, 512 KiB at once; more closes with 4501".to_owned(),
         ),
+        ("`join_queue` of a user", "10 a minute; more gets `too_often`".to_owned()),
+        ("`skip` of a user", "30 a minute; more gets `too_often`".to_owned()),
         ("waiting for a partner", format!("{minutes} minutes")),
         ("a session", format!("{hours} hours")),
     ] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hairpin_signaling::{
     CloseCode, Config, ConnectionId, Event, Hub, IceGrant, IceServer, IceServers, MatchRequest,
-    Output, Seek, TicketId,
+    Origin, Output, Seek, TicketId,
 };
 use serde_json::{Value, json};
 
@@ -61,7 +61,11 @@ impl World {
     }
 
     pub(crate) fn connect(&mut self, id: u64) {
-        self.hub.connect(self.now, ConnectionId(id));
+        self.connect_from(id, None);
+    }
+
+    pub(crate) fn connect_from(&mut self, id: u64, origin: Option<Origin>) {
+        self.hub.connect(self.now, ConnectionId(id), origin);
         self.settle();
     }
 

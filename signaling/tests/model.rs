@@ -98,17 +98,16 @@ impl Watch {
             Op::Join { user, pool, .. } => {
                 let data = json!({ "userId": format!("u{user}"), "matchMode": format!("p{pool}") });
                 self.world.say(id, "join_queue", data);
-                let refused = self.world.inbox.get(&ConnectionId(id)).is_some_and(|inbox| {
-                    inbox.iter().any(|message| message["payload"]["code"] == "user_change")
-                });
-                if !refused {
+                if !self.was_told(id, &["user_change", "too_often"]) {
                     self.forget_old_session(id, &last);
                 }
             }
             Op::Leave(_) => self.world.say(id, "leave_queue", json!({})),
             Op::Skip(_) => {
                 self.world.say(id, "skip", json!({ "sessionId": last }));
-                self.forget_old_session(id, &last);
+                if !self.was_told(id, &["too_often"]) {
+                    self.forget_old_session(id, &last);
+                }
             }
             Op::End(_) => {
                 self.world.say(id, "end_session", json!({ "sessionId": last }));
@@ -127,6 +126,14 @@ impl Watch {
             }
             _ => unreachable!("not something a client says"),
         }
+    }
+
+    /// Whether one of these errors is what came of it.
+    fn was_told(&self, id: u64, errors: &[&str]) -> bool {
+        self.world.inbox.get(&ConnectionId(id)).is_some_and(|inbox| {
+            let code = |message: &Value| message["payload"]["code"].as_str().map(str::to_owned);
+            inbox.iter().filter_map(code).any(|code| errors.contains(&&*code))
+        })
     }
 
     fn forget_old_session(&mut self, id: u64, old: &str) {

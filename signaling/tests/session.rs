@@ -191,6 +191,7 @@ fn session_ids_are_never_used_twice() {
         world.say(1, "skip", json!({ "sessionId": sessions.last() }));
         world.join(2, "b");
         sessions.push(world.session(2));
+        world.pass_alive(Duration::from_secs(10), &[1, 2]);
     }
     let different: std::collections::BTreeSet<_> = sessions.iter().collect();
     assert_eq!(different.len(), sessions.len());

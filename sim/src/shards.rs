@@ -136,6 +136,9 @@ impl Shards {
                 Event::Refused { refusal, .. } => {
                     *self.counters.refused.entry(refusal.code()).or_default() += 1;
                 }
+                Event::Challenged { .. } => {
+                    *self.counters.refused.entry(401).or_default() += 1;
+                }
                 Event::Dropped(_) => self.counters.dropped += 1,
                 _ => {}
             }

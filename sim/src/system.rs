@@ -209,7 +209,7 @@ impl System {
 
     fn arrive(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::Opened(id) => self.lobby.connect(self.now, id),
+            Arrival::Opened(id) => self.lobby.connect(self.now, id, None),
             Arrival::Said(id, text) => {
                 self.lobby.handle_message(self.now, id, &text, &mut RestIce { now: self.now });
             }

@@ -18,7 +18,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::Refusal;
 use super::access::Admitted;
-use super::app::App;
+use super::app::{App, ClientAddress};
 use super::io::Reread;
 use crate::ice::IceUrls;
 use crate::signaling::socket;
@@ -32,6 +32,7 @@ pub(super) fn wanted(headers: &HeaderMap) -> bool {
 pub(super) async fn websocket(
     handshake: Handshake,
     _: Admitted,
+    ClientAddress(address): ClientAddress,
     ice: IceUrls,
     State(app): State<Arc<App>>,
 ) -> Result<Response, Refusal> {
@@ -44,7 +45,7 @@ pub(super) async fn websocket(
     app.spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         let (read, stream) = taken_apart(upgraded);
-        socket::serve(stream, read, ice, &hub, limits).await;
+        socket::serve(stream, read, (address, ice), &hub, limits).await;
         drop(permit);
     });
     Ok(response)

@@ -3,11 +3,17 @@
 //! The cores only return events; the drivers in this crate count them here. What is counted per packet
 //! lives in one [`RelayMetrics`] per worker, which that worker alone writes; a scrape sums them up.
 
+#[cfg(test)]
+mod documentation;
+mod family;
+mod process;
 mod relay;
 mod signaling;
 mod stats;
 
 use std::sync::Arc;
+
+use prometheus::proto::MetricFamily;
 
 /// The media type of [`Metrics::text`].
 pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
@@ -35,11 +41,16 @@ impl Metrics {
         self.relay[worker].clone()
     }
 
-    /// Everything in the Prometheus text format.
-    pub(crate) fn text(&self) -> String {
+    fn families(&self) -> Vec<MetricFamily> {
         let mut families = self.signaling.gather();
         families.extend(relay::gather(&self.relay));
-        let text = prometheus::TextEncoder::new().encode_to_string(&families);
+        families.extend(process::gather());
+        families
+    }
+
+    /// Everything in the Prometheus text format.
+    pub(crate) fn text(&self) -> String {
+        let text = prometheus::TextEncoder::new().encode_to_string(&self.families());
         text.expect("a family without series, the one thing the encoder refuses, is left out above")
     }
 }
@@ -118,5 +129,7 @@ mod tests {
         assert_eq!(value(&text, "matchmaking_latency_ms_bucket{le=\"20\"}"), Some(0.0));
         assert_eq!(value(&text, "matchmaking_latency_ms_bucket{le=\"50\"}"), Some(1.0));
         assert_eq!(value(&text, "matchmaking_latency_ms_bucket{le=\"+Inf\"}"), Some(1.0));
+        let twin = "hairpin_matchmaking_latency_seconds_bucket{le=\"0.05\"}";
+        assert_eq!(value(&text, twin), Some(1.0));
     }
 }

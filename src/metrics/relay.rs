@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hairpin_turn::{Refusal, RequestMethod};
-use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
+
+use super::family::{counter, counters, gauge};
 
 /// The counters of one worker, and of that worker alone: adding is a load and a store, without the bus
 /// lock of `fetch_add`, so two writers would lose counts. Anyone may read.
@@ -18,6 +18,7 @@ pub(crate) struct RelayMetrics {
     forwarded: [Traffic; Direction::ALL.len()],
     dropped: [Count; DropReason::COUNT],
     refused: [[Count; Refusal::ALL.len()]; RequestMethod::ALL.len()],
+    challenged: [Count; RequestMethod::ALL.len()],
     bindings: Count,
     allocated: Count,
     released: Count,
@@ -45,6 +46,11 @@ impl RelayMetrics {
     /// A request was answered with an error.
     pub(crate) fn refused(&self, method: RequestMethod, refusal: Refusal) {
         self.refused[method as usize][refusal as usize].add(1);
+    }
+
+    /// A request without proof was answered with what a proof takes.
+    pub(crate) fn challenged(&self, method: RequestMethod) {
+        self.challenged[method as usize].add(1);
     }
 
     /// A Binding request was answered.
@@ -220,15 +226,30 @@ pub(super) fn gather(workers: &[Arc<RelayMetrics>]) -> Vec<MetricFamily> {
         })
         .filter(|(_, times)| *times > 0);
 
+    let challenged = RequestMethod::ALL
+        .map(|method| ([method.name()], sum(&|w| &w.challenged[method as usize])))
+        .into_iter()
+        .filter(|(_, times)| *times > 0);
+
     let packets = by_direction(|traffic| &traffic.packets);
     let bytes = by_direction(|traffic| &traffic.bytes);
     [
-        gauge("hairpin_allocations", "TURN allocations alive", open(allocated, released)),
+        gauge("hairpin_allocations", "TURN allocations held now", open(allocated, released)),
         counter("hairpin_allocations_total", "TURN allocations made", allocated),
-        gauge("hairpin_tcp_connections", "TURN clients on TCP", open(opened, closed)),
+        gauge("hairpin_tcp_connections", "TURN clients connected over TCP now", open(opened, closed)),
         counter("hairpin_binding_requests_total", "STUN Binding requests answered", bindings),
-        counters("hairpin_relayed_packets_total", "Packets relayed", ["direction"], packets),
-        counters("hairpin_relayed_bytes_total", "Bytes relayed", ["direction"], bytes),
+        counters(
+            "hairpin_relayed_packets_total",
+            "Packets relayed, each counted once; `hairpin` is from one client of this server to another",
+            ["direction"],
+            packets,
+        ),
+        counters(
+            "hairpin_relayed_bytes_total",
+            "Bytes of payload in relayed packets, without headers of TURN, UDP or IP",
+            ["direction"],
+            bytes,
+        ),
         counters(
             "hairpin_dropped_packets_total",
             "Packets dropped without an answer",
@@ -237,41 +258,18 @@ pub(super) fn gather(workers: &[Arc<RelayMetrics>]) -> Vec<MetricFamily> {
         ),
         counters(
             "hairpin_refusals_total",
-            "Requests answered with an error",
+            "TURN and STUN requests answered with an error, by its code; 401 is a wrong proof",
             ["method", "code"],
             refused,
+        ),
+        counters(
+            "hairpin_challenges_total",
+            "Requests without proof of who asks, answered with 401 and what a proof takes: every client's first",
+            ["method"],
+            challenged,
         ),
     ]
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// The names here are constants of ours, which is all that the library checks.
-const VALID: &str = "the metric's name, help and labels are valid";
-
-fn gauge(name: &str, help: &str, value: u64) -> Vec<MetricFamily> {
-    let gauge = IntGauge::new(name, help).expect(VALID);
-    gauge.set(value as i64);
-    gauge.collect()
-}
-
-fn counter(name: &str, help: &str, value: u64) -> Vec<MetricFamily> {
-    let counter = IntCounter::new(name, help).expect(VALID);
-    counter.inc_by(value);
-    counter.collect()
-}
-
-/// A family with a series for each set of label values; without a series it is left out.
-fn counters<const N: usize>(
-    name: &str,
-    help: &str,
-    labels: [&str; N],
-    series: impl IntoIterator<Item = ([&'static str; N], u64)>,
-) -> Vec<MetricFamily> {
-    let counters = IntCounterVec::new(Opts::new(name, help), &labels).expect(VALID);
-    for (values, value) in series {
-        counters.with_label_values(&values).inc_by(value);
-    }
-    counters.collect().into_iter().filter(|family| !family.get_metric().is_empty()).collect()
 }

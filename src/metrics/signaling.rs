@@ -4,20 +4,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
 
 /// Upper bounds of the latency histogram in milliseconds; the queue ends at two minutes.
-const LATENCY_MS: &[f64] =
-    &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 10e3, 30e3, 60e3, 120e3];
+const LATENCY_MS: [f64; 16] =
+    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 10e3, 30e3, 60e3, 120e3];
 
 /// Signaling and matching.
 #[derive(Debug)]
 pub(crate) struct SignalingMetrics {
     registry: Registry,
-    queue_length: IntGauge,
-    sessions: IntGauge,
-    connections: IntGauge,
+    /// Each under the name it was asked for by, and under one that follows Prometheus's conventions.
+    queue_length: [IntGauge; 2],
+    sessions: [IntGauge; 2],
+    connections: [IntGauge; 2],
+    latency_ms: Histogram,
     latency: Histogram,
+    queue_timeouts: IntCounter,
     ended: IntCounterVec,
     refused: IntCounterVec,
     closed: IntCounterVec,
@@ -33,42 +38,69 @@ pub(crate) struct SignalingMetrics {
 impl SignalingMetrics {
     pub(super) fn new() -> Self {
         let registry = Registry::new();
-        let gauge = |name, help| {
-            let gauge = IntGauge::new(name, help).expect(VALID);
-            registry.register(Box::new(gauge.clone())).expect(VALID);
-            gauge
+        let gauges = |names: [&str; 2], help: &str| {
+            names.map(|name| {
+                let gauge = IntGauge::new(name, help).expect(VALID);
+                registry.register(Box::new(gauge.clone())).expect(VALID);
+                gauge
+            })
+        };
+        let histogram = |name, help, buckets: Vec<f64>| {
+            let options = HistogramOpts::new(name, help).buckets(buckets);
+            let histogram = Histogram::with_opts(options).expect(VALID);
+            registry.register(Box::new(histogram.clone())).expect(VALID);
+            histogram
         };
         let counters = |name, help, label| {
             let counters = IntCounterVec::new(Opts::new(name, help), &[label]).expect(VALID);
             registry.register(Box::new(counters.clone())).expect(VALID);
             counters
         };
-        let latency = HistogramOpts::new(
-            "matchmaking_latency_ms",
-            "Milliseconds a user waited for a partner",
-        );
-        let latency = Histogram::with_opts(latency.buckets(LATENCY_MS.into())).expect(VALID);
-        registry.register(Box::new(latency.clone())).expect(VALID);
+        let queue_timeouts = IntCounter::new(
+            "hairpin_queue_timeouts_total",
+            "Users who waited for a partner in vain",
+        )
+        .expect(VALID);
+        registry.register(Box::new(queue_timeouts.clone())).expect(VALID);
         let burst = Gauge::new(
-            "matchmaking_burst_ms",
-            "Milliseconds from the join_queue that ended a quiet time, nobody waiting and nobody paired, to the last match_found written since",
+            "hairpin_matchmaking_burst_seconds",
+            "Seconds from the join_queue that ended a quiet time, nobody waiting and nobody paired, to the last match_found written since",
         )
         .expect(VALID);
         registry.register(Box::new(burst.clone())).expect(VALID);
         Self {
-            queue_length: gauge("matchmaking_queue_length", "Users waiting for a partner"),
-            sessions: gauge("active_sessions_count", "Pairs alive"),
-            connections: gauge("websocket_connections", "WebSockets open"),
-            latency,
-            ended: counters("hairpin_sessions_ended_total", "Pairs ended", "reason"),
+            queue_length: gauges(
+                ["matchmaking_queue_length", "hairpin_matchmaking_queue_length"],
+                "Users waiting for a partner now",
+            ),
+            sessions: gauges(
+                ["active_sessions_count", "hairpin_active_sessions"],
+                "Pairs in session now",
+            ),
+            connections: gauges(
+                ["websocket_connections", "hairpin_websocket_connections"],
+                "WebSockets open now",
+            ),
+            latency_ms: histogram(
+                "matchmaking_latency_ms",
+                "Milliseconds a user who got a partner had waited for it",
+                LATENCY_MS.into(),
+            ),
+            latency: histogram(
+                "hairpin_matchmaking_latency_seconds",
+                "Seconds a user who got a partner had waited for it",
+                LATENCY_MS.map(|milliseconds| milliseconds / 1e3).into(),
+            ),
+            queue_timeouts,
+            ended: counters("hairpin_sessions_ended_total", "Pairs ended, by why", "reason"),
             refused: counters(
                 "hairpin_signaling_errors_total",
-                "Error messages sent to WebSocket clients",
+                "Error messages sent to WebSocket clients, by their code",
                 "code",
             ),
             closed: counters(
                 "hairpin_websocket_closes_total",
-                "WebSockets closed by the server, by status code",
+                "WebSockets closed by the server, by the status code of its close frame",
                 "code",
             ),
             burst,
@@ -90,29 +122,39 @@ impl SignalingMetrics {
 
     /// How many users wait, how many pairs and how many WebSockets there are.
     pub(crate) fn now(&self, queue_length: usize, sessions: usize, connections: usize) {
-        self.queue_length.set(queue_length as i64);
-        self.sessions.set(sessions as i64);
-        self.connections.set(connections as i64);
+        for (gauges, value) in [
+            (&self.queue_length, queue_length),
+            (&self.sessions, sessions),
+            (&self.connections, connections),
+        ] {
+            gauges.iter().for_each(|gauge| gauge.set(value as i64));
+        }
     }
 
     /// Users waiting for a partner.
     pub(super) fn queue_length(&self) -> u64 {
-        self.queue_length.get() as u64
+        self.queue_length[0].get() as u64
     }
 
     /// Pairs alive.
     pub(super) fn sessions(&self) -> u64 {
-        self.sessions.get() as u64
+        self.sessions[0].get() as u64
     }
 
     /// WebSockets open.
     pub(super) fn connections(&self) -> u64 {
-        self.connections.get() as u64
+        self.connections[0].get() as u64
     }
 
     /// A user got a partner after waiting this long.
     pub(crate) fn matched(&self, waited: Duration) {
-        self.latency.observe(waited.as_secs_f64() * 1e3);
+        self.latency_ms.observe(waited.as_secs_f64() * 1e3);
+        self.latency.observe(waited.as_secs_f64());
+    }
+
+    /// A user waited in vain.
+    pub(crate) fn queue_timeout(&self) {
+        self.queue_timeouts.inc();
     }
 
     /// A pair ended.
@@ -133,7 +175,7 @@ impl SignalingMetrics {
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
         let [began, written] =
             [&self.burst_began, &self.last_match_written].map(|at| at.load(Ordering::Relaxed));
-        self.burst.set(written.saturating_sub(began) as f64 / 1e6);
+        self.burst.set(written.saturating_sub(began) as f64 / 1e9);
         self.registry.gather()
     }
 }

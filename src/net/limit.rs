@@ -36,8 +36,8 @@ impl<C: GovernorClock> AddressLimit<C> {
     }
 }
 
-/// What one client has to itself: an IPv4 address, or an IPv6 /64.
-fn network(address: IpAddr) -> IpAddr {
+/// What one client has to itself: an IPv4 address, or an IPv6 /64, by its first address.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),

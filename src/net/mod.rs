@@ -8,5 +8,5 @@ mod netlink;
 
 pub(crate) use addresses::{detect_relay_ips, own_addresses, own_ranges, resolve};
 pub(crate) use connection::{Connection, Io, canonical};
-pub(crate) use limit::AddressLimit;
+pub(crate) use limit::{AddressLimit, network};
 pub(crate) use netlink::AddressWatch;

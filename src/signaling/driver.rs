@@ -1,12 +1,16 @@
 //! The hub's task: sole owner of the lobby, so that it needs no lock.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use hairpin_lobby::Lobby;
-use hairpin_signaling::{CloseCode, Config, ConnectionId, Event, IceGrant, IceServers, Output};
+use hairpin_signaling::{
+    CloseCode, Config, ConnectionId, Event, IceGrant, IceServers, Origin, Output,
+};
 use tokio::sync::mpsc;
 
 use super::handle::{Client, Input};
@@ -14,6 +18,7 @@ use super::outbox::{Full, Outbox};
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
+use crate::net::network;
 
 /// Inputs handled per reading of the clock.
 const BATCH: usize = 256;
@@ -23,6 +28,7 @@ pub(super) struct Driver {
     lobby: Lobby,
     clients: HashMap<ConnectionId, Client>,
     wakers: Wakers,
+    origins: RandomState,
     ice: Arc<IceIssuer>,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -39,6 +45,7 @@ impl Driver {
             lobby: Lobby::new(config, rand::random()),
             clients: HashMap::new(),
             wakers: Wakers::default(),
+            origins: RandomState::new(),
             ice,
             metrics,
             clock,
@@ -72,8 +79,9 @@ impl Driver {
     fn handle(&mut self, now: Duration, input: Input) {
         match input {
             Input::Connected(id, client) => {
+                let origin = self.origin(client.address);
                 self.clients.insert(id, client);
-                self.lobby.connect(now, id);
+                self.lobby.connect(now, id, origin);
             }
             Input::Text { from, at, text } => self.read(now, from, at, &text),
             Input::Binary(id) => self.lobby.handle_binary(now, id),
@@ -84,6 +92,12 @@ impl Driver {
             }
             Input::Drain => self.lobby.drain(now),
         }
+    }
+
+    /// Whose bounds a client shares. What comes over loopback is from a proxy that says no more, or from a test.
+    fn origin(&self, address: IpAddr) -> Option<Origin> {
+        let network = network(address);
+        (!network.is_loopback()).then(|| Origin(self.origins.hash_one(network)))
     }
 
     fn read(&mut self, now: Duration, from: ConnectionId, at: Duration, text: &str) {
@@ -136,6 +150,7 @@ impl Driver {
         match event {
             Event::Matched { waited } => metrics.matched(waited),
             Event::SessionEnded { reason, .. } => metrics.ended(reason.as_str()),
+            Event::QueueTimeout => metrics.queue_timeout(),
             Event::Refused(code) => metrics.refused(code.as_str()),
             _ => {}
         }

@@ -221,6 +221,26 @@ mod tests {
         assert!(matches!(heard.end, Some(End::Gone)));
     }
 
+    /// However it is cut, and whatever came before.
+    #[test]
+    fn a_close_that_comes_in_parts_is_one_too() {
+        let short = |payload: &[u8]| {
+            let len = u8::try_from(payload.len()).expect("a control frame is short");
+            [&[0x88, 0x80 | len, 0, 0, 0, 0], payload].concat()
+        };
+        for payload in [&[][..], &[0x03, 0xE8], &[0x03, 0xE9, b'b', b'y', b'e']] {
+            for before in [vec![], frame(0x81, b""), frame(0x89, b""), frame(0x01, b"half")] {
+                let bytes = [before, short(payload)].concat();
+                for cut in 1..bytes.len() {
+                    let mut frames = frames();
+                    let (first, rest) = bytes.split_at(cut);
+                    assert!(frames.read(first).end.is_none(), "{bytes:?} cut at {cut}");
+                    assert!(matches!(frames.read(rest).end, Some(End::Gone)), "{bytes:?} at {cut}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_may_not_be_sent_is_closed_with_the_code_that_says_so() {
         let too_big = frame(0x81, "x".repeat(1001).as_bytes());

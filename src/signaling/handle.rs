@@ -1,5 +1,6 @@
 //! How the rest of the program speaks to the hub's task.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(super) enum Input {
 /// What the hub's task keeps of a client.
 #[derive(Debug)]
 pub(super) struct Client {
+    /// Where it comes from.
+    pub(super) address: IpAddr,
     /// Where its messages go.
     pub(super) outbox: Outbox,
     /// Where it finds the relay.
@@ -57,12 +60,12 @@ impl HubHandle {
         Self(Arc::new(Shared { inputs, next: AtomicU64::new(0), metrics, clock }))
     }
 
-    /// A client has come; its messages come out of the inbox. To be followed by
+    /// A client has come from this address; its messages come out of the inbox. To be followed by
     /// [`HubHandle::disconnected`], however it ends.
-    pub(super) async fn connect(&self, ice: IceUrls) -> (ConnectionId, Inbox) {
+    pub(super) async fn connect(&self, address: IpAddr, ice: IceUrls) -> (ConnectionId, Inbox) {
         let id = ConnectionId(self.0.next.fetch_add(1, Ordering::Relaxed));
         let (outbox, inbox) = outbox();
-        self.tell(Input::Connected(id, Client { outbox, ice })).await;
+        self.tell(Input::Connected(id, Client { address, outbox, ice })).await;
         (id, inbox)
     }
 

@@ -7,6 +7,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -33,15 +34,16 @@ const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 const READ: usize = 8 * 1024;
 
 /// Carries messages between a client and the hub until one of them ends it. `stream` carries WebSocket frames,
-/// whatever is below; `read` is what the client has sent after its handshake, `ice` where it finds the relay.
+/// whatever is below; `read` is what the client has sent after its handshake, then where it comes from and where it finds the
+/// relay.
 pub(crate) async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     read: Vec<u8>,
-    ice: IceUrls,
+    (address, ice): (IpAddr, IceUrls),
     hub: &HubHandle,
     limits: Limits,
 ) {
-    let (id, inbox) = hub.connect(ice).await;
+    let (id, inbox) = hub.connect(address, ice).await;
     let frames = Frames::new(limits);
     let mut carrier = Carrier { stream: &mut stream, frames, inbox, id, hub };
     let close = match carrier.carry(read).await {

@@ -1,6 +1,6 @@
 //! Sockets and the hub's task, without HTTP in front.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,10 +61,15 @@ impl Site {
         let (theirs, ours) = duplex(PIPE);
         let hub = self.hub.clone();
         let served = tokio::spawn(async move {
-            socket::serve(ours, Vec::new(), IceUrls::default(), &hub, LIMITS).await;
+            socket::serve(ours, Vec::new(), visitor(), &hub, LIMITS).await;
         });
         (Client(WebSocketStream::from_raw_socket(theirs, Role::Client, None).await), served)
     }
+}
+
+/// Somebody from afar who is told no URLs.
+fn visitor() -> (IpAddr, IceUrls) {
+    (Ipv4Addr::new(192, 0, 2, 1).into(), IceUrls::default())
 }
 
 struct Client(WebSocketStream<DuplexStream>);
@@ -152,7 +157,7 @@ async fn what_came_with_the_handshake_is_read_first() {
     let frame = [&[0x81, 0x80 | 17, 0, 0, 0, 0][..], br#"{"type":"dance"} "#].concat();
     let (early, later) = frame.split_at(9);
     let early = early.to_vec();
-    tokio::spawn(async move { socket::serve(ours, early, IceUrls::default(), &hub, LIMITS).await });
+    tokio::spawn(async move { socket::serve(ours, early, visitor(), &hub, LIMITS).await });
     let mut client = Client(WebSocketStream::from_raw_socket(theirs, Role::Client, None).await);
     client.0.get_mut().write_all(later).await.expect("sent");
     assert_eq!(client.hear().await, "error");
@@ -162,7 +167,7 @@ async fn what_came_with_the_handshake_is_read_first() {
 async fn a_silent_client_costs_little() {
     let site = Site::start();
     let (_, ours) = duplex(PIPE);
-    let served = socket::serve(ours, Vec::new(), IceUrls::default(), &site.hub, LIMITS);
+    let served = socket::serve(ours, Vec::new(), visitor(), &site.hub, LIMITS);
     // Every connection has one of these for as long as it lasts.
     assert!(size_of_val(&served) <= 1280, "{}", size_of_val(&served));
 }

@@ -2,7 +2,7 @@
 
 use tokio::net::UdpSocket;
 
-use super::wire::{Client, Wire, binding, mapped};
+use super::wire::{Client, Wire, binding, http_get, mapped};
 use super::{builder, counter, counter_until, loopback, start};
 
 #[tokio::test]
@@ -63,7 +63,31 @@ async fn a_wrong_password_is_401_and_counted() {
     client.turn = hairpin_sim::TurnClient::new(super::USER, "wrong");
     assert_eq!(client.allocate().await, Err(401));
     let refusals = "hairpin_refusals_total{code=\"401\",method=\"allocate\"}";
-    // The challenge, and the refusal.
-    counter_until(&server, refusals, |refused| refused == 2).await;
+    counter_until(&server, refusals, |refused| refused == 1).await;
+    // What every client gets to its first request is none.
+    let challenges = "hairpin_challenges_total{method=\"allocate\"}";
+    assert_eq!(counter(&server, challenges).await, 1);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_quota_counts_a_person_and_not_its_credentials() {
+    // A static user whose name somebody may choose as user id is another person.
+    let server = start(builder().set("user-quota", "1").set("ice-host", "localhost")).await;
+    let (udp, http) = (server.addresses().turn_udp[0], server.addresses().http[0]);
+    let granted = async || {
+        let answer = http_get(http, "/v1/ice").await;
+        let grant: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+        let server = &grant["iceServers"][1];
+        let text = |value: &serde_json::Value| value.as_str().expect("a string").to_owned();
+        let mut client = Client::udp(udp).await;
+        client.turn =
+            hairpin_sim::TurnClient::new(&text(&server["username"]), &text(&server["credential"]));
+        client
+    };
+    let (mut first, mut second) = (granted().await, granted().await);
+    first.allocate().await.expect("within the quota");
+    assert_eq!(second.allocate().await, Err(486), "fresh credentials are no new quota");
+    Client::udp(udp).await.allocate().await.expect("the static user is somebody else");
     server.shutdown().await;
 }

@@ -25,7 +25,7 @@ pub enum Event {
         /// Why.
         reason: ReleaseReason,
     },
-    /// A request was answered with an error.
+    /// A request was answered with an error, but for [`Event::Challenged`].
     Refused {
         /// The client.
         tuple: FiveTuple,
@@ -33,6 +33,13 @@ pub enum Event {
         method: RequestMethod,
         /// The error sent.
         refusal: Refusal,
+    },
+    /// A request that proves nothing was answered with 401 and what a proof takes; every client begins like this.
+    Challenged {
+        /// The client.
+        tuple: FiveTuple,
+        /// What was asked for.
+        method: RequestMethod,
     },
     /// A Binding request was answered with success.
     BindingAnswered,

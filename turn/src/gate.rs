@@ -30,7 +30,9 @@ pub(crate) struct Caller<'m> {
 pub(crate) enum Denial {
     /// 400, without a challenge: the client knows how to authenticate and does it wrong.
     Malformed,
-    /// 401: no proof, or a wrong one.
+    /// 401: no proof. Every client's first request is such a one.
+    Unproven,
+    /// 401: a wrong proof.
     Unauthenticated,
     /// 438: the proof is right, the nonce is not. The key signs the answer.
     StaleNonce(Key),
@@ -99,7 +101,7 @@ struct Claimed<'m> {
 impl<'m> Claimed<'m> {
     fn read(message: &Message<'m>) -> Result<Self, Denial> {
         if !message.has_integrity() {
-            return Err(Denial::Unauthenticated);
+            return Err(Denial::Unproven);
         }
         let username = message.get(AttributeType::USERNAME);
         if username.is_none() && message.get(AttributeType::USERHASH).is_some() {

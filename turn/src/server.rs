@@ -311,6 +311,11 @@ impl Server {
         }
         let nonce = || self.gate.nonce(now, to.tuple.client.ip());
         let (refusal, answer) = match denial {
+            Denial::Unproven => {
+                let answer = self.replies.challenge(to, None, Refusal::Unauthenticated, &nonce());
+                self.outputs.push_back(answer);
+                return self.event(Event::Challenged { tuple: to.tuple, method: to.method });
+            }
             Denial::Malformed => {
                 let refusal = Refusal::BadRequest;
                 (refusal, self.replies.refusal(to, None, refusal))

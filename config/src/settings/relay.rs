@@ -35,7 +35,7 @@ pub(crate) const MAX_PORT: Setting<u16> = Setting::one("max-port", "PORT", bound
 pub(crate) const USER_QUOTA: Setting<NonZeroU32, Optional> =
     Setting::optional("user-quota", "COUNT", limit())
         .absent("no limit")
-        .help("Allocations one user may hold at a time");
+        .help("Allocations one user may hold at a time; a browser holds one for each TURN URL");
 
 pub(crate) const TOTAL_QUOTA: Setting<NonZeroU32, Optional> =
     Setting::optional("total-quota", "COUNT", limit())

@@ -31,6 +31,16 @@ pub(crate) const MAX_MESSAGE_BYTES: Setting<usize> =
         .default("65536")
         .help("Longest message taken from a client");
 
+pub(crate) const JOINS_PER_MINUTE: Setting<u32> =
+    Setting::one("joins-per-minute", "COUNT", bounded(1..=60_000)).default("10").help(
+        "`join_queue` per user before `too_often`; a client address may do 100 times as many",
+    );
+
+pub(crate) const SKIPS_PER_MINUTE: Setting<u32> =
+    Setting::one("skips-per-minute", "COUNT", bounded(1..=60_000))
+        .default("30")
+        .help("`skip` per user before `too_often`; a client address may do 100 times as many");
+
 pub(super) const GROUP: Group = Group {
     title: "Matching and signaling",
     settings: &[
@@ -38,6 +48,8 @@ pub(super) const GROUP: Group = Group {
         SESSION_LIFETIME.about(),
         HEARTBEAT_INTERVAL.about(),
         MAX_MESSAGE_BYTES.about(),
+        JOINS_PER_MINUTE.about(),
+        SKIPS_PER_MINUTE.about(),
     ],
 };
 
@@ -54,6 +66,8 @@ pub(crate) fn read(reader: &mut Reader) -> hairpin_signaling::Config {
         max_message_bytes,
         // A second for each of the longest messages, and eight at once.
         bytes: Rate::new(longest, longest.saturating_mul(8)),
+        joins: Rate::per_minute(reader.get(&JOINS_PER_MINUTE)),
+        skips: Rate::per_minute(reader.get(&SKIPS_PER_MINUTE)),
         ..hairpin_signaling::Config::default()
     }
 }

@@ -60,6 +60,34 @@ fn recipes_are_valid() {
     }
 }
 
+/// A browser holds an allocation for each TURN URL it was given, and twice as many during an ICE restart; it is
+/// given four at most.
+#[test]
+fn a_quota_that_is_recommended_lets_a_browser_make_its_call() {
+    let hints = hairpin_config::Config::default().insecure_defaults();
+    let hints: Vec<&str> = hints.iter().map(|insecurity| insecurity.fix).collect();
+    let readme = include_str!("../../../README.md");
+    for (name, text) in [
+        ("README.md", readme),
+        ("docs/configuration.md", DOCUMENT),
+        ("hairpin.example.toml", EXAMPLE),
+        ("the hints", &hints.join("\n")),
+    ] {
+        let quotas: Vec<u32> = text
+            .split("user-quota")
+            .skip(1)
+            .filter_map(|rest| {
+                let rest = rest.trim_start_matches([' ', '=']);
+                rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+            })
+            .collect();
+        assert!(!quotas.is_empty(), "{name} recommends one");
+        assert!(quotas.iter().all(|quota| *quota >= 2 * 4), "{name}: {quotas:?}");
+        assert!(quotas.contains(&100), "{name}: the same as elsewhere");
+    }
+    assert!(DOCUMENT.contains("one for each TURN URL"), "and says why");
+}
+
 #[test]
 fn names_are_unique_and_leave_kubernetes_its_own() {
     let mut names: Vec<_> = settings().map(|setting| setting.name).collect();

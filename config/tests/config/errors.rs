@@ -54,7 +54,7 @@ fn all_errors_come_at_once() {
     for line in [
         "HAIRPIN_RELM (environment HAIRPIN_RELM): there is no such setting; did you mean HAIRPIN_REALM?",
         "listening_port (file f.toml:2): there is no such setting; did you mean listening-port?",
-        "turn (file f.toml:4): there are no sections; write the keys at the top of the file",
+        "(not shown) (file f.toml:4): there are no sections; write the keys at the top of the file",
         "min-port = \"80\" (flag --min-port): is out of bounds; give a whole number from 1024 to 65535",
         "user-quota = \"0\" (file f.toml:1): is no limit; give a whole number from 1 to 4294967295, or leave it out for none",
         "workers = \"none\" (environment HAIRPIN_WORKERS): is not a number in bounds; give a whole number from 1 to 1024",
@@ -63,6 +63,27 @@ fn all_errors_come_at_once() {
     }
     assert!(text.contains("ice-url = \"http://x\" (flag --ice-url): is not a STUN or TURN URL;"));
     assert_eq!(text.lines().count(), 7, "{text}");
+}
+
+/// A secret may have been pasted where a key belongs.
+#[test]
+fn an_unknown_key_is_shown_only_if_it_is_like_a_settings_name() {
+    for (key, shown) in [
+        ("relm", "relm (file f.toml:1): there is no such setting; did you mean realm?"),
+        (
+            "static_auth_secret",
+            "static_auth_secret (file f.toml:1): there is no such setting; did you mean static-auth-secret?",
+        ),
+        (
+            "correcthorsebatterystaple",
+            "(not shown) (file f.toml:1): there is no such setting; remove it; `hairpin --help` lists every setting",
+        ),
+        ("Realm7", "(not shown) (file f.toml:1): there is no such setting; did you mean realm?"),
+    ] {
+        let mut layers = Layers::default();
+        layers.file("f.toml", &format!("{key} = 1"));
+        assert_eq!(layers.resolve().expect_err(key).to_string(), shown);
+    }
 }
 
 #[test]

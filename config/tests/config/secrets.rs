@@ -71,6 +71,14 @@ proptest! {
                 everything(layers, &mut shown);
             }
         }
+        for key in [secret.clone(), format!("'{secret}'"), format!("a.{secret}"), format!("{secret}.a")] {
+            from_file(&format!("{key} = 'x'"), &mut shown);
+            from_file(&format!("{key} = 1\n{key} = 2"), &mut shown);
+            from_file(&format!("[{key}]\nrealm = 'r'"), &mut shown);
+            from_file(&format!("[{key}]\n[{key}]"), &mut shown);
+            from_file(&format!("[[{key}]]\nrealm = 'r'"), &mut shown);
+            from_file(&key, &mut shown);
+        }
         prop_assert!(!shown.contains(&secret), "{secret} is shown");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::seats::SeatId;
 use crate::deadlines::Deadlines;
 use crate::limit::Bucket;
-use crate::{Config, ConnectionId};
+use crate::{Config, ConnectionId, Origin};
 
 /// All connections. What somebody is and does is not here but in its seat.
 pub(super) struct Connections {
@@ -18,6 +18,8 @@ pub(super) struct Connections {
 struct Connection {
     /// Who sits behind it; nobody before the first `join_queue`.
     seat: Option<SeatId>,
+    /// Whose bounds it shares.
+    origin: Option<Origin>,
     last_heard: Duration,
     last_ping: Duration,
     /// When its next heartbeat is due.
@@ -61,12 +63,19 @@ impl Connections {
         self.open.first_key_value().map(|(&id, _)| id)
     }
 
-    pub(super) fn open(&mut self, now: Duration, id: ConnectionId, config: &Config) {
+    pub(super) fn open(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        origin: Option<Origin>,
+        config: &Config,
+    ) {
         let beat = now.saturating_add(config.heartbeat_interval.min(config.heartbeat_timeout));
         let earlier = self.open.insert(
             id,
             Connection {
                 seat: None,
+                origin,
                 last_heard: now,
                 last_ping: now,
                 beat,
@@ -87,6 +96,10 @@ impl Connections {
 
     pub(super) fn seat(&self, id: ConnectionId) -> Option<SeatId> {
         self.open.get(&id)?.seat
+    }
+
+    pub(super) fn origin(&self, id: ConnectionId) -> Option<Origin> {
+        self.open.get(&id)?.origin
     }
 
     pub(super) fn set_seat(&mut self, id: ConnectionId, seat: SeatId) {
@@ -153,6 +166,6 @@ mod tests {
 
     #[test]
     fn a_connection_stays_small() {
-        assert!(size_of::<Connection>() <= 96, "{}", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 112, "{}", size_of::<Connection>());
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{Hub, SeatId, State};
+use crate::budgets::Wish;
 use crate::refusal::Refusal;
 use crate::wire::ServerMessage;
 use crate::{EndReason, Event, IceServers, SessionId, TicketId};
@@ -92,8 +93,18 @@ impl Hub {
         id: SeatId,
         session: Option<SessionId>,
     ) -> Result<(), Refusal> {
+        let seat = self.seats.get(id);
+        let asks = match seat.state {
+            State::Paired { session: live, .. } => session == Some(live),
+            State::Idle => session.is_some() && session == seat.last_session,
+            State::Waiting(_) => false,
+        };
+        if asks {
+            let (connection, user) = (seat.connection, seat.user.clone());
+            self.afford(now, connection, Wish::Skip, &user)?;
+        }
         self.end(now, id, session, EndReason::Skipped)?;
-        if self.seats.get(id).state == State::Idle {
+        if asks {
             self.enqueue(now, id);
         }
         Ok(())

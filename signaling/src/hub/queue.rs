@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::seats::Waiting;
 use super::{Hub, SeatId, State};
+use crate::budgets::Wish;
 use crate::refusal::{ErrorCode, Refusal};
 use crate::wire::ServerMessage;
 use crate::{ConnectionId, DEFAULT_POOL, EndReason, Event, MatchRequest, TicketId};
@@ -22,22 +23,27 @@ impl Hub {
         user: &str,
         pool: &str,
     ) -> Result<(), Refusal> {
-        let seat = match self.connections.seat(id) {
-            Some(seat) => {
-                self.identify(now, seat, user)?;
-                seat
-            }
-            None => self.sit_down(now, id, user, pool),
-        };
-        let moves = self.move_to(seat, pool);
-        match self.seats.get(seat).state {
-            State::Waiting(Waiting { ticket, position, .. }) if !moves => {
+        let seat = self.connections.seat(id);
+        if let Some(seat) = seat {
+            self.may_be(seat, user)?;
+            if let Some((ticket, position)) = self.waits_in(seat, pool) {
                 // Without a position yet, the matcher's first word is still on its way.
                 if let Some(position) = position {
                     self.queued(ticket, position);
                 }
                 return Ok(());
             }
+        }
+        self.afford(now, id, Wish::Join, user)?;
+        let seat = match seat {
+            Some(seat) => {
+                self.identify(now, seat, user);
+                seat
+            }
+            None => self.sit_down(now, id, user, pool),
+        };
+        self.move_to(seat, pool);
+        match self.seats.get(seat).state {
             State::Waiting(_) => self.leave_queue(seat),
             State::Paired { session, .. } => {
                 self.part(now, session, Some(seat), EndReason::Skipped);
@@ -48,19 +54,47 @@ impl Hub {
         Ok(())
     }
 
+    /// Whether a user may ask for a partner once more. Who may not is left where it is.
+    ///
+    /// Every match is asked for by a join or a skip of each side, so this bounds how many ICE servers are issued, too.
+    pub(super) fn afford(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        wish: Wish,
+        user: &str,
+    ) -> Result<(), Refusal> {
+        let origin = self.connections.origin(id);
+        let taken = self.budgets.take(now, wish, user, origin, &self.config);
+        taken.map_err(Refusal::too_often)
+    }
+
     /// The user of a seat is fixed by the first `join_queue`, and changed by a later one only when idle.
-    fn identify(&mut self, now: Duration, seat: SeatId, user: &str) -> Result<(), Refusal> {
+    fn may_be(&self, seat: SeatId, user: &str) -> Result<(), Refusal> {
         let current = self.seats.get(seat);
-        if *current.user == *user {
+        if *current.user == *user || current.state == State::Idle {
             return Ok(());
         }
-        if current.state != State::Idle {
-            let message = "leave the queue or the session before you change your userId";
-            return Err(Refusal::new(ErrorCode::UserChange, message));
+        let message = "leave the queue or the session before you change your userId";
+        Err(Refusal::new(ErrorCode::UserChange, message))
+    }
+
+    fn identify(&mut self, now: Duration, seat: SeatId, user: &str) {
+        if *self.seats.get(seat).user != *user {
+            self.replace(now, user);
+            self.seats.rename(seat, user.into());
         }
-        self.replace(now, user);
-        self.seats.rename(seat, user.into());
-        Ok(())
+    }
+
+    /// The ticket, and its place, of somebody who waits in this pool.
+    fn waits_in(&self, seat: SeatId, pool: &str) -> Option<(TicketId, Option<usize>)> {
+        let seat = self.seats.get(seat);
+        match seat.state {
+            State::Waiting(Waiting { ticket, position, .. }) if *seat.pool == *pool => {
+                Some((ticket, position))
+            }
+            _ => None,
+        }
     }
 
     /// Whoever is behind a connection has said who it is.
@@ -72,13 +106,10 @@ impl Hub {
         seat
     }
 
-    /// Whether that is another pool than before.
-    fn move_to(&mut self, seat: SeatId, pool: &str) -> bool {
-        let moves = *self.seats.get(seat).pool != *pool;
-        if moves {
+    fn move_to(&mut self, seat: SeatId, pool: &str) {
+        if *self.seats.get(seat).pool != *pool {
             self.seats.get_mut(seat).pool = self.shared_pool(pool);
         }
-        moves
     }
 
     /// A pool's name, shared by all where that is cheap to find.

@@ -38,6 +38,8 @@ pub(crate) enum ServerMessage<'a> {
         code: &'static str,
         message: &'a str,
         temporary: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
     },
 }
 
@@ -59,8 +61,12 @@ impl ServerMessage<'_> {
 }
 
 impl<'a> From<&'a Refusal> for ServerMessage<'a> {
-    fn from(Refusal { code, message }: &'a Refusal) -> Self {
-        Self::Error { code: code.as_str(), message, temporary: code.temporary() }
+    fn from(Refusal { code, message, retry_after }: &'a Refusal) -> Self {
+        // Upwards: who comes a fraction early is refused again.
+        let retry_after_ms = retry_after
+            .map(|wait| u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
+        let temporary = code.temporary();
+        Self::Error { code: code.as_str(), message, temporary, retry_after_ms }
     }
 }
 
@@ -115,6 +121,11 @@ mod tests {
         assert_eq!(
             ServerMessage::from(&refusal).encode(),
             r#"{"type":"error","payload":{"code":"shutting_down","message":"soon","temporary":true}}"#
+        );
+        let refusal = Refusal::too_often(std::time::Duration::from_micros(1_500));
+        assert_eq!(
+            ServerMessage::from(&refusal).encode(),
+            r#"{"type":"error","payload":{"code":"too_often","message":"you ask for partners too often; ask again later","temporary":true,"retryAfterMs":2}}"#
         );
         let raw = RawValue::from_string("{ \"x\": [1, 2] }".into()).expect("JSON");
         assert_eq!(

@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_util::sync::CancellationToken;
 
 use super::Web;
@@ -102,6 +103,17 @@ impl Site {
     async fn client_on(&self, stream: TcpStream, path: &str) -> Client {
         let url = format!("ws://{}{path}", self.address);
         let handshake = tokio_tungstenite::client_async(url, stream);
+        Client(patiently(handshake).await.expect("a WebSocket").0)
+    }
+
+    /// Opens a WebSocket through a proxy, which says where the client is.
+    async fn client_from(&self, address: &str) -> Client {
+        let stream = TcpStream::connect(self.address).await.expect("connected");
+        stream.set_nodelay(true).expect("a healthy socket");
+        let mut request = format!("ws://{}/ws", self.address).into_client_request().expect("a URL");
+        let address = address.parse().expect("a header's value");
+        request.headers_mut().insert("x-forwarded-for", address);
+        let handshake = tokio_tungstenite::client_async(request, stream);
         Client(patiently(handshake).await.expect("a WebSocket").0)
     }
 

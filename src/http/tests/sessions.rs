@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use hairpin_signaling::CloseCode;
+use hairpin_signaling::{CloseCode, Rate};
+use hyper::header::HeaderName;
 use serde_json::{Value, json};
 
 use super::{Client, Site, patiently};
@@ -32,8 +33,10 @@ async fn two_clients_are_paired_and_hear_each_other() {
     assert_ne!(for_ada["isInitiator"], for_bob["isInitiator"]);
     assert_eq!(for_ada["iceTtl"], 600);
     let username = |found: &Value| found["iceServers"][1]["username"].as_str().map(str::to_owned);
-    assert!(username(&for_ada).expect("a username").ends_with(":ada"));
-    assert!(username(&for_bob).expect("a username").ends_with(":bob"));
+    let id = |username: String| username.split_once(':').expect("expiry:id").1.to_owned();
+    let ids = [&for_ada, &for_bob].map(|found| id(username(found).expect("a username")));
+    assert_ne!(ids[0], ids[1], "each is counted for itself, and neither is named");
+    assert!(ids.iter().all(|id| id.len() == 24 && !id.contains("ada") && !id.contains("bob")));
     let stun = format!("stun:{}:3478", site.address.ip());
     assert_eq!(for_ada["iceServers"][0]["urls"][0], stun);
 
@@ -52,19 +55,19 @@ async fn two_clients_are_paired_and_hear_each_other() {
 #[tokio::test]
 async fn a_burst_is_timed_from_the_first_join_to_the_last_match_written() {
     let site = Site::start(|_| ()).await;
-    assert_eq!(site.metric("matchmaking_burst_ms"), Some(0.0));
+    assert_eq!(site.metric("hairpin_matchmaking_burst_seconds"), Some(0.0));
     let start = Instant::now();
     let (mut ada, mut bob, session) = pair(&site).await;
     // The figure follows the messages.
-    let burst = |site: &Site| site.metric("matchmaking_burst_ms").expect("a figure");
+    let burst = |site: &Site| site.metric("hairpin_matchmaking_burst_seconds").expect("a figure");
     patiently(async {
         while burst(&site) == 0.0 {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    let millis = start.elapsed().as_secs_f64() * 1e3;
-    assert!(burst(&site) <= millis, "{} of {millis} ms", burst(&site));
+    let seconds = start.elapsed().as_secs_f64();
+    assert!(burst(&site) <= seconds, "{} of {seconds} s", burst(&site));
 
     ada.send("end_session", json!({ "sessionId": session })).await;
     bob.expect("partner_left").await;
@@ -125,4 +128,57 @@ async fn stopping_tells_every_client_and_waits_for_them() {
     ada.closed_as(CloseCode::GoingAway).await;
     drop(ada);
     patiently(site.web).await.expect("no panic");
+}
+
+#[tokio::test]
+async fn who_asks_for_partners_too_often_is_told_when_to_come_back() {
+    let site = Site::start(|config| {
+        config.signaling.joins = Rate::per_minute(2);
+        config.signaling.skips = Rate::per_minute(1);
+    })
+    .await;
+    let (mut ada, _bob, session) = pair(&site).await;
+    ada.send("skip", json!({ "sessionId": session })).await;
+    ada.expect("queued").await;
+    ada.send("leave_queue", json!({})).await;
+    ada.join("ada").await;
+    ada.expect("queued").await;
+    patiently(ada.0.close(None)).await.expect("closed");
+
+    let mut again = site.client("/ws").await;
+    again.join("ada").await;
+    let refusal = again.expect("error").await;
+    assert_eq!((&refusal["code"], &refusal["temporary"]), (&json!("too_often"), &json!(true)));
+    let wait = refusal["retryAfterMs"].as_u64().expect("a time");
+    assert!((1..=30_000).contains(&wait), "{wait}");
+    assert_eq!(site.metric("hairpin_signaling_errors_total{code=\"too_often\"}"), Some(1.0));
+}
+
+#[tokio::test]
+async fn names_that_one_address_makes_up_share_its_bound() {
+    let site = Site::start(|config| {
+        config.http.client_ip_header = Some(HeaderName::from_static("x-forwarded-for"));
+        config.signaling.joins = Rate::per_minute(1);
+    })
+    .await;
+    let mut here = site.client_from("192.0.2.7").await;
+    for n in 0..100 {
+        here.send("join_queue", json!({ "userId": format!("made-up-{n}") })).await;
+        here.expect("queued").await;
+        here.send("leave_queue", json!({})).await;
+    }
+    // A hundred may come at once, and some more while they do.
+    for n in 100..120 {
+        here.send("join_queue", json!({ "userId": format!("made-up-{n}") })).await;
+        here.send("leave_queue", json!({})).await;
+    }
+    let until_refused = async {
+        while site.metric("hairpin_signaling_errors_total{code=\"too_often\"}").is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    patiently(until_refused).await;
+    let mut there = site.client_from("192.0.2.8").await;
+    there.join("bob").await;
+    there.expect("queued").await;
 }

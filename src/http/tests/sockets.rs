@@ -129,3 +129,39 @@ async fn broken_frames_are_closed_with_the_code_that_says_so() {
         assert_eq!(client.closed().await, code);
     }
 }
+
+#[tokio::test]
+async fn a_client_that_vanishes_has_broken_no_rule() {
+    let site = Site::start(|_| ()).await;
+    // Nothing, and what is left of a text, of a fragmented one, of a ping, and of a close, each masked with zeros.
+    let rests: [&[u8]; 7] = [
+        &[],
+        &[0x81],
+        &[0x81, 0x82, 0, 0],
+        &[0x81, 0x82, 0, 0, 0, 0, b'x'],
+        &[0x01, 0x81, 0, 0, 0, 0, b'x'],
+        &[0x89, 0x82, 0, 0, 0, 0, b'x'],
+        &[0x88, 0x82, 0, 0, 0, 0, 0x03],
+    ];
+    for abrupt in [None, Some(std::time::Duration::ZERO)] {
+        for (n, rest) in rests.into_iter().enumerate() {
+            let mut client = site.client("/ws").await;
+            client.join(&format!("user-{n}")).await;
+            client.expect("queued").await;
+            client.0.get_mut().write_all(rest).await.expect("sent");
+            // With no time to linger the kernel sends a reset.
+            socket2::SockRef::from(client.0.get_ref()).set_linger(abrupt).expect("it is a socket");
+            drop(client);
+            patiently(async {
+                while site.metric("websocket_connections") != Some(0.0) {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        }
+    }
+    for code in [1002, 1006, 1007] {
+        let series = format!("hairpin_websocket_closes_total{{code=\"{code}\"}}");
+        assert_eq!(site.metric(&series), None, "{series}");
+    }
+}

@@ -72,6 +72,7 @@ impl Shard {
                 let (method, code) = (method.name(), refusal.code());
                 tracing::debug!(client = %tuple.client, method, code, "refused");
             }
+            Event::Challenged { method, .. } => self.metrics.challenged(method),
             Event::BindingAnswered => self.metrics.binding_answered(),
             Event::Dropped(reason) => self.metrics.dropped(DropReason::from(reason), 1),
         }
