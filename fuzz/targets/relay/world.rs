@@ -15,8 +15,9 @@ use crate::input::{Client, Proof, RELAY_PORTS, RELAYS, Request, Step, channel, i
 /// How long a permission may last after the last request for it (RFC 8656 s9).
 const PERMISSION: Duration = Duration::from_secs(300);
 
-/// An answer to who has proved nothing is no longer than this, or than the request.
-const SHORT: usize = 256;
+/// An answer to who has proved nothing is no longer than this, or than the request: a challenge, and the
+/// signature and the fingerprint of one to the holder of a key whose nonce is old.
+const SHORT: usize = 104;
 
 /// A relay that does what the core asks for and has every packet checked by what the core told of its
 /// paths, and beside it what clients have asked for.
