@@ -16,6 +16,8 @@ mod http;
 mod interop;
 /// The relay over real sockets: listeners, streams, workers, limits.
 mod relay;
+/// The script that runs the tests.
+mod runner;
 /// The whole system in virtual time.
 mod sim;
 
