@@ -16,3 +16,8 @@ pub fn raise_open_files_limit() -> io::Result<Option<u64>> {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     Ok(maximum)
 }
+
+/// How many files this process may have open now; `None` is no limit.
+pub(crate) fn open_files() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}

@@ -7,8 +7,22 @@ use hairpin_config::Insecurity;
 
 use crate::Addresses;
 
+/// What connections and relay sockets are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenFiles {
+    /// The process's limit, if it has one.
+    pub(crate) limit: Option<u64>,
+    /// How many of them TCP connections may be.
+    pub(crate) connections: usize,
+}
+
 /// The start-up summary, some lines of plain text.
-pub(crate) fn summary(addresses: &Addresses, notes: &[String], insecure: &[Insecurity]) -> String {
+pub(crate) fn summary(
+    addresses: &Addresses,
+    open_files: OpenFiles,
+    notes: &[String],
+    insecure: &[Insecurity],
+) -> String {
     let mut text = format!("hairpin {}\n\n", env!("CARGO_PKG_VERSION"));
     let mut line = |name: &str, value: String| {
         // Writing to a String cannot fail.
@@ -19,6 +33,9 @@ pub(crate) fn summary(addresses: &Addresses, notes: &[String], insecure: &[Insec
     line("HTTP and WebSocket", list(&addresses.http));
     line("metrics and health", list(addresses.admin.as_slice()));
     line("peers see", list(&addresses.relay));
+    if let OpenFiles { limit: Some(limit), connections } = open_files {
+        line("open files", format!("{limit}, of which TCP connections {connections}"));
+    }
     if let Some(url) = url(addresses) {
         line("open", url);
     }
@@ -75,12 +92,15 @@ mod tests {
     #[test]
     fn everything_a_person_asks_is_there() {
         let insecure = [Insecurity { what: "no quotas", fix: "--user-quota 20" }];
-        let text = summary(&addresses(), &["tcp 0.0.0.0:443 is not served".into()], &insecure);
+        let open_files = OpenFiles { limit: Some(400), connections: 200 };
+        let text =
+            summary(&addresses(), open_files, &["tcp 0.0.0.0:443 is not served".into()], &insecure);
         for wanted in [
             "UDP    0.0.0.0:3478",
             "peers see             192.0.2.7",
             "http://localhost:8080 (others: http://192.0.2.7:8080)",
             "metrics and health    off",
+            "open files            400, of which TCP connections 200",
             "443 is not served",
             "--user-quota 20",
         ] {

@@ -54,6 +54,8 @@ pub struct ListenSettings {
     pub http: Vec<SocketAddr>,
     /// Where metrics and health are served; `None` switches that off.
     pub admin: Option<SocketAddr>,
+    /// TCP connections of each kind, and WebSockets, that one IPv4 address or IPv6 /64 may have; `None` is a fair share.
+    pub max_connections_per_address: Option<usize>,
 }
 
 /// Where a socket is bound: an address, or a name the caller resolves when it binds

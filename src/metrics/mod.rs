@@ -8,6 +8,9 @@ mod signaling;
 mod stats;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::net::REFUSED;
 
 /// The media type of [`Metrics::text`].
 pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
@@ -21,13 +24,16 @@ pub(crate) struct Metrics {
     relay: Box<[Arc<RelayMetrics>]>,
     /// What the hub's task counts.
     pub(crate) signaling: SignalingMetrics,
+    /// Connections refused, by what for.
+    refused_connections: [Arc<AtomicU64>; REFUSED.len()],
 }
 
 impl Metrics {
     /// Counters for a process with this many relay workers, all at zero.
     pub(crate) fn new(workers: usize) -> Self {
         let relay = (0..workers).map(|_| Arc::default()).collect();
-        Self { relay, signaling: SignalingMetrics::new() }
+        let refused_connections = Default::default();
+        Self { relay, signaling: SignalingMetrics::new(), refused_connections }
     }
 
     /// The counters of one worker; `worker` is below the number given to [`Metrics::new`].
@@ -35,10 +41,16 @@ impl Metrics {
         self.relay[worker].clone()
     }
 
+    /// Counters of refused connections, in the order of [`REFUSED`].
+    pub(crate) fn refused_connections(&self) -> [Arc<AtomicU64>; REFUSED.len()] {
+        self.refused_connections.clone()
+    }
+
     /// Everything in the Prometheus text format.
     pub(crate) fn text(&self) -> String {
         let mut families = self.signaling.gather();
         families.extend(relay::gather(&self.relay));
+        families.extend(relay::refused_connections(&self.refused_connections));
         let text = prometheus::TextEncoder::new().encode_to_string(&families);
         text.expect("a family without series, the one thing the encoder refuses, is left out above")
     }

@@ -2,9 +2,11 @@
 //! it can be served.
 
 mod addresses;
+mod budget;
 mod connection;
 mod limit;
 
 pub(crate) use addresses::{detect_relay_ip, own_addresses, resolve};
+pub(crate) use budget::{BudgetSetup, Budgets, Held, Places, REFUSED, connections_within};
 pub(crate) use connection::{Connection, Io, canonical};
 pub(crate) use limit::AddressLimit;

@@ -148,13 +148,13 @@ impl Shard {
         connection: Connection,
         out: &mut Gathered<'_>,
     ) -> io::Result<()> {
-        let Connection { io, peer: client, local: server, already_read } = connection;
+        let Connection { io, peer: client, local: server, already_read, held } = connection;
         let tuple = FiveTuple { transport: Transport::Tcp, client, server };
         // The client knows that its last connection is over before we do.
         if let Some(place) = self.streams.place_of(&tuple) {
             self.close_stream(now, place, out);
         }
-        let place = self.streams.open(&self.epoll, io, tuple, now.monotonic)?;
+        let place = self.streams.open(&self.epoll, io, tuple, held, now.monotonic)?;
         self.metrics.tcp_opened();
         let mut reader = self.streams.take_reader(place);
         if reader.push(&already_read) < already_read.len() {

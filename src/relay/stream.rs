@@ -9,7 +9,7 @@ use hairpin_stun::Reader;
 use hairpin_turn::{FiveTuple, Forward, StreamDeadlines};
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::net::Io;
+use crate::net::{Held, Io};
 
 /// Bytes of data that wait for a slow reader; beyond that datagrams are lost, as on any full link.
 const DATA_LIMIT: usize = 256 << 10;
@@ -42,6 +42,8 @@ pub(super) struct Stream {
     /// What the socket has taken since this was last looked at.
     pub(super) taken: usize,
     pub(super) state: State,
+    /// Given back when it closes.
+    _held: Held,
 }
 
 /// What a stream is in the middle of.
@@ -67,10 +69,11 @@ pub(super) enum Queued {
 }
 
 impl Stream {
-    pub(super) fn new(io: Io, tuple: FiveTuple, now: Duration) -> Self {
+    pub(super) fn new(io: Io, tuple: FiveTuple, held: Held, now: Duration) -> Self {
         let deadlines = StreamDeadlines::new(now);
-        let (reader, timer, pending) = (None, None, Vec::new());
-        Self { io, tuple, reader, deadlines, timer, pending, taken: 0, state: State::default() }
+        let state = State::default();
+        let (reader, timer, pending, taken) = (None, None, Vec::new(), 0);
+        Self { io, tuple, reader, deadlines, timer, pending, taken, state, _held: held }
     }
 
     /// Bounds what the connection costs the kernel. These are wishes: without them it is served as well.

@@ -14,7 +14,7 @@ use rustix::event::epoll::{self, EventFlags};
 
 use super::routes::{Token, watch};
 use super::stream::{Queued, Stream};
-use crate::net::Io;
+use crate::net::{Held, Io};
 
 /// Streams found by place and by 5-tuple, and what is to be done with them by the end of a turn.
 #[derive(Default)]
@@ -50,9 +50,10 @@ impl Streams {
         epoll: &OwnedFd,
         io: Io,
         tuple: FiveTuple,
+        held: Held,
         now: Duration,
     ) -> io::Result<usize> {
-        let stream = Stream::new(io, tuple, now);
+        let stream = Stream::new(io, tuple, held, now);
         stream.tune();
         let place = self.vacant.last().copied().unwrap_or(self.places.len());
         watch(epoll, &stream, Token::Stream(place), EventFlags::IN)?;

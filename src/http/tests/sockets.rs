@@ -74,6 +74,49 @@ async fn more_than_the_most_websockets_are_asked_to_come_back() {
 }
 
 #[tokio::test]
+async fn one_address_may_not_hold_all_websockets_behind_a_proxy_either() {
+    let site = Site::start(|config| {
+        config.listen.max_connections_per_address = Some(1);
+        config.http.client_ip_header = Some("x-client".parse().expect("a name"));
+    })
+    .await;
+    let _only = site.client("/ws").await;
+    let refused = site.handshake("/ws", "X: y").await;
+    assert_eq!((refused.status(), refused.error_code().as_str()), (429, "too_many_connections"));
+    assert!(refused.header("retry-after").is_some());
+    let mut other = TcpStream::connect(site.address).await.expect("connected");
+    let headers = [&HANDSHAKE[..], &["X-Client: 198.51.100.7"]].concat().join("\r\n");
+    let request = format!("GET /ws HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n");
+    other.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = [0; 12];
+    patiently(other.read_exact(&mut answer)).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    assert_eq!(site.metric("hairpin_refused_connections_total{limit=\"websocket\"}"), Some(1.0));
+}
+
+#[tokio::test]
+async fn half_open_requests_of_one_address_are_bounded_and_told_to_come_back() {
+    let site = Site::start(|config| config.listen.max_connections_per_address = Some(2)).await;
+    let mut half_open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(site.address).await.expect("connected");
+        stream.write_all(b"GET / HTTP/1.1\r\nX:").await.expect("sent");
+        half_open.push(stream);
+    }
+    let limit = "hairpin_refused_connections_total{limit=\"http\"}";
+    let refused = loop {
+        // The front door's stand-in serves one after the other.
+        let answer = site.get("/").await;
+        if answer.status() == 503 {
+            break answer;
+        }
+    };
+    assert!(refused.header("retry-after").is_some());
+    assert!(site.metric(limit) >= Some(1.0));
+    drop(half_open);
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_answered_with_an_error() {
     let site = Site::start(|_| ()).await;
     let mut client = site.client("/ws").await;

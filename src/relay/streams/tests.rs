@@ -31,7 +31,8 @@ impl Served {
         let tuple = FiveTuple { transport: Transport::Tcp, client: address, server };
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("a descriptor");
         let mut streams = Streams::default();
-        let place = streams.open(&epoll, Io::Tcp(socket), tuple, at(100)).expect("it is watched");
+        let opened = streams.open(&epoll, Io::Tcp(socket), tuple, Held::default(), at(100));
+        let place = opened.expect("it is watched");
         let mut served = Self { epoll, streams, place, tuple, client };
         served.stream().deadlines.frame(at(100));
         served
