@@ -262,7 +262,7 @@ fn budgets(config: &Config, open_files: OpenFiles, base: &Base) -> Budgets {
 
 fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle, budgets: &Budgets) -> Web {
     let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
-    Web::new(&config.http, limits, ice, hub, budgets)
+    Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, budgets)
 }
 
 fn start_admin(listener: std::net::TcpListener, base: &Base) -> Result<JoinHandle<()>, StartError> {

@@ -40,13 +40,14 @@ pub(super) struct App {
 impl App {
     pub(super) fn new(
         settings: &HttpSettings,
+        own_host: Option<Host>,
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
         sockets: Places,
     ) -> Self {
         Self {
-            access: Access::new(settings.allowed_origins.clone()),
+            access: Access::new(settings.allowed_origins.clone(), own_host),
             ice,
             client_ip_header: settings.client_ip_header.clone(),
             hub,

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
-use hairpin_config::HttpSettings;
+use hairpin_config::{Host, HttpSettings};
 
 use crate::ice::IceIssuer;
 use crate::net::{Budgets, Connection, Places};
@@ -51,12 +51,14 @@ pub(crate) struct Web {
 impl Web {
     pub(crate) fn new(
         settings: &HttpSettings,
+        own_host: Option<Host>,
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
         budgets: &Budgets,
     ) -> Self {
-        let app = Arc::new(App::new(settings, limits, ice, hub, budgets.websockets.clone()));
+        let app =
+            Arc::new(App::new(settings, own_host, limits, ice, hub, budgets.websockets.clone()));
         let page = if settings.page { Page::Served } else { Page::Absent };
         let router = routes(app.clone(), page);
         Self { app, router, places: budgets.http.clone() }

@@ -73,7 +73,7 @@ impl Refusal {
 
     fn message(self) -> &'static str {
         match self {
-            Self::BadHost => "the Host header must be a DNS name or an IP address",
+            Self::BadHost => "there must be one Host header, with a DNS name or an IP address",
             Self::BadHandshake(what) => what,
             Self::Origin => "pages of this origin may not use this server",
             Self::NotFound => "there is nothing at this path",

@@ -64,7 +64,7 @@ impl Site {
             behind_proxy: config.http.client_ip_header.is_some(),
             refused: metrics.refused_connections(),
         });
-        let web = Web::new(&config.http, limits, ice, hub, &budgets);
+        let web = Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, &budgets);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.

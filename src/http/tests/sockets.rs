@@ -42,6 +42,16 @@ async fn handshakes_with_a_fault_are_told_which() {
 }
 
 #[tokio::test]
+async fn two_host_headers_are_a_bad_request_everywhere() {
+    let site = Site::start(|_| ()).await;
+    for path in ["/", "/ws", "/v1/ice", "/nothing"] {
+        let hosts = ["Host: call.example", "Host: evil.example"];
+        let answer = site.request(&format!("GET {path}"), &hosts).await;
+        assert_eq!((answer.status(), answer.error_code().as_str()), (400, "bad_host"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn with_a_list_only_its_pages_may_connect() {
     let list = AllowedOrigins::List(vec!["https://app.example".parse().expect("an origin")]);
     let site = Site::start(|config| config.http.allowed_origins = list).await;
