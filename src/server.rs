@@ -117,9 +117,11 @@ impl Server {
         let open_files = open_files(&config, addresses.relay.len());
         let budgets = budgets(&config, open_files, &base);
         let web = web(&config, ice, hub, &budgets);
+        // Without a listener of its own, HTTP is not on TURN's ports either.
+        let served = (!addresses.http.is_empty()).then(|| web.clone());
         let tcp = listeners.turn_tcp.into_iter().chain(listeners.http).collect();
         let front =
-            Front::new(tcp, web.clone(), relay.intake(), budgets).map_err(StartError::Listener)?;
+            Front::new(tcp, served, relay.intake(), budgets).map_err(StartError::Listener)?;
         let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
         let web = base.supervisor.task("the web server", web.run(base.draining.clone()));

@@ -60,7 +60,7 @@ fn list<T: ToString>(items: &[T]) -> String {
 
 /// Where a browser on this machine finds the page: as localhost, which counts as secure and so may use the camera.
 fn url(addresses: &Addresses) -> Option<String> {
-    let http = addresses.http.first().or(addresses.turn_tcp.first())?;
+    let http = addresses.http.first()?;
     let host = match http.ip() {
         ip if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
         IpAddr::V4(ip) => ip.to_string(),

@@ -50,7 +50,8 @@ impl Default for Config {
 pub struct ListenSettings {
     /// The TURN/STUN sockets, UDP and TCP; without duplicates.
     pub turn: Vec<Listener>,
-    /// Where HTTP is served beside every TCP listener of those; `[::]` takes IPv4 too. May be empty.
+    /// Where HTTP is served beside every TCP listener of those; `[::]` takes IPv4 too. Empty: there is no HTTP, not on
+    /// those either.
     pub http: Vec<SocketAddr>,
     /// Where metrics and health are served; `None` switches that off.
     pub admin: Option<SocketAddr>,

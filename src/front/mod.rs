@@ -48,7 +48,8 @@ pub(crate) struct Front {
 
 /// Where connections go, and those that have not gone yet.
 struct Rooms {
-    web: Web,
+    /// None where HTTP is switched off.
+    web: Option<Web>,
     streams: StreamIntake,
     permits: Permits,
     budgets: Budgets,
@@ -61,7 +62,7 @@ impl Front {
     /// What the system says when a socket cannot be registered with the runtime.
     pub(crate) fn new(
         listeners: Vec<std::net::TcpListener>,
-        web: Web,
+        web: Option<Web>,
         streams: StreamIntake,
         budgets: Budgets,
     ) -> io::Result<Self> {
@@ -152,7 +153,10 @@ impl Rooms {
                     self.streams.serve(connection(stream, held)?);
                 }
             }
-            Sniffed::Http => self.web.serve(connection(stream, held)?).await,
+            Sniffed::Http => match &self.web {
+                Some(web) => web.serve(connection(stream, held)?).await,
+                None => tracing::debug!(%peer, "HTTP is off"),
+            },
             // TLS ends elsewhere, and no proxy is trusted to say who its client is: nothing to say to either.
             Sniffed::Tls | Sniffed::Proxy | Sniffed::Unknown | Sniffed::More => {
                 tracing::debug!(%peer, ?protocol, "connection not served");
