@@ -155,6 +155,21 @@ async fn a_message_over_the_limit_is_closed_with_1009() {
 }
 
 #[tokio::test]
+async fn frames_that_are_no_messages_are_metered() {
+    // A ping, or an empty continuation of a message that never ends; masked with zeros.
+    for (first, again) in [(&[][..], 0x89), (&[0x01, 0x81, 0, 0, 0, 0, b'x'][..], 0x00)] {
+        let site = Site::start(|_| ()).await;
+        let mut client = site.client("/ws").await;
+        let stream = client.0.get_mut();
+        stream.write_all(first).await.expect("sent");
+        let frames = [again, 0x80, 0, 0, 0, 0].repeat(50_000);
+        // It may be closed before all of them are sent.
+        let _ = patiently(stream.write_all(&frames)).await;
+        client.closed_as(CloseCode::Flood).await;
+    }
+}
+
+#[tokio::test]
 async fn a_flood_is_closed() {
     let site = Site::start(|_| ()).await;
     let mut client = site.client("/ws").await;
