@@ -14,6 +14,7 @@
 //!         turn: vec![Listener::at(Protocol::Udp, "127.0.0.1:0".parse()?)],
 //!         http: vec!["127.0.0.1:0".parse()?],
 //!         admin: None,
+//!         max_connections_per_address: None,
 //!     },
 //!     ..Default::default()
 //! };

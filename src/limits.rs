@@ -17,7 +17,7 @@ pub fn raise_open_files_limit() -> io::Result<Option<u64>> {
     Ok(maximum)
 }
 
-/// How many files this process may have open; `None` is no limit.
-pub(crate) fn open_files_limit() -> Option<u64> {
+/// How many files this process may have open now; `None` is no limit.
+pub(crate) fn open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }

@@ -29,7 +29,7 @@ pub struct Listeners {
     /// of them, bind one socket for each worker to it, with SO_REUSEPORT: the kernel always brings a client to the
     /// same one. A socket bound to `[::]` must have IPV6_V6ONLY set.
     pub turn_udp: Vec<UdpSocket>,
-    /// STUN and TURN over TCP; HTTP and WebSockets are served here too. Listening.
+    /// STUN and TURN over TCP; HTTP and WebSockets are served here too, unless `http` is empty. Listening.
     pub turn_tcp: Vec<TcpListener>,
     /// HTTP and WebSockets; STUN and TURN over TCP are served here too. Listening.
     pub http: Vec<TcpListener>,

@@ -17,11 +17,13 @@ use crate::error::StartError;
 use crate::front::Front;
 use crate::http::{Web, admin};
 use crate::ice::IceIssuer;
+use crate::limits;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
-use crate::net::{self, AddressWatch};
+use crate::net::{self, AddressWatch, BudgetSetup, Budgets, connections_within};
 use crate::relay::{Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle, Limits};
+use crate::summary::OpenFiles;
 use crate::supervisor::Supervisor;
 
 /// How often a stopping server looks whether the last allocation has gone.
@@ -33,6 +35,7 @@ pub struct Server {
     addresses: Addresses,
     /// What a person should know: what could not be bound, what is odd.
     notes: Vec<String>,
+    open_files: OpenFiles,
     insecure: Vec<Insecurity>,
     shutdown_timeout: Duration,
     relay: Relay,
@@ -120,9 +123,14 @@ impl Server {
         let relay = start_relay(&config, own, relay_ips, udp, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
         let hub = start_hub(&config, ice.clone(), &base);
-        let web = web(&config, ice, hub);
+        let open_files = open_files(&config, addresses.relay.len());
+        let budgets = budgets(&config, open_files, &base);
+        let web = web(&config, ice, hub, &budgets);
+        // Without a listener of its own, HTTP is not on TURN's ports either.
+        let served = (!addresses.http.is_empty()).then(|| web.clone());
         let tcp = listeners.turn_tcp.into_iter().chain(listeners.http).collect();
-        let front = Front::new(tcp, web.clone(), relay.intake()).map_err(StartError::Listener)?;
+        let front =
+            Front::new(tcp, served, relay.intake(), budgets).map_err(StartError::Listener)?;
         let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
         let web = base.supervisor.task("the web server", web.run(base.draining.clone()));
@@ -132,6 +140,7 @@ impl Server {
         Ok(Self {
             addresses,
             notes,
+            open_files,
             insecure,
             shutdown_timeout,
             relay,
@@ -151,7 +160,7 @@ impl Server {
     /// What a person wants to know at the start: what listens where, which address peers see, which URL to
     /// open, what is insecure and which flag fixes it. No secrets.
     pub fn summary(&self) -> String {
-        crate::summary::summary(&self.addresses, &self.notes, &self.insecure)
+        crate::summary::summary(&self.addresses, self.open_files, &self.notes, &self.insecure)
     }
 
     /// What it holds now, and what it has done since it started.
@@ -254,9 +263,27 @@ fn start_hub(config: &Config, ice: Arc<IceIssuer>, base: &Base) -> HubHandle {
     signaling::start(config.signaling.clone(), ice, metrics.clone(), *clock, supervisor)
 }
 
-fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle) -> Web {
+/// How many connections there may be, so that the relay has descriptors left.
+fn open_files(config: &Config, relay_ips: usize) -> OpenFiles {
+    let relay_sockets = config.relay.ports.len() * relay_ips;
+    let quota = config.relay.quotas.total.map_or(usize::MAX, |total| total as usize);
+    let limit = limits::open_files();
+    OpenFiles { limit, connections: connections_within(limit, relay_sockets.min(quota)) }
+}
+
+fn budgets(config: &Config, open_files: OpenFiles, base: &Base) -> Budgets {
+    Budgets::new(BudgetSetup {
+        connections: open_files.connections,
+        websockets: config.http.max_websockets,
+        per_network: config.listen.max_connections_per_address,
+        behind_proxy: config.http.client_ip_header.is_some(),
+        refused: base.metrics.refused_connections(),
+    })
+}
+
+fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle, budgets: &Budgets) -> Web {
     let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
-    Web::new(&config.http, limits, ice, hub)
+    Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, budgets)
 }
 
 fn start_admin(listener: std::net::TcpListener, base: &Base) -> Result<JoinHandle<()>, StartError> {

@@ -6,18 +6,34 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use hairpin_config::{BindHost, Config, Insecurity, Listener, Protocol};
 
 use crate::addresses::{Addresses, foreseen_relay};
-use crate::limits::open_files_limit;
+use crate::limits;
+
+/// What connections and relay sockets are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenFiles {
+    /// The process's limit, if it has one.
+    pub(crate) limit: Option<u64>,
+    /// How many of them TCP connections may be.
+    pub(crate) connections: usize,
+}
 
 /// The start-up summary, some lines of plain text.
-pub(crate) fn summary(addresses: &Addresses, notes: &[String], insecure: &[Insecurity]) -> String {
-    let http = addresses.http.first().or(addresses.turn_tcp.first());
+pub(crate) fn summary(
+    addresses: &Addresses,
+    open_files: OpenFiles,
+    notes: &[String],
+    insecure: &[Insecurity],
+) -> String {
     let lines = Lines {
         turn_udp: strings(&addresses.turn_udp),
         turn_tcp: strings(&addresses.turn_tcp),
         http: strings(&addresses.http),
         admin: strings(addresses.admin.as_slice()),
         relay: strings(&addresses.relay),
-        url: http.map(|http| url(*http, &addresses.relay)),
+        open_files: open_files
+            .limit
+            .map(|limit| format!("{limit}, of which TCP connections {}", open_files.connections)),
+        url: addresses.http.first().map(|http| url(*http, &addresses.relay)),
     };
     let mut text = lines.text();
     for note in notes {
@@ -34,19 +50,13 @@ pub fn preview(config: &Config) -> String {
         sockets.filter(|listener| listener.protocol == protocol).map(foreseen).collect()
     };
     let (seen, named) = foreseen_relay(&config.relay);
-    let turn_tcp = config.listen.turn_sockets().find_map(|listener| match listener.host {
-        BindHost::Ip(ip) if listener.protocol == Protocol::Tcp => {
-            Some(SocketAddr::new(ip, listener.port))
-        }
-        _ => None,
-    });
-    let http = config.listen.http.first().copied().or(turn_tcp);
     let lines = Lines {
         turn_udp: listeners(Protocol::Udp),
         turn_tcp: listeners(Protocol::Tcp),
         http: strings(&config.listen.http),
         admin: strings(config.listen.admin.as_slice()),
-        url: http.map(|http| url(http, &seen)),
+        open_files: limits::open_files().map(|limit| limit.to_string()),
+        url: config.listen.http.first().map(|http| url(*http, &seen)),
         relay: strings(&seen).into_iter().chain(named).collect(),
     };
     lines.text() + &warnings(&config.insecure_defaults())
@@ -68,6 +78,7 @@ struct Lines {
     http: Vec<String>,
     admin: Vec<String>,
     relay: Vec<String>,
+    open_files: Option<String>,
     url: Option<String>,
 }
 
@@ -83,10 +94,7 @@ impl Lines {
         line("HTTP and WebSocket", &list(&self.http));
         line("metrics and health", &list(&self.admin));
         line("peers see", &list(&self.relay));
-        match open_files_limit() {
-            Some(limit) => line("open files", &format!("{limit} at most")),
-            None => line("open files", "no limit"),
-        }
+        line("open files", self.open_files.as_deref().unwrap_or("no limit"));
         if let Some(url) = &self.url {
             line("open", url);
         }
@@ -146,13 +154,15 @@ mod tests {
     #[test]
     fn everything_a_person_asks_is_there() {
         let insecure = [Insecurity { what: "no quotas", fix: "--user-quota 20" }];
-        let text = summary(&addresses(), &["tcp 0.0.0.0:443 is not served".into()], &insecure);
+        let open_files = OpenFiles { limit: Some(400), connections: 200 };
+        let text =
+            summary(&addresses(), open_files, &["tcp 0.0.0.0:443 is not served".into()], &insecure);
         for wanted in [
             "UDP    0.0.0.0:3478",
             "peers see             192.0.2.7",
             "http://localhost:8080 (others: http://192.0.2.7:8080)",
             "metrics and health    off",
-            "open files            ",
+            "open files            400, of which TCP connections 200",
             "443 is not served",
             "--user-quota 20",
         ] {

@@ -51,10 +51,13 @@ impl Default for Config {
 pub struct ListenSettings {
     /// The TURN/STUN sockets, UDP and TCP; without duplicates.
     pub turn: Vec<Listener>,
-    /// Where HTTP is served beside every TCP listener of those; `[::]` takes IPv4 too. May be empty.
+    /// Where HTTP is served beside every TCP listener of those; `[::]` takes IPv4 too. Empty: there is no HTTP, not on
+    /// those either.
     pub http: Vec<SocketAddr>,
     /// Where metrics and health are served; `None` switches that off.
     pub admin: Option<SocketAddr>,
+    /// TCP connections of each kind, and WebSockets, that one IPv4 address or IPv6 /64 may have; `None` is a fair share.
+    pub max_connections_per_address: Option<usize>,
 }
 
 /// Where a socket is bound: an address, or a name the caller resolves when it binds

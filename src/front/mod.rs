@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use listener::{Families, bind_listener};
 
 use crate::http::Web;
-use crate::net::{Connection, Io, canonical};
+use crate::net::{Budgets, Connection, Held, Io, canonical};
 use crate::relay::StreamIntake;
 use permits::{Permit, Permits};
 use sniff::{Sniffed, sniff};
@@ -48,9 +48,11 @@ pub(crate) struct Front {
 
 /// Where connections go, and those that have not gone yet.
 struct Rooms {
-    web: Web,
+    /// None where HTTP is switched off.
+    web: Option<Web>,
     streams: StreamIntake,
     permits: Permits,
+    budgets: Budgets,
 }
 
 impl Front {
@@ -60,15 +62,16 @@ impl Front {
     /// What the system says when a socket cannot be registered with the runtime.
     pub(crate) fn new(
         listeners: Vec<std::net::TcpListener>,
-        web: Web,
+        web: Option<Web>,
         streams: StreamIntake,
+        budgets: Budgets,
     ) -> io::Result<Self> {
         let adopt = |listener: std::net::TcpListener| {
             listener.set_nonblocking(true)?;
             TcpListener::from_std(listener)
         };
         let listeners = listeners.into_iter().map(adopt).collect::<io::Result<_>>()?;
-        let rooms = Rooms { web, streams, permits: Permits::new(SILENT) };
+        let rooms = Rooms { web, streams, budgets, permits: Permits::new(SILENT) };
         Ok(Self { listeners, rooms: Arc::new(rooms) })
     }
 
@@ -97,8 +100,15 @@ async fn accept(listener: TcpListener, rooms: Arc<Rooms>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let permit = rooms.permits.give();
-                tokio::spawn(greet(stream, canonical(peer), permit, rooms.clone()));
+                let peer = canonical(peer);
+                let Some(descriptor) = rooms.budgets.descriptor() else {
+                    // Who knocks again finds room, if somebody has been silent for long.
+                    rooms.permits.withdraw_oldest();
+                    continue;
+                };
+                let permit = rooms.permits.give(peer.ip());
+                let held = Held { descriptor: Some(descriptor), place: None };
+                tokio::spawn(greet(stream, peer, held, permit, rooms.clone()));
             }
             // The client gave up while it waited.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -111,28 +121,42 @@ async fn accept(listener: TcpListener, rooms: Arc<Rooms>) {
 }
 
 /// Brings a connection to whom it concerns, unless its permit is withdrawn before.
-async fn greet(stream: TcpStream, peer: SocketAddr, mut permit: Permit, rooms: Arc<Rooms>) {
+async fn greet(
+    stream: TcpStream,
+    peer: SocketAddr,
+    held: Held,
+    mut permit: Permit,
+    rooms: Arc<Rooms>,
+) {
     tokio::select! {
         biased;
         () = permit.withdrawn() => tracing::debug!(%peer, "a silent connection makes room"),
-        shown = rooms.show_in(stream, peer) => if let Err(error) = shown {
+        shown = rooms.show_in(stream, peer, held) => if let Err(error) = shown {
             tracing::debug!(%peer, %error, "connection dropped");
         }
     }
 }
 
 impl Rooms {
-    async fn show_in(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+    async fn show_in(&self, stream: TcpStream, peer: SocketAddr, mut held: Held) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let (protocol, already_read) = first_bytes(&stream).await?;
         let local = canonical(stream.local_addr()?);
-        let connection = |stream: TcpStream| {
+        let connection = |stream: TcpStream, held| {
             let io = Io::Tcp(stream.into_std()?);
-            io::Result::Ok(Connection { io, peer, local, already_read })
+            io::Result::Ok(Connection { io, peer, local, already_read, held })
         };
         match protocol {
-            Sniffed::Stun => self.streams.serve(connection(stream)?),
-            Sniffed::Http => self.web.serve(connection(stream)?).await,
+            Sniffed::Stun => {
+                held.place = self.budgets.turn_tcp.take(peer.ip());
+                if held.place.is_some() {
+                    self.streams.serve(connection(stream, held)?);
+                }
+            }
+            Sniffed::Http => match &self.web {
+                Some(web) => web.serve(connection(stream, held)?).await,
+                None => tracing::debug!(%peer, "HTTP is off"),
+            },
             // TLS ends elsewhere, and no proxy is trusted to say who its client is: nothing to say to either.
             Sniffed::Tls | Sniffed::Proxy | Sniffed::Unknown | Sniffed::More => {
                 tracing::debug!(%peer, ?protocol, "connection not served");

@@ -8,7 +8,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN,
 use axum::http::{Method, request::Parts};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use hairpin_config::AllowedOrigins;
+use hairpin_config::{AllowedOrigins, Host};
 
 use super::Refusal;
 use super::app::App;
@@ -19,6 +19,9 @@ use super::app::App;
 #[derive(Clone, Debug)]
 pub(super) struct Access {
     origins: AllowedOrigins,
+    /// The name this server goes by, where that is known. Else it is whatever a client calls it, which a page can choose
+    /// by pointing a name of its own at us.
+    own_host: Option<Host>,
 }
 
 /// Proof that [`Access::check`] let somebody in; what needs it asks for it.
@@ -26,8 +29,8 @@ pub(super) struct Access {
 pub(super) struct Admitted(());
 
 impl Access {
-    pub(super) fn new(origins: AllowedOrigins) -> Self {
-        Self { origins }
+    pub(super) fn new(origins: AllowedOrigins, own_host: Option<Host>) -> Self {
+        Self { origins, own_host }
     }
 
     /// Lets a request in or says why not.
@@ -42,7 +45,13 @@ impl Access {
 
     /// Origins on the list, and our own: the page at `/` names the host it was loaded from.
     fn allows(&self, origin: &HeaderValue, request: &Parts) -> bool {
-        self.origins.allows(origin.as_bytes(), authority(request))
+        let own = authority(request).filter(|authority| self.is_own(authority));
+        self.origins.allows(origin.as_bytes(), own)
+    }
+
+    fn is_own(&self, authority: &[u8]) -> bool {
+        let Some(own) = &self.own_host else { return true };
+        str::from_utf8(authority).ok().and_then(Host::parse).is_some_and(|asked| asked == *own)
     }
 
     /// Tells browsers that pages of allowed origins may GET, and read the answer, whatever it is (Fetch s3.2).
@@ -86,9 +95,8 @@ mod tests {
 
     #[test]
     fn a_list_admits_its_origins_our_own_and_programs() {
-        let access = Access::new(AllowedOrigins::List(vec![
-            "https://app.example".parse().expect("an origin"),
-        ]));
+        let list = vec!["https://app.example".parse().expect("an origin")];
+        let access = Access::new(AllowedOrigins::List(list), None);
         let admitted = |origin: Option<&str>| {
             let by_header = axum::http::Request::builder().header(HOST, "call.example:8080");
             let by_uri = axum::http::Request::builder().uri("http://call.example:8080/ws");
@@ -110,5 +118,16 @@ mod tests {
         assert!(!admitted(Some("https://evil.example")));
         assert!(!admitted(Some("http://call.example")));
         assert!(!admitted(Some("null")));
+    }
+    #[test]
+    fn a_name_that_was_pointed_at_us_is_not_our_own() {
+        let access = Access::new(AllowedOrigins::List(vec![]), Host::parse("call.example"));
+        let admitted = |host: &str| {
+            let request = axum::http::Request::builder().header(HOST, host);
+            let request = request.header(ORIGIN, format!("http://{host}"));
+            access.check(&request.body(()).expect("the headers are valid").into_parts().0).is_ok()
+        };
+        assert!(admitted("call.example") && admitted("call.example:8080"));
+        assert!(!admitted("rebound.example") && !admitted("127.0.0.1:8080"));
     }
 }

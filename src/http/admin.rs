@@ -1,5 +1,6 @@
 //! Metrics and health, on a listener of their own.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -21,8 +22,11 @@ use super::Refusal;
 use crate::metrics::{self, Metrics};
 use crate::supervisor::Supervisor;
 
-/// Scrapers and health checks at a time.
+/// Scrapers and health checks at a time. For one more the oldest goes, or idle ones would keep health checks out.
 const CONNECTIONS: usize = 64;
+
+/// How long one of them may take to ask.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long one of them may stay.
 const LIFETIME: Duration = Duration::from_secs(60);
@@ -47,10 +51,9 @@ pub(crate) async fn serve(
     supervisor: Supervisor,
 ) {
     let router = routes(Health { metrics, draining, supervisor });
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = tokio::task::JoinSet::new();
+    let mut by_age = VecDeque::<AbortHandle>::new();
     loop {
-        let permit = permits.clone().acquire_owned().await.expect("nobody closes this semaphore");
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -60,20 +63,26 @@ pub(crate) async fn serve(
             }
         };
         while connections.try_join_next().is_some() {}
+        by_age.retain(|connection| !connection.is_finished());
+        if by_age.len() >= CONNECTIONS
+            && let Some(oldest) = by_age.pop_front()
+        {
+            oldest.abort();
+        }
         let router = router.clone();
-        connections.spawn(async move {
+        by_age.push_back(connections.spawn(async move {
             let served = tokio::time::timeout(LIFETIME, connection(stream, router));
             if let Ok(Err(error)) = served.await {
                 tracing::debug!(%error, "admin connection broke");
             }
-            drop(permit);
-        });
+        }));
     }
 }
 
 async fn connection(stream: TcpStream, router: Router) -> hyper::Result<()> {
     http1::Builder::new()
         .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .await
 }

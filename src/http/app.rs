@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::HeaderName;
 use axum::http::request::Parts;
-use tokio::sync::Semaphore;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::future::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,6 +16,7 @@ use hairpin_config::{Host, HttpSettings};
 use super::Refusal;
 use super::access::{Access, authority};
 use crate::ice::{IceIssuer, IceUrls};
+use crate::net::Places;
 use crate::signaling::{HubHandle, Limits};
 
 /// What every connection shares.
@@ -26,8 +27,8 @@ pub(super) struct App {
     client_ip_header: Option<HeaderName>,
     pub(super) hub: HubHandle,
     pub(super) limits: Limits,
-    /// A permit for every WebSocket there may be.
-    pub(super) sockets: Arc<Semaphore>,
+    /// For WebSockets.
+    pub(super) sockets: Places,
     /// Everything spawned for a connection.
     pub(super) tasks: TaskTracker,
     /// Cancelled: no new work.
@@ -39,17 +40,19 @@ pub(super) struct App {
 impl App {
     pub(super) fn new(
         settings: &HttpSettings,
+        own_host: Option<Host>,
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
+        sockets: Places,
     ) -> Self {
         Self {
-            access: Access::new(settings.allowed_origins.clone()),
+            access: Access::new(settings.allowed_origins.clone(), own_host),
             ice,
             client_ip_header: settings.client_ip_header.clone(),
             hub,
             limits,
-            sockets: Arc::new(Semaphore::new(settings.max_websockets.min(Semaphore::MAX_PERMITS))),
+            sockets,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -62,6 +65,13 @@ impl App {
         self.tasks.spawn(work.with_cancellation_token_owned(self.cut.clone()));
     }
 }
+
+/// The descriptor of the connection that a request came by, which a WebSocket keeps.
+#[derive(Clone, Debug)]
+pub(super) struct Descriptor(
+    #[expect(dead_code, reason = "held, and given back")]
+    pub(super)  Arc<Option<OwnedSemaphorePermit>>,
+);
 
 /// The other end of the connection that a request came by.
 #[derive(Clone, Copy, Debug)]

@@ -11,12 +11,12 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::app::{App, Peer};
+use super::app::{App, Descriptor, Peer};
 use super::io::Reread;
-use crate::net::{Connection, Io};
+use crate::net::{Connection, Held, Io};
 
 /// How long a client may take to send a request's header, or to think of another request; over HTTP/2, to
 /// answer a ping.
@@ -38,18 +38,20 @@ const STREAMS: u32 = 16;
 pub(super) async fn serve(
     app: Arc<App>,
     router: Router,
-    Connection { io: Io::Tcp(stream), peer, local, already_read }: Connection,
-    _: OwnedSemaphorePermit,
+    Connection { io: Io::Tcp(stream), peer, local, already_read, held }: Connection,
 ) {
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => TokioIo::new(Reread::new(already_read, stream)),
         Err(error) => return tracing::debug!(%peer, %local, %error, "connection dropped"),
     };
+    let Held { descriptor, place: _place } = held;
+    let descriptor = Descriptor(Arc::new(descriptor));
     let stop = app.stop.clone();
     let builder = builder(app);
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(descriptor.clone());
         router.call(request)
     });
     let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(stream, service));
@@ -66,6 +68,19 @@ pub(super) async fn serve(
     if let Err(error) = ended {
         tracing::debug!(%peer, %local, %error, "HTTP connection broke");
     }
+}
+
+/// Answers a connection that there is no room for, whatever it asks; within no time, or not at all.
+pub(super) async fn refuse(Connection { io: Io::Tcp(stream), .. }: Connection) {
+    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\
+        Content-Length: 0\r\nConnection: close\r\n\r\n";
+    let Ok(mut stream) = TcpStream::from_std(stream) else { return };
+    let said = async {
+        stream.write_all(ANSWER).await?;
+        stream.shutdown().await
+    };
+    // Who does not take it has not lost much.
+    let _ = tokio::time::timeout(Duration::from_secs(1), said).await;
 }
 
 /// HTTP/1.1, or HTTP/2 for those who begin with its preface; all that a client can make us store has a bound.

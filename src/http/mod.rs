@@ -28,51 +28,52 @@ mod websocket;
 use std::sync::Arc;
 
 use axum::Router;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use hairpin_config::HttpSettings;
+use hairpin_config::{Host, HttpSettings};
 
 use crate::ice::IceIssuer;
-use crate::net::Connection;
+use crate::net::{Budgets, Connection, Places};
 use crate::signaling::{HubHandle, Limits};
 use app::App;
 use refusal::Refusal;
 use routes::{Page, routes};
-
-/// Connections that have not become WebSockets; each costs a few KiB and a file descriptor. More wait for
-/// one of these to end, which none can put off for longer than two minutes.
-const CONNECTIONS: usize = 8192;
 
 /// The HTTP server. Clones are the same server.
 #[derive(Clone, Debug)]
 pub(crate) struct Web {
     app: Arc<App>,
     router: Router,
-    /// A permit for every connection there may be that is not a WebSocket.
-    connections: Arc<Semaphore>,
+    /// For connections that are no WebSockets.
+    places: Places,
 }
 
 impl Web {
     pub(crate) fn new(
         settings: &HttpSettings,
+        own_host: Option<Host>,
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
+        budgets: &Budgets,
     ) -> Self {
-        let app = Arc::new(App::new(settings, limits, ice, hub));
+        let app =
+            Arc::new(App::new(settings, own_host, limits, ice, hub, budgets.websockets.clone()));
         let page = if settings.page { Page::Served } else { Page::Absent };
         let router = routes(app.clone(), page);
-        Self { app, router, connections: Arc::new(Semaphore::new(CONNECTIONS)) }
+        Self { app, router, places: budgets.http.clone() }
     }
 
-    /// Serves a connection on a task of its own, as soon as there is room for one more. After the stop it closes.
-    pub(crate) async fn serve(&self, connection: Connection) {
-        let permit = self.connections.clone().acquire_owned().await;
-        let permit = permit.expect("nobody closes this semaphore");
+    /// Serves a connection on a task of its own, if there is room for one more from its address; else says so. After the
+    /// stop it closes.
+    pub(crate) async fn serve(&self, mut connection: Connection) {
+        connection.held.place = self.places.take(connection.peer.ip());
+        if connection.held.place.is_none() {
+            return connection::refuse(connection).await;
+        }
         let (app, router) = (self.app.clone(), self.router.clone());
         if !app.stop.is_cancelled() {
-            self.app.spawn(connection::serve(app, router, connection, permit));
+            self.app.spawn(connection::serve(app, router, connection));
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) enum Refusal {
     },
     /// As many WebSockets are open as there may be.
     Full,
+    /// As many are open from this address as one may have.
+    TooMany,
     /// The server is stopping.
     Stopping,
 }
@@ -49,7 +51,7 @@ impl Refusal {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::LongBody => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooOften { .. } | Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Full | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -64,14 +66,14 @@ impl Refusal {
             Self::UpgradeRequired => "upgrade_required",
             Self::LongBody => "long_body",
             Self::TooOften { .. } => "too_many_requests",
-            Self::Full => "too_many_connections",
+            Self::Full | Self::TooMany => "too_many_connections",
             Self::Stopping => "shutting_down",
         }
     }
 
     fn message(self) -> &'static str {
         match self {
-            Self::BadHost => "the Host header must be a DNS name or an IP address",
+            Self::BadHost => "there must be one Host header, with a DNS name or an IP address",
             Self::BadHandshake(what) => what,
             Self::Origin => "pages of this origin may not use this server",
             Self::NotFound => "there is nothing at this path",
@@ -80,6 +82,7 @@ impl Refusal {
             Self::LongBody => "the body of the request is too long",
             Self::TooOften { .. } => "too many requests from this address",
             Self::Full => "as many WebSockets are open as there may be",
+            Self::TooMany => "as many WebSockets are open from this address as one may have",
             Self::Stopping => "the server is stopping",
         }
     }
@@ -93,7 +96,7 @@ impl Refusal {
                 (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
             ],
             Self::TooOften { retry_after } => seconds(retry_after.as_secs_f64().ceil() as u64),
-            Self::Full | Self::Stopping => seconds(5),
+            Self::Full | Self::TooMany | Self::Stopping => seconds(5),
             Self::BadHost
             | Self::BadHandshake(_)
             | Self::Origin

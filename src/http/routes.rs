@@ -6,9 +6,9 @@ use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_METHODS, CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_METHODS, CACHE_CONTROL, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
 use axum::{Json, Router};
@@ -48,10 +48,19 @@ pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
                 HeaderValue::from_static("nosniff"),
             ),
             map_response(long_body_in_json),
+            from_fn(one_host),
             from_fn_with_state(app.clone(), websocket_at_root),
             RequestBodyLimitLayer::new(BODY),
         ))
         .with_state(app)
+}
+
+/// A proxy in front of us may have believed the other one (RFC 9112 s3.2).
+async fn one_host(request: Request, next: Next) -> Response {
+    match request.headers().get_all(HOST).iter().count() {
+        0 | 1 => next.run(request).await,
+        _ => Refusal::BadHost.into_response(),
+    }
 }
 
 /// Clients that were told nothing but a host ask for a WebSocket at `/`, where the page is.

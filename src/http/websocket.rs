@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{Extension, FromRequestParts, State};
 use axum::http::header::{
     CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -18,7 +18,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::Refusal;
 use super::access::Admitted;
-use super::app::{App, ClientAddress};
+use super::app::{App, ClientAddress, Descriptor};
 use super::io::Reread;
 use crate::ice::IceUrls;
 use crate::signaling::socket;
@@ -32,21 +32,25 @@ pub(super) fn wanted(headers: &HeaderMap) -> bool {
 pub(super) async fn websocket(
     handshake: Handshake,
     _: Admitted,
-    ClientAddress(address): ClientAddress,
     ice: IceUrls,
+    ClientAddress(client): ClientAddress,
+    Extension(descriptor): Extension<Descriptor>,
     State(app): State<Arc<App>>,
 ) -> Result<Response, Refusal> {
     if app.stop.is_cancelled() {
         return Err(Refusal::Stopping);
     }
-    let permit = app.sockets.clone().try_acquire_owned().map_err(|_| Refusal::Full)?;
+    let place = app.sockets.take(client).ok_or_else(|| match app.sockets.are_taken() {
+        true => Refusal::Full,
+        false => Refusal::TooMany,
+    })?;
     let (response, upgrade) = handshake.accept();
     let (hub, limits) = (app.hub.clone(), app.limits);
     app.spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         let (read, stream) = taken_apart(upgraded);
-        socket::serve(stream, read, (address, ice), &hub, limits).await;
-        drop(permit);
+        socket::serve(stream, read, (client, ice), &hub, limits).await;
+        drop((place, descriptor));
     });
     Ok(response)
 }

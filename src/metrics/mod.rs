@@ -12,6 +12,9 @@ mod signaling;
 mod stats;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::net::REFUSED;
 
 use prometheus::proto::MetricFamily;
 
@@ -27,13 +30,16 @@ pub(crate) struct Metrics {
     relay: Box<[Arc<RelayMetrics>]>,
     /// What the hub's task counts.
     pub(crate) signaling: SignalingMetrics,
+    /// Connections refused, by what for.
+    refused_connections: [Arc<AtomicU64>; REFUSED.len()],
 }
 
 impl Metrics {
     /// Counters for a process with this many relay workers, all at zero.
     pub(crate) fn new(workers: usize) -> Self {
         let relay = (0..workers).map(|_| Arc::default()).collect();
-        Self { relay, signaling: SignalingMetrics::new() }
+        let refused_connections = Default::default();
+        Self { relay, signaling: SignalingMetrics::new(), refused_connections }
     }
 
     /// The counters of one worker; `worker` is below the number given to [`Metrics::new`].
@@ -41,9 +47,15 @@ impl Metrics {
         self.relay[worker].clone()
     }
 
+    /// Counters of refused connections, in the order of [`REFUSED`].
+    pub(crate) fn refused_connections(&self) -> [Arc<AtomicU64>; REFUSED.len()] {
+        self.refused_connections.clone()
+    }
+
     fn families(&self) -> Vec<MetricFamily> {
         let mut families = self.signaling.gather();
         families.extend(relay::gather(&self.relay));
+        families.extend(relay::refused_connections(&self.refused_connections));
         families.extend(process::gather());
         families
     }

@@ -8,6 +8,8 @@ use prometheus::proto::MetricFamily;
 
 use super::family::{counter, counters, gauge};
 
+use crate::net::REFUSED;
+
 /// The counters of one worker, and of that worker alone: adding is a load and a store, without the bus
 /// lock of `fetch_add`, so two writers would lose counts. Anyone may read.
 ///
@@ -272,4 +274,15 @@ pub(super) fn gather(workers: &[Arc<RelayMetrics>]) -> Vec<MetricFamily> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Connections refused, as a family.
+pub(super) fn refused_connections(refused: &[Arc<AtomicU64>]) -> Vec<MetricFamily> {
+    let series = REFUSED.iter().zip(refused);
+    counters(
+        "hairpin_refused_connections_total",
+        "TCP connections and WebSockets refused because all, or too many of one address, are open",
+        ["limit"],
+        series.map(|(limit, times)| ([*limit], times.load(Ordering::Relaxed))),
+    )
 }

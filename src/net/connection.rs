@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
+use super::Held;
+
 /// A connection that has said what it speaks.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -13,6 +15,8 @@ pub(crate) struct Connection {
     pub(crate) local: SocketAddr,
     /// The first bytes of the stream, which have been read from `io` to find out what it speaks.
     pub(crate) already_read: Vec<u8>,
+    /// What is given back when it closes.
+    pub(crate) held: Held,
 }
 
 /// What carries a connection's bytes.

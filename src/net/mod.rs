@@ -2,11 +2,13 @@
 //! it can be served.
 
 mod addresses;
+mod budget;
 mod connection;
 mod limit;
 mod netlink;
 
 pub(crate) use addresses::{detect_relay_ips, own_addresses, own_ranges, resolve};
+pub(crate) use budget::{BudgetSetup, Budgets, Held, Places, REFUSED, connections_within};
 pub(crate) use connection::{Connection, Io, canonical};
 pub(crate) use limit::{AddressLimit, network};
 pub(crate) use netlink::AddressWatch;

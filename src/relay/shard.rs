@@ -155,13 +155,13 @@ impl Shard {
         connection: Connection,
         out: &mut Gathered<'_>,
     ) -> io::Result<()> {
-        let Connection { io, peer: client, local: server, already_read } = connection;
+        let Connection { io, peer: client, local: server, already_read, held } = connection;
         let tuple = FiveTuple { transport: Transport::Tcp, client, server };
         // The client knows that its last connection is over before we do.
         if let Some(place) = self.streams.place_of(&tuple) {
             self.close_stream(now, place, out);
         }
-        let place = self.streams.open(&self.epoll, io, tuple, now.monotonic)?;
+        let place = self.streams.open(&self.epoll, io, tuple, held, now.monotonic)?;
         self.metrics.tcp_opened();
         let mut reader = self.streams.take_reader(place);
         let mut rest = already_read.as_slice();
@@ -228,6 +228,7 @@ impl Shard {
         out: &mut Gathered<'_>,
     ) -> usize {
         let Some(tuple) = self.streams.get_mut(place).map(|stream| stream.tuple) else { return 0 };
+        let before = self.core.allocated_until(now, &tuple);
         let mut found = 0;
         let drained = loop {
             if found == FRAMES {
@@ -248,14 +249,19 @@ impl Shard {
                 }
             }
         };
+        let ends = self.core.allocated_until(now, &tuple);
         if let Some(stream) = self.streams.get_mut(place) {
             if found > 0 {
                 stream.deadlines.frame(now.monotonic);
             }
+            // Before: a Refresh that ends an allocation is as good a sign of life as any.
+            if found > 0 && before.or(ends).is_some() {
+                stream.deadlines.allocated(now.monotonic);
+            }
             if drained {
                 stream.deadlines.left_over(now.monotonic, reader.buffered());
             }
-            let deadline = stream.deadlines.deadline(None);
+            let deadline = stream.deadlines.deadline(ends);
             self.streams.look_by(place, deadline);
         }
         if !drained {
@@ -272,13 +278,13 @@ impl Shard {
             self.settle(now, out);
         }
         let core = &self.core;
-        let allocation = |tuple: &FiveTuple| core.allocation_of(now, tuple);
-        self.streams.handle_timeout(now.monotonic, TIMERS, allocation);
+        let allocation_ends = |tuple: &FiveTuple| core.allocated_until(now, tuple);
+        self.streams.handle_timeout(now.monotonic, TIMERS, allocation_ends);
     }
 
     /// Ends a turn whose streams may be written to, and closes those that are to be closed.
     pub(super) fn finish_streams(&mut self, now: Now, out: &mut Gathered<'_>) {
-        self.streams.flush(&self.epoll);
+        self.streams.flush(&self.epoll, now.monotonic);
         while let Some(place) = self.streams.next_doomed() {
             self.close_stream(now, place, out);
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use hairpin_stun::Reader;
 use hairpin_turn::{FiveTuple, Forward, StreamDeadlines};
+use socket2::{SockRef, TcpKeepalive};
 
-use crate::net::Io;
+use crate::net::{Held, Io};
 
 /// Bytes of data that wait for a slow reader; beyond that datagrams are lost, as on any full link.
 const DATA_LIMIT: usize = 256 << 10;
@@ -16,6 +17,16 @@ const DATA_LIMIT: usize = 256 << 10;
 /// Answers may go beyond that, for a client is told what became of its request; a client that asks without
 /// ever reading is cut off here.
 const CONTROL_LIMIT: usize = DATA_LIMIT + (64 << 10);
+
+/// What the kernel may hold of what has been written, which it doubles for its own bookkeeping. Left to itself it gives
+/// one client that never reads megabytes.
+const SEND_BUFFER: usize = 128 << 10;
+
+/// A client that is gone without a word is found by the kernel, while its allocation lasts: after three minutes.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(90))
+    .with_interval(Duration::from_secs(30))
+    .with_retries(3);
 
 /// A connection, its unfinished frame, and what has not been written yet.
 pub(super) struct Stream {
@@ -28,7 +39,11 @@ pub(super) struct Stream {
     pub(super) timer: Option<Duration>,
     /// What is to be written.
     pub(super) pending: Vec<u8>,
+    /// What the socket has taken since this was last looked at.
+    pub(super) taken: usize,
     pub(super) state: State,
+    /// Given back when it closes.
+    _held: Held,
 }
 
 /// What a stream is in the middle of.
@@ -54,10 +69,30 @@ pub(super) enum Queued {
 }
 
 impl Stream {
-    pub(super) fn new(io: Io, tuple: FiveTuple, now: Duration) -> Self {
+    pub(super) fn new(io: Io, tuple: FiveTuple, held: Held, now: Duration) -> Self {
         let deadlines = StreamDeadlines::new(now);
-        let (reader, timer, pending) = (None, None, Vec::new());
-        Self { io, tuple, reader, deadlines, timer, pending, state: State::default() }
+        let state = State::default();
+        let (reader, timer, pending, taken) = (None, None, Vec::new(), 0);
+        Self { io, tuple, reader, deadlines, timer, pending, taken, state, _held: held }
+    }
+
+    /// Bounds what the connection costs the kernel. These are wishes: without them it is served as well.
+    pub(super) fn tune(&self) {
+        let Io::Tcp(socket) = &self.io;
+        let socket = SockRef::from(socket);
+        let tuned = socket
+            .set_send_buffer_size(SEND_BUFFER)
+            .and_then(|()| socket.set_tcp_keepalive(&KEEPALIVE));
+        if let Err(error) = tuned {
+            tracing::debug!(client = %self.tuple.client, %error, "a connection is not tuned");
+        }
+    }
+
+    /// Has the kernel forget what the client has not taken, when the stream is dropped: it would keep it for minutes.
+    pub(super) fn abandon_output(&self) {
+        let Io::Tcp(socket) = &self.io;
+        // It can only fail where there is nothing to forget.
+        let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
     }
 
     /// Reads once into a reader, and returns how much that was. Nothing waiting is no bytes.
@@ -113,7 +148,10 @@ impl Stream {
     pub(super) fn write(&mut self) -> io::Result<()> {
         let Io::Tcp(socket) = &mut self.io;
         match socket.write(&self.pending) {
-            Ok(written) => drop(self.pending.drain(..written)),
+            Ok(written) => {
+                self.taken += written;
+                self.pending.drain(..written);
+            }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(e) => return Err(e),
         }

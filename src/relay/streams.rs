@@ -1,17 +1,20 @@
 //! All of a worker's TURN clients over TCP.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use hairpin_stun::Reader;
-use hairpin_turn::{AllocationId, FiveTuple, Forward, StreamDeadlines};
+use hairpin_turn::{FiveTuple, Forward, StreamDeadlines};
 use rustix::event::epoll::{self, EventFlags};
 
 use super::routes::{Token, watch};
 use super::stream::{Queued, Stream};
-use crate::net::Io;
+use crate::net::{Held, Io};
 
 /// Streams found by place and by 5-tuple, and what is to be done with them by the end of a turn.
 #[derive(Default)]
@@ -47,9 +50,11 @@ impl Streams {
         epoll: &OwnedFd,
         io: Io,
         tuple: FiveTuple,
+        held: Held,
         now: Duration,
     ) -> io::Result<usize> {
-        let stream = Stream::new(io, tuple, now);
+        let stream = Stream::new(io, tuple, held, now);
+        stream.tune();
         let place = self.vacant.last().copied().unwrap_or(self.places.len());
         watch(epoll, &stream, Token::Stream(place), EventFlags::IN)?;
         match self.vacant.pop() {
@@ -83,6 +88,9 @@ impl Streams {
         }
         if let Some(at) = stream.timer {
             self.timers.remove(&(at, place));
+        }
+        if stream.state.blocked {
+            stream.abandon_output();
         }
         Some(stream)
     }
@@ -138,13 +146,15 @@ impl Streams {
     }
 
     /// Writes what the turn has brought, each stream in one call.
-    pub(super) fn flush(&mut self, epoll: &OwnedFd) {
+    pub(super) fn flush(&mut self, epoll: &OwnedFd, now: Duration) {
         for place in std::mem::take(&mut self.queued) {
             let Some(stream) = self.places.get_mut(place).and_then(Option::as_mut) else {
                 continue;
             };
             stream.state.queued = false;
             let blocked = stream.write().map(|()| !stream.pending.is_empty());
+            let taken = std::mem::take(&mut stream.taken);
+            stream.deadlines.written(now, taken, stream.pending.len());
             let watched = blocked.and_then(|blocked| {
                 if std::mem::replace(&mut stream.state.blocked, blocked) == blocked {
                     return Ok(());
@@ -162,6 +172,8 @@ impl Streams {
             if let Err(error) = watched {
                 tracing::debug!(client = %stream.tuple.client, %error, "stream broke");
                 self.doom(place);
+            } else if stream.state.blocked {
+                self.look_by(place, now + StreamDeadlines::WRITE);
             }
         }
     }
@@ -207,10 +219,17 @@ impl Streams {
     }
 
     /// Makes sure that a stream's deadlines are looked at by `at`.
-    pub(super) fn look_by(&mut self, place: usize, at: Option<Duration>) {
+    pub(super) fn look_by(&mut self, place: usize, at: Duration) {
         let Some(stream) = self.get_mut(place) else { return };
-        if let Some(at) = at.filter(|at| stream.timer.is_none_or(|timer| *at < timer)) {
+        if stream.timer.is_none_or(|timer| at < timer) {
             self.look_again(place, at);
+        }
+    }
+
+    /// Has a stream's deadlines looked at now: its allocation has ended, perhaps before its time.
+    pub(super) fn look_now(&mut self, tuple: &FiveTuple, now: Duration) {
+        if let Some(place) = self.place_of(tuple) {
+            self.look_by(place, now);
         }
     }
 
@@ -227,13 +246,13 @@ impl Streams {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Dooms streams whose time is over, looking at no more than `most`. A stream that is kept for an allocation is looked
-    /// at again when it may have lost it.
+    /// Dooms streams whose time is over, looking at no more than `most`. A stream whose allocation was renewed in the
+    /// meantime is looked at again at its new end.
     pub(super) fn handle_timeout(
         &mut self,
         now: Duration,
         most: usize,
-        allocation: impl Fn(&FiveTuple) -> Option<AllocationId>,
+        allocation_ends: impl Fn(&FiveTuple) -> Option<Duration>,
     ) {
         for _ in 0..most {
             let Some(&(at, place)) = self.timers.first().filter(|(at, _)| *at <= now) else {
@@ -242,13 +261,11 @@ impl Streams {
             self.timers.remove(&(at, place));
             let Some(stream) = self.get_mut(place) else { continue };
             stream.timer = None;
-            let deadline = stream.deadlines.deadline(allocation(&stream.tuple));
-            match deadline {
-                Some(deadline) if deadline <= now => self.doom(place),
-                deadline => {
-                    let idle = now + StreamDeadlines::IDLE;
-                    self.look_again(place, deadline.map_or(idle, |at| at.min(idle)));
-                }
+            let deadline = stream.deadlines.deadline(allocation_ends(&stream.tuple));
+            if deadline <= now {
+                self.doom(place);
+            } else {
+                self.look_again(place, deadline);
             }
         }
     }

@@ -21,6 +21,8 @@ pub(super) struct Frames(WebSocketContext);
 /// What some bytes were.
 #[derive(Default)]
 pub(super) struct Heard {
+    /// How many bytes there were.
+    pub(super) received: usize,
     pub(super) messages: Vec<Said>,
     /// Frames that the protocol wants sent in answer: pongs, and the other half of a closing handshake.
     pub(super) answer: Vec<u8>,
@@ -59,7 +61,7 @@ impl Frames {
 
     /// Reads on.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Heard {
-        let mut heard = Heard::default();
+        let mut heard = Heard { received: bytes.len(), ..Heard::default() };
         let mut pipe = Pipe { input: bytes, output: &mut heard.answer };
         heard.end = loop {
             match self.0.read(&mut pipe) {
@@ -78,6 +80,18 @@ impl Frames {
             }
         };
         heard
+    }
+}
+
+impl Heard {
+    /// Bytes of the messages that are text, with the headers they may have.
+    pub(super) fn message_bytes(&self) -> usize {
+        const HEADER: usize = 14;
+        let bytes = |said: &Said| match said {
+            Said::Text(text) => text.len() + HEADER,
+            Said::Binary | Said::Alive => 0,
+        };
+        self.messages.iter().map(bytes).sum()
     }
 }
 

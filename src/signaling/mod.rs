@@ -1,5 +1,6 @@
 //! Signaling and matching at work: WebSockets in front, one task that owns the hub and the matcher behind.
 
+mod chatter;
 mod driver;
 mod frames;
 mod handle;

@@ -12,10 +12,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hairpin_signaling::ConnectionId;
+use hairpin_signaling::{CloseCode, ConnectionId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
+use super::chatter::Chatter;
 use super::frames::{End, Frames, Heard, Limits, Said, close_frame};
 use super::handle::HubHandle;
 use super::outbox::{Batch, Inbox};
@@ -45,7 +46,8 @@ pub(crate) async fn serve(
 ) {
     let (id, inbox) = hub.connect(address, ice).await;
     let frames = Frames::new(limits);
-    let mut carrier = Carrier { stream: &mut stream, frames, inbox, id, hub };
+    let chatter = Chatter::new(hub.now(), limits.max_message_bytes);
+    let mut carrier = Carrier { stream: &mut stream, frames, chatter, inbox, id, hub };
     let close = match carrier.carry(read).await {
         End::Gone => None,
         End::Close(frame) => Some(frame),
@@ -62,6 +64,7 @@ pub(crate) async fn serve(
 struct Carrier<'a, S> {
     stream: &'a mut S,
     frames: Frames,
+    chatter: Chatter,
     inbox: Inbox,
     id: ConnectionId,
     hub: &'a HubHandle,
@@ -121,6 +124,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
     /// Passes on what the client says. Waits while the hub has too much to do, which leaves the socket unread.
     async fn hear(&mut self, heard: Heard, alive: &mut Duration) -> Option<End> {
         let now = self.hub.now();
+        if !self.chatter.hear(now, heard.received, heard.message_bytes()) {
+            return Some(CloseCode::Flood.into());
+        }
         if !heard.answer.is_empty() && write(self.stream, &heard.answer).await.is_err() {
             return Some(End::Gone);
         }

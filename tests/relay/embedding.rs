@@ -45,6 +45,7 @@ fn config() -> Config {
             ],
             http: vec![loopback(0)],
             admin: Some(loopback(0)),
+            max_connections_per_address: None,
         },
         relay: RelaySettings {
             addresses: vec![RelayAddress {

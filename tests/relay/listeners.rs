@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use hairpin::Server;
-use tokio::net::{TcpSocket, UdpSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use super::wire::{Client, PATIENCE, Wire, binding, http_get, mapped, receive_from};
 use super::{builder, loopback, start};
@@ -151,5 +152,32 @@ async fn c127_peers_see_the_relayed_address_and_c131_the_largest_datagram_is_han
     assert_eq!(udp.data().await, (peer_address, b"after".to_vec()));
     let too_long = "hairpin_dropped_packets_total{reason=\"too_long\"}";
     super::counter_until(&server, too_long, |dropped| dropped == 1).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn without_http_the_tcp_ports_speak_stun_alone_and_the_summary_says_so() {
+    let server = start(
+        Server::builder()
+            .set("listening-ip", "127.0.0.1")
+            .set("listening-port", "0")
+            .set("relay-ip", "127.0.0.1")
+            .set("http-listen", "none")
+            .set("admin-listen", "none"),
+    )
+    .await;
+    let tcp = server.addresses().turn_tcp[0];
+    let mut http = TcpStream::connect(tcp).await.expect("it listens");
+    http.write_all(b"GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, http.read_to_end(&mut answer)).await;
+    let _ = read.expect("it is closed");
+    assert!(answer.is_empty(), "HTTP is off");
+    let mut wire = Wire::tcp(tcp).await;
+    wire.send(&binding(1)).await;
+    assert_eq!(mapped(&wire.receive().await.expect("STUN is on"), 1), wire.local());
+    let summary = server.summary();
+    assert!(summary.contains("HTTP and WebSocket    off"), "{summary}");
+    assert!(!summary.contains("http://"), "{summary}");
     server.shutdown().await;
 }

@@ -1,6 +1,7 @@
 //! The relay over real sockets: what the state machine alone cannot show.
 
 mod command;
+mod crowds;
 pub(crate) mod embedding;
 mod limits;
 mod listeners;

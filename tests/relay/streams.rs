@@ -1,8 +1,9 @@
 //! TURN over TCP, byte by byte and by the heap.
 
 use hairpin_sim::TurnEvent;
+use hairpin_stun::Reader;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use super::wire::{Client, PATIENCE, Wire, binding, mapped};
 use super::{builder, counter_until, loopback, start};
@@ -66,6 +67,42 @@ async fn c156_closing_the_connection_frees_the_allocation() {
     counter_until(&server, ALLOCATIONS, |allocations| allocations == 0).await;
     // The port is free again.
     std::net::UdpSocket::bind(relayed).expect("nobody holds it any more");
+    server.shutdown().await;
+}
+
+/// Linux would keep up to 4 MB for it, by default.
+#[tokio::test]
+async fn a_reader_that_never_reads_pins_little_memory() {
+    let server = start(builder()).await;
+    let peer = UdpSocket::bind(loopback(0)).await.expect("loopback has free ports");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a plain option");
+    let stream = socket.connect(server.addresses().turn_tcp[0]).await.expect("it listens");
+    let mut client = Client::new(Wire::Tcp(stream, Reader::new()));
+    let relayed = client.allocate().await.expect("there is room");
+    client.permit(peer.local_addr().expect("bound")).await;
+
+    let slow = "hairpin_dropped_packets_total{reason=\"slow_reader\"}";
+    let filled = async {
+        while super::counter(&server, slow).await == 0 {
+            for _ in 0..64 {
+                peer.send_to(&[0x5A; 1200], relayed).await.expect("loopback takes it");
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, filled).await.expect("the queue is bounded");
+
+    let request = client.turn.release();
+    client.wire.send(&request).await;
+    let mut held = 0;
+    loop {
+        match client.event().await {
+            TurnEvent::Data { payload, .. } => held += payload.len(),
+            TurnEvent::Released => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(held < 800_000, "{held} bytes waited for a client that read nothing");
     server.shutdown().await;
 }
 

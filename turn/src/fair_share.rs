@@ -53,7 +53,7 @@ impl<K: Ord> FairShare<K> {
     #[must_use]
     pub fn admit(&mut self, key: K) -> bool {
         let held = self.held(&key);
-        if self.total >= self.capacity || held >= self.most.unwrap_or(self.share(held)) {
+        if self.is_full() || held >= self.most.unwrap_or(self.share(held)) {
             return false;
         }
         *self.held.entry(key).or_default() += 1;
@@ -79,6 +79,11 @@ impl<K: Ord> FairShare<K> {
     /// Places that all hold.
     pub fn total(&self) -> usize {
         self.total
+    }
+
+    /// Whether there is no place left for anybody.
+    pub fn is_full(&self) -> bool {
+        self.total >= self.capacity
     }
 
     /// Places that a key may hold now which holds so many: 3 * share <= what is free then.

@@ -160,9 +160,9 @@ impl Server {
         self.allocations.len()
     }
 
-    /// The live allocation of a 5-tuple, if it has one.
-    pub fn allocation_of(&self, now: Now, tuple: &FiveTuple) -> Option<AllocationId> {
-        self.allocations.by_tuple(now.monotonic, tuple).map(|(id, _)| id)
+    /// When the live allocation of a 5-tuple ends, if it has one.
+    pub fn allocated_until(&self, now: Now, tuple: &FiveTuple) -> Option<Duration> {
+        self.allocations.by_tuple(now.monotonic, tuple).map(|(_, allocation)| allocation.expires())
     }
 
     /// The relayed address of an allocation.

@@ -18,7 +18,7 @@ pub(crate) const HTTP_LISTEN: Setting<SocketAddr, Many> =
     Setting::many("http-listen", "IP:PORT", Parser::Text(socket_addr))
         .or_none()
         .default("[::]:8080")
-        .help("Where HTTP is served, beside the TCP ports above, or `none`; `[::]` takes IPv4 too");
+        .help("Where HTTP is served, beside the TCP ports above; `none` is no HTTP there either; `[::]` takes IPv4 too");
 
 pub(crate) const ADMIN_LISTEN: Setting<SocketAddr, Optional> =
     Setting::optional("admin-listen", "IP:PORT", Parser::Text(socket_addr))

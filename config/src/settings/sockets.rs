@@ -42,6 +42,11 @@ pub(crate) const NO_UDP: Setting<bool> = Setting::switch("no-udp").help("No TURN
 
 pub(crate) const NO_TCP: Setting<bool> = Setting::switch("no-tcp").help("No TURN/STUN over TCP");
 
+pub(crate) const MAX_CONNECTIONS_PER_ADDRESS: Setting<usize, Optional> =
+    Setting::optional("max-connections-per-address", "COUNT", bounded(1..=10_000_000))
+        .absent("a fair share")
+        .help("TCP connections of each kind, and WebSockets, from one IPv4 address or IPv6 /64; unset, up to a quarter of what there may be, less as it gets scarce");
+
 pub(super) const GROUP: Group = Group {
     title: "TURN and STUN sockets",
     settings: &[
@@ -51,6 +56,7 @@ pub(super) const GROUP: Group = Group {
         ALT_LISTENING_PORT.about(),
         NO_UDP.about(),
         NO_TCP.about(),
+        MAX_CONNECTIONS_PER_ADDRESS.about(),
     ],
 };
 
@@ -59,6 +65,7 @@ pub(crate) fn read(reader: &mut Reader) -> ListenSettings {
         turn: turn_listeners(reader),
         http: without_repetition(reader.get(&HTTP_LISTEN)),
         admin: reader.get(&ADMIN_LISTEN),
+        max_connections_per_address: reader.get(&MAX_CONNECTIONS_PER_ADDRESS),
     }
 }
 

@@ -26,7 +26,7 @@ use super::Web;
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
-use crate::net::{Connection, Io};
+use crate::net::{BudgetSetup, Budgets, Connection, Held, Io};
 use crate::signaling::{self, Limits};
 use crate::supervisor::Supervisor;
 
@@ -58,7 +58,14 @@ impl Site {
             &Supervisor::default(),
         );
         let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
-        let web = Web::new(&config.http, limits, ice, hub);
+        let budgets = Budgets::new(BudgetSetup {
+            connections: 10_000,
+            websockets: config.http.max_websockets,
+            per_network: config.listen.max_connections_per_address,
+            behind_proxy: config.http.client_ip_header.is_some(),
+            refused: metrics.refused_connections(),
+        });
+        let web = Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, &budgets);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
@@ -132,7 +139,7 @@ async fn accept(listener: TcpListener, web: Web) {
         already_read.truncate(read);
         let local = stream.local_addr().expect("a connected socket has an address");
         let io = Io::Tcp(stream.into_std().expect("a healthy socket"));
-        web.serve(Connection { io, peer, local, already_read }).await;
+        web.serve(Connection { io, peer, local, already_read, held: Held::default() }).await;
     }
 }
 

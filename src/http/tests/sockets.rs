@@ -42,6 +42,16 @@ async fn handshakes_with_a_fault_are_told_which() {
 }
 
 #[tokio::test]
+async fn two_host_headers_are_a_bad_request_everywhere() {
+    let site = Site::start(|_| ()).await;
+    for path in ["/", "/ws", "/v1/ice", "/nothing"] {
+        let hosts = ["Host: call.example", "Host: evil.example"];
+        let answer = site.request(&format!("GET {path}"), &hosts).await;
+        assert_eq!((answer.status(), answer.error_code().as_str()), (400, "bad_host"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn with_a_list_only_its_pages_may_connect() {
     let list = AllowedOrigins::List(vec!["https://app.example".parse().expect("an origin")]);
     let site = Site::start(|config| config.http.allowed_origins = list).await;
@@ -74,6 +84,49 @@ async fn more_than_the_most_websockets_are_asked_to_come_back() {
 }
 
 #[tokio::test]
+async fn one_address_may_not_hold_all_websockets_behind_a_proxy_either() {
+    let site = Site::start(|config| {
+        config.listen.max_connections_per_address = Some(1);
+        config.http.client_ip_header = Some("x-client".parse().expect("a name"));
+    })
+    .await;
+    let _only = site.client("/ws").await;
+    let refused = site.handshake("/ws", "X: y").await;
+    assert_eq!((refused.status(), refused.error_code().as_str()), (429, "too_many_connections"));
+    assert!(refused.header("retry-after").is_some());
+    let mut other = TcpStream::connect(site.address).await.expect("connected");
+    let headers = [&HANDSHAKE[..], &["X-Client: 198.51.100.7"]].concat().join("\r\n");
+    let request = format!("GET /ws HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n");
+    other.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = [0; 12];
+    patiently(other.read_exact(&mut answer)).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    assert_eq!(site.metric("hairpin_refused_connections_total{limit=\"websocket\"}"), Some(1.0));
+}
+
+#[tokio::test]
+async fn half_open_requests_of_one_address_are_bounded_and_told_to_come_back() {
+    let site = Site::start(|config| config.listen.max_connections_per_address = Some(2)).await;
+    let mut half_open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(site.address).await.expect("connected");
+        stream.write_all(b"GET / HTTP/1.1\r\nX:").await.expect("sent");
+        half_open.push(stream);
+    }
+    let limit = "hairpin_refused_connections_total{limit=\"http\"}";
+    let refused = loop {
+        // The front door's stand-in serves one after the other.
+        let answer = site.get("/").await;
+        if answer.status() == 503 {
+            break answer;
+        }
+    };
+    assert!(refused.header("retry-after").is_some());
+    assert!(site.metric(limit) >= Some(1.0));
+    drop(half_open);
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_answered_with_an_error() {
     let site = Site::start(|_| ()).await;
     let mut client = site.client("/ws").await;
@@ -99,6 +152,21 @@ async fn a_message_over_the_limit_is_closed_with_1009() {
     assert_eq!(client.expect("error").await["code"], "bad_message");
     client.send_raw(Message::text("x".repeat(64 * 1024 + 1))).await;
     client.closed_as(CloseCode::MessageTooBig).await;
+}
+
+#[tokio::test]
+async fn frames_that_are_no_messages_are_metered() {
+    // A ping, or an empty continuation of a message that never ends; masked with zeros.
+    for (first, again) in [(&[][..], 0x89), (&[0x01, 0x81, 0, 0, 0, 0, b'x'][..], 0x00)] {
+        let site = Site::start(|_| ()).await;
+        let mut client = site.client("/ws").await;
+        let stream = client.0.get_mut();
+        stream.write_all(first).await.expect("sent");
+        let frames = [again, 0x80, 0, 0, 0, 0].repeat(50_000);
+        // It may be closed before all of them are sent.
+        let _ = patiently(stream.write_all(&frames)).await;
+        client.closed_as(CloseCode::Flood).await;
+    }
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ impl Shard {
                     self.context.release_quota(&user);
                 }
                 Output::Path { .. } | Output::PathClosed { .. } => {}
-                Output::Event(event) => self.count(event),
+                Output::Event(event) => self.count(now, event),
             }
         }
     }
@@ -57,7 +57,7 @@ impl Shard {
         Ok(self.context.ports.relayed(claim))
     }
 
-    fn count(&mut self, event: Event) {
+    fn count(&mut self, now: Now, event: Event) {
         match event {
             Event::Allocated { tuple, relayed, user } => {
                 self.metrics.allocated();
@@ -65,6 +65,7 @@ impl Shard {
             }
             Event::Released { tuple, relayed, reason } => {
                 self.released += 1;
+                self.streams.look_now(&tuple, now.monotonic);
                 tracing::debug!(client = %tuple.client, relayed = %relayed.0, ?reason, "released");
             }
             Event::Refused { tuple, method, refusal } => {

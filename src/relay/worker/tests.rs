@@ -17,7 +17,7 @@ use super::super::sockets::{UdpSockets, bind_listener, per_worker};
 use super::super::sys::{SLOTS, report_destination};
 use super::*;
 use crate::metrics::Metrics;
-use crate::net::{Connection, Io};
+use crate::net::{Connection, Held, Io};
 use crate::supervisor::Supervisor;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -102,7 +102,7 @@ fn connection() -> (TcpStream, Connection) {
     client.set_nonblocking(true).expect("a plain option");
     let local = served.local_addr().expect("bound");
     let io = Io::Tcp(served);
-    (client, Connection { io, peer, local, already_read: Vec::new() })
+    (client, Connection { io, peer, local, already_read: Vec::new(), held: Held::default() })
 }
 
 /// Many clients at one socket, each with a loopback address of its own.

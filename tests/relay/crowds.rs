@@ -1,0 +1,112 @@
+//! Many connections that want nothing, or one address that wants all.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use super::wire::{Client, PATIENCE, Wire, binding, mapped};
+use super::{PASSWORD, USER, builder, counter_until, start};
+
+/// A running command that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The command with a limit on open files, and where its TURN port is.
+fn limited(open_files: usize) -> (Running, SocketAddr) {
+    let mut child = Command::new("sh")
+        .args(["-c", &format!("ulimit -n {open_files}; exec \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_hairpin"))
+        .args(["--listening-ip=127.0.0.1", "--listening-port=0", "--relay-ip=127.0.0.1"])
+        .args(["--http-listen=none", "--admin-listen=none", "--workers=1", "--realm=test"])
+        .arg(format!("--user={USER}:{PASSWORD}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the command is built");
+    let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let running = Running(child);
+    let mut udp = None;
+    for line in stdout.lines().map(|line| line.expect("the summary is text")) {
+        let address = |name| line.trim().strip_prefix(name).map(|rest| rest.trim().to_owned());
+        if let Some(address) = address("STUN/TURN over TCP") {
+            udp = Some(address.parse().expect("an address"));
+        }
+        if address("open files").is_some() {
+            assert!(line.contains(&open_files.to_string()), "{line}");
+            break;
+        }
+    }
+    (running, udp.expect("the summary has it"))
+}
+
+#[tokio::test]
+async fn silent_connections_never_starve_allocations_of_descriptors() {
+    let (_running, tcp) = limited(400);
+    let mut silent = Vec::new();
+    for _ in 0..420 {
+        silent.push(TcpStream::connect(tcp).await.expect("the server listens"));
+    }
+    // Over TCP, because its port is the one known. Whoever speaks is let in, sooner or later.
+    let allocated = async {
+        loop {
+            let mut wire = Wire::tcp(tcp).await;
+            wire.send(&binding(1)).await;
+            if wire.receive().await.is_some() {
+                return Client::new(wire).allocate().await;
+            }
+        }
+    };
+    let allocated = tokio::time::timeout(PATIENCE, allocated).await.expect("the server serves");
+    allocated.expect("descriptors are left for the relay");
+    drop(silent);
+}
+
+#[tokio::test]
+async fn one_address_has_no_more_turn_connections_than_it_may() {
+    let server = start(builder().set("max-connections-per-address", "2")).await;
+    let tcp = server.addresses().turn_tcp[0];
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut wire = Wire::tcp(tcp).await;
+        wire.send(&binding(1)).await;
+        assert_eq!(mapped(&wire.receive().await.expect("it is served"), 1), wire.local());
+        open.push(wire);
+    }
+    let mut third = Wire::tcp(tcp).await;
+    third.send(&binding(1)).await;
+    assert!(third.receive().await.is_none(), "it is closed");
+    counter_until(&server, "hairpin_refused_connections_total{limit=\"turn_tcp\"}", |n| n == 1)
+        .await;
+    drop(open.pop());
+    counter_until(&server, "hairpin_tcp_connections", |open| open == 1).await;
+    let mut again = Wire::tcp(tcp).await;
+    again.send(&binding(1)).await;
+    assert!(again.receive().await.is_some(), "there is room again");
+    server.shutdown().await;
+}
+
+/// Idle ones would keep health checks out.
+#[tokio::test]
+async fn idle_admin_connections_make_room_for_a_health_check() {
+    let server = start(builder()).await;
+    let admin = server.addresses().admin.expect("it is configured");
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        idle.push(TcpStream::connect(admin).await.expect("it listens"));
+    }
+    let mut read = Vec::new();
+    let oldest = tokio::time::timeout(PATIENCE, idle[0].read_to_end(&mut read)).await;
+    drop(oldest.expect("the oldest is closed"));
+    assert_eq!(super::wire::http_get(admin, "/healthz").await, "ok\n");
+    server.shutdown().await;
+}
