@@ -20,8 +20,8 @@ impl Drop for Running {
     }
 }
 
-/// The command with a limit on open files, and where its TURN port is.
-fn limited(open_files: usize) -> (Running, SocketAddr) {
+/// The command with a limit on open files, and where its TURN ports are.
+fn limited(open_files: usize) -> (Running, SocketAddr, SocketAddr) {
     let mut child = Command::new("sh")
         .args(["-c", &format!("ulimit -n {open_files}; exec \"$0\" \"$@\"")])
         .arg(env!("CARGO_BIN_EXE_hairpin"))
@@ -35,39 +35,36 @@ fn limited(open_files: usize) -> (Running, SocketAddr) {
         .expect("the command is built");
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
     let running = Running(child);
-    let mut udp = None;
+    let (mut udp, mut tcp) = (None, None);
     for line in stdout.lines().map(|line| line.expect("the summary is text")) {
         let address = |name| line.trim().strip_prefix(name).map(|rest| rest.trim().to_owned());
-        if let Some(address) = address("STUN/TURN over TCP") {
+        if let Some(address) = address("STUN/TURN over UDP") {
             udp = Some(address.parse().expect("an address"));
+        }
+        if let Some(address) = address("STUN/TURN over TCP") {
+            tcp = Some(address.parse().expect("an address"));
         }
         if address("open files").is_some() {
             assert!(line.contains(&open_files.to_string()), "{line}");
             break;
         }
     }
-    (running, udp.expect("the summary has it"))
+    (running, udp.expect("the summary has it"), tcp.expect("the summary has it"))
 }
 
 #[tokio::test]
 async fn silent_connections_never_starve_allocations_of_descriptors() {
-    let (_running, tcp) = limited(400);
+    let (_running, udp, tcp) = limited(400);
     let mut silent = Vec::new();
     for _ in 0..420 {
         silent.push(TcpStream::connect(tcp).await.expect("the server listens"));
     }
-    // Over TCP, because its port is the one known. Whoever speaks is let in, sooner or later.
-    let allocated = async {
-        loop {
-            let mut wire = Wire::tcp(tcp).await;
-            wire.send(&binding(1)).await;
-            if wire.receive().await.is_some() {
-                return Client::new(wire).allocate().await;
-            }
-        }
-    };
-    let allocated = tokio::time::timeout(PATIENCE, allocated).await.expect("the server serves");
-    allocated.expect("descriptors are left for the relay");
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        let mut client = Client::udp(udp).await;
+        client.allocate().await.expect("descriptors are left for the relay");
+        clients.push(client);
+    }
     drop(silent);
 }
 
