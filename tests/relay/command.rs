@@ -86,7 +86,7 @@ fn a_newcomer_reads_what_listens_where_and_no_secret() {
     let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux has it");
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let hard = files.and_then(|line| line.split_whitespace().nth(1)).expect("soft, then hard");
-    let raised = format!("open files            {hard} at most");
+    let raised = format!("open files            {hard}, of which TCP connections ");
     assert!(summary.contains(&raised), "{raised:?} is missing in:\n{summary}");
     assert!(!summary.contains("north-star"), "{summary}");
 }
@@ -221,7 +221,7 @@ fn config_check_prints_what_is_in_force_and_no_secret() {
         "peers see             ",
         "0.0.0.0:443 where it may be bound",
         "Not for production as it is:",
-        "--user-quota 20",
+        "--user-quota 100",
     ] {
         assert!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
     }
