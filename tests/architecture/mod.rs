@@ -92,6 +92,23 @@ fn no_source_file_is_long() {
     assert!(long.is_empty(), "over {LONGEST} lines: {long:#?}");
 }
 
+/// SECURITY.md is a list of promises, each with the test that holds it.
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).expect("the page exists");
+    let is_test = |span: &&str| {
+        span.matches('_').count() > 2
+            && span.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let named: BTreeSet<_> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() > 20, "promises without tests: {named:?}");
+    let code: Vec<String> =
+        sources(root()).iter().filter_map(|f| fs::read_to_string(f).ok()).collect();
+    let is_there = |test: &&&str| code.iter().any(|text| text.contains(&format!("fn {test}(")));
+    let missing: Vec<_> = named.iter().filter(|test| !is_there(test)).collect();
+    assert!(missing.is_empty(), "SECURITY.md names tests that are not there: {missing:?}");
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
