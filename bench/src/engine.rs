@@ -71,13 +71,15 @@ pub(crate) struct Launch {
     pub(crate) cpus: Vec<usize>,
     /// Its threads that relay; as many as it chooses, if it is not told.
     pub(crate) workers: Option<usize>,
+    /// Allocations it may hold, if that is to be bounded: what they do not need of the open files is for connections.
+    pub(crate) total_quota: Option<usize>,
 }
 
 impl Launch {
     /// One CPU and one worker, which is what either engine would choose on a machine of one CPU. But coturn
     /// counts the machine's CPUs and not those it may use.
     pub(crate) fn on_one_cpu(cpu: usize) -> Self {
-        Self { cpus: vec![cpu], workers: Some(1) }
+        Self { cpus: vec![cpu], workers: Some(1), total_quota: None }
     }
 }
 
@@ -103,7 +105,7 @@ impl Server {
         let log = File::create(directory.path().join("output"))?;
         let mut command = Command::new(programs.path(engine));
         command
-            .args(arguments(engine, [turn, http, admin], launch.workers))
+            .args(arguments(engine, [turn, http, admin], launch))
             .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -188,12 +190,12 @@ pub(crate) fn describe(engine: Engine) -> String {
         Engine::Hairpin => "hairpin",
         Engine::Coturn => "turnserver",
     };
-    let words = arguments(engine, [any; 3], Some(1)).join(" ");
+    let words = arguments(engine, [any; 3], &Launch::on_one_cpu(0)).join(" ");
     let words = words.replace("127.0.0.1:0", "127.0.0.1:…").replace("port 0", "port …");
     format!("{program} {words}")
 }
 
-fn arguments(engine: Engine, ports: [SocketAddr; 3], workers: Option<usize>) -> Vec<String> {
+fn arguments(engine: Engine, ports: [SocketAddr; 3], launch: &Launch) -> Vec<String> {
     let (min_port, max_port) = RELAY_PORTS;
     let [turn, http, admin] = ports;
     let mut line = format!(
@@ -204,13 +206,17 @@ fn arguments(engine: Engine, ports: [SocketAddr; 3], workers: Option<usize>) -> 
     line += &match engine {
         Engine::Hairpin => format!(
             " --alt-listening-port none --allowed-peer-ip 127.0.0.0/8 --http-listen {http} \
-             --admin-listen {admin} --unauthenticated-answers-per-second none"
+             --admin-listen {admin} --unauthenticated-answers-per-second none \
+             --max-connections-per-address 1000000"
         ),
         Engine::Coturn => " -n --no-cli --no-tls --no-dtls --allow-loopback-peers --lt-cred-mech \
             --use-auth-secret --no-stdout-log --simple-log --log-file log --pidfile pid"
             .to_owned(),
     };
-    if let Some(workers) = workers {
+    if let Some(quota) = launch.total_quota {
+        line += &format!(" --total-quota {quota}");
+    }
+    if let Some(workers) = launch.workers {
         let option = match engine {
             Engine::Hairpin => "workers",
             Engine::Coturn => "relay-threads",

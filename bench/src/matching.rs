@@ -58,7 +58,7 @@ pub(crate) struct Matched {
 /// When the server fails, or when its matches break a rule: the message says which.
 pub(crate) fn run(programs: &Programs, clients: usize, workers: Option<usize>) -> Result<Matched> {
     process::allow_open_files(clients as u64 + SPARE_FILES)?;
-    let launch = Launch { cpus: Vec::new(), workers };
+    let launch = Launch { cpus: Vec::new(), workers, total_quota: Some(1000) };
     let server = Server::start(programs, Engine::Hairpin, &launch)?;
     let resident_empty = settled(&server)?;
     let mut crowd = Crowd::connect(server.http, clients)?;

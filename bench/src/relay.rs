@@ -108,7 +108,11 @@ pub(crate) fn measure(
     length: Duration,
 ) -> Result<Sample> {
     let cpus = Cpus::pick(case.workers.count())?;
-    let launch = Launch { cpus: cpus.server.clone(), workers: Some(case.workers.count()) };
+    let launch = Launch {
+        cpus: cpus.server.clone(),
+        workers: Some(case.workers.count()),
+        total_quota: None,
+    };
     let server = Server::start(programs, engine, &launch)?;
     let clocks = || Ok((server.cpu_time()?, cpus.server_busy_time()?));
     let count = process::on_cpus(&[cpus.generator], || {
