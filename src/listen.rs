@@ -13,9 +13,8 @@ use crate::{net, relay};
 /// server: a service manager that activates it by its sockets, a test that wants to know a port before.
 ///
 /// ```no_run
-/// # fn activated() -> std::net::UdpSocket { unimplemented!() }
 /// let listeners = hairpin::Listeners {
-///     turn_udp: vec![activated()],
+///     turn_udp: vec![std::net::UdpSocket::bind("127.0.0.1:3478")?],
 ///     http: vec![std::net::TcpListener::bind("127.0.0.1:8080")?],
 ///     ..Default::default()
 /// };

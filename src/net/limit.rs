@@ -1,7 +1,7 @@
 //! How often one address may ask for something.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
+use hairpin_turn::Network;
 
 use crate::clock::Clock;
 
@@ -38,10 +39,7 @@ impl<C: GovernorClock> AddressLimit<C> {
 
 /// What one client has to itself: an IPv4 address, or an IPv6 /64, by its first address.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
+    Network::of(address).first()
 }
 
 /// The state of all addresses, in memory that does not grow: a table of cells, and the address's keyed hash

@@ -17,6 +17,11 @@ impl Network {
             v4 @ IpAddr::V4(_) => Self(v4),
         }
     }
+
+    /// Its first address, which stands for all of it.
+    pub fn first(self) -> IpAddr {
+        self.0
+    }
 }
 
 /// Places, shared so that nobody is left without because one took all.
