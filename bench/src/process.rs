@@ -186,9 +186,10 @@ mod tests {
     fn resident_memory_sees_a_touched_buffer() {
         let pid = std::process::id();
         let before = resident_bytes(pid).unwrap();
-        let buffer = std::hint::black_box(vec![1_u8; 64 << 20]);
+        // Far more than the tests beside this one in the same process can give back meanwhile.
+        let buffer = std::hint::black_box(vec![1_u8; 256 << 20]);
         let after = resident_bytes(pid).unwrap();
-        assert!(after >= before + (60 << 20), "{before} -> {after}");
+        assert!(after >= before + (128 << 20), "{before} -> {after}");
         drop(buffer);
     }
 
