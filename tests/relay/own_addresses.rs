@@ -125,7 +125,7 @@ async fn c192_a_machine_with_ipv6_alone_hands_out_no_loopback_address() {
     assert_eq!(server.addresses().relay, [addr("[2600::1]:0").ip()]);
     let mut client = Client::udp(server.addresses().turn_udp[0]).await;
     assert_eq!(client.allocate().await, Err(440));
-    assert!(server.summary().contains("440"), "{}", server.summary());
+    assert!(server.summary().contains("(440)"), "{}", server.summary());
     server.shutdown().await;
 }
 
@@ -140,7 +140,7 @@ async fn c192_a_machine_with_nothing_but_loopback_relays_there() {
     assert_eq!(server.addresses().relay, [super::loopback(0).ip()]);
     let mut client = Client::udp(server.addresses().turn_udp[0]).await;
     client.allocate().await.expect("for two tabs on one machine");
-    assert!(!server.summary().contains("440"), "{}", server.summary());
+    assert!(!server.summary().contains("(440)"), "{}", server.summary());
     server.shutdown().await;
 }
 
