@@ -63,7 +63,7 @@ impl WorkerSetup {
 pub(super) struct Worker {
     shard: Shard,
     mailbox: Mailbox,
-    /// What was taken out of the mailbox; empty between turns.
+    /// What was taken out of the mailbox for this turn; empty between turns.
     inbox: Vec<ToWorker>,
     slots: Slots,
     sender: Sender,
@@ -119,8 +119,18 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits until there is something to do, or a time for it has come.
+    /// Waits until there is something to do, or a time for it has come, and takes what is in the mailbox then.
+    ///
+    /// The turn opens it last, when clients have been heard: a packet from another worker shall find the channel that was
+    /// asked for before it was sent. What comes while the sockets are read is left for the next turn, for a request that
+    /// came before it may be left there as well.
     fn wait(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        self.wait_for_events(events)?;
+        self.mailbox.take(&mut self.inbox, PARCEL_PACKETS);
+        Ok(())
+    }
+
+    fn wait_for_events(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
         self.waited = Waited::No;
         let pause = self.pace.pause();
         // What is there already is read at once, or it would wait for longer than a pause.
@@ -153,9 +163,12 @@ impl Worker {
         });
         let spare = rustix::buffer::spare_capacity(events);
         match epoll::wait(self.shard.epoll(), spare, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        // Clients first: a peer's packet, too, shall find the permission that was asked for before it came.
+        events.sort_by_key(|event| matches!(token_of(event), Token::Relay(_)));
+        Ok(())
     }
 
     /// Serves what is ready, each socket and stream with a bounded share, and then sends all that came of it; sooner when
@@ -174,7 +187,7 @@ impl Worker {
             while batch.left() > 0
                 && let Some(event) = events.next()
             {
-                let token = Token::from_u64(event.data.u64());
+                let token = token_of(event);
                 found += match token {
                     Token::Mailbox => 0,
                     Token::Stream(place) => {
@@ -192,7 +205,6 @@ impl Worker {
             }
             let last = events.len() == 0;
             if last {
-                self.mailbox.take(&mut self.inbox, PARCEL_PACKETS);
                 found += open(&mut self.inbox, &mut self.shard, &mut self.stopped, now, &mut out);
                 self.shard.handle_timeout(now, &mut out);
             }
@@ -206,7 +218,11 @@ impl Worker {
     }
 }
 
-/// Takes what was in the mailbox. Returns how many packets there were.
+fn token_of(event: &Event) -> Token {
+    Token::from_u64(event.data.u64())
+}
+
+/// Opens what was in the mailbox. Returns how many packets there were.
 fn open(
     inbox: &mut Vec<ToWorker>,
     shard: &mut Shard,

@@ -1,5 +1,7 @@
 //! A worker that is stepped by hand, with clients on real sockets.
 
+mod order;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
