@@ -1,10 +1,12 @@
 //! The clocks. The state machines are handed what these read.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hairpin_turn::Now;
+use tokio::time::Instant;
 
-/// Reads both clocks; copies share one origin, so their monotonic times can be compared.
+/// Reads both clocks; copies share one origin, so their monotonic times can be compared. The monotonic one is the
+/// system's as the runtime's timers see it, so that a test which holds time still holds all of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     origin: Instant,
@@ -37,7 +39,7 @@ impl Clock {
     }
 
     /// A point of monotonic time as the runtime's timers want it.
-    pub(crate) fn instant(&self, at: Duration) -> tokio::time::Instant {
-        (self.origin + at).into()
+    pub(crate) fn instant(&self, at: Duration) -> Instant {
+        self.origin + at
     }
 }

@@ -66,10 +66,18 @@ fn merge(mut layers: Layers) -> Result<Layers, Failure> {
         let Some(name) = name.to_str().filter(|name| name.starts_with("HAIRPIN_")) else {
             continue;
         };
-        // The value is not shown: it may be a secret.
-        let value = value.into_string().map_err(|_| {
-            format!("{name} (environment {name}): the value is not UTF-8; set it to plain text")
-        })?;
+        // The value is not shown: it may be a secret. So may a name that is no setting's, whatever its value.
+        let value = match value.into_string() {
+            Ok(value) => value,
+            Err(_) if hairpin_config::settings().all(|setting| setting.variable() != name) => {
+                String::new()
+            }
+            Err(_) => {
+                return Err(format!(
+                    "{name} (environment {name}): the value is not UTF-8; set it to plain text"
+                ));
+            }
+        };
         layers.environment([(name.to_owned(), value)]);
     }
     if let Some(path) = layers.config_file() {

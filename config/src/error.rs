@@ -22,6 +22,8 @@ pub enum Source {
     Environment(String),
     /// This flag, with its dashes.
     Flag(String),
+    /// The argument of this number, from 1, where naming what it is would show it.
+    Argument(usize),
     /// The program hairpin is embedded in.
     Program,
 }
@@ -33,7 +35,7 @@ impl Source {
             Self::Default => 0,
             Self::File { .. } => 1,
             Self::Environment(_) => 2,
-            Self::Flag(_) => 3,
+            Self::Flag(_) | Self::Argument(_) => 3,
             Self::Program => 4,
         }
     }
@@ -46,15 +48,19 @@ impl fmt::Display for Source {
             Self::File { name, line } => write!(f, "file {name}:{line}"),
             Self::Environment(variable) => write!(f, "environment {variable}"),
             Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Argument(number) => write!(f, "argument {number}"),
             Self::Program => f.write_str("program"),
         }
     }
 }
 
+/// Stands for a name that is not repeated: somebody may have put a secret where a name belongs.
+pub(crate) const NOT_SHOWN: &str = "(not shown)";
+
 /// One thing wrong: the field, the value unless that is a secret, where it came from, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The setting's name; for an unknown one, what was written, unless that may be a secret.
+    /// The setting's name; for an unknown one `(not shown)`, or what was written where that can hardly be a secret.
     pub field: String,
     /// The value, or `(redacted)`; `None` where there is none to speak of.
     pub value: Option<String>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::error::{ConfigError, Invalid, Parsed, Source};
+use crate::error::{ConfigError, Invalid, NOT_SHOWN, Parsed, Source};
 use crate::layers::Layers;
 use crate::setting::{AnySetting, Arity};
 use crate::settings::process::CONFIG;
@@ -61,7 +61,7 @@ fn shown(key: &str) -> &str {
     let plain = key.replace('_', "-");
     let like_a_name = plain.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let short = plain.len() <= settings().map(|setting| setting.name.len()).max().unwrap_or(0) + 4;
-    if like_a_name && short && nearest(&plain).is_some() { key } else { "(not shown)" }
+    if like_a_name && short && nearest(&plain).is_some() { key } else { NOT_SHOWN }
 }
 
 type Key<'t> = Spanned<DeString<'t>>;

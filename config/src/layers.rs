@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::error::{ConfigError, ConfigErrors, Invalid, Source};
+use crate::error::{ConfigError, ConfigErrors, Invalid, NOT_SHOWN, Source};
 use crate::resolve::{Resolved, resolve};
 use crate::setting::{AnySetting, Arity};
 use crate::settings::find;
@@ -58,7 +58,10 @@ impl Layers {
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         match find(name) {
             Some(setting) => self.give(setting, value.into(), Source::Program),
-            None => self.unknown(name, Source::Program, |setting| format!("{:?}", setting.name)),
+            None => {
+                let invalid = Invalid::unknown(name, |setting| format!("{:?}", setting.name));
+                self.errors.push(ConfigError::new(name, None, Source::Program, invalid));
+            }
         }
     }
 
@@ -75,15 +78,20 @@ impl Layers {
                 continue;
             }
             let setting = crate::settings().find(|setting| setting.variable() == variable);
-            let source = Source::Environment(variable.clone());
-            match setting {
-                None => self.unknown(&variable, source, AnySetting::variable),
-                Some(setting) if setting.arity == Arity::Many => {
+            let Some(setting) = setting else {
+                let source = Source::Environment("HAIRPIN_…".to_owned());
+                let invalid = Invalid::unknown(&variable, AnySetting::variable);
+                self.errors.push(ConfigError::new(NOT_SHOWN, None, source, invalid));
+                continue;
+            };
+            let source = Source::Environment(variable);
+            match setting.arity {
+                Arity::Many => {
                     for item in value.split(',') {
                         self.give(setting, item.trim().to_owned(), source.clone());
                     }
                 }
-                Some(setting) => self.give(setting, value, source),
+                Arity::One | Arity::Switch => self.give(setting, value, source),
             }
         }
     }
@@ -97,11 +105,6 @@ impl Layers {
     /// Checks everything, and reports everything that is wrong at once.
     pub fn resolve(self) -> Result<Resolved, ConfigErrors> {
         resolve(self)
-    }
-
-    /// A name that is no setting. The value is left out: it may be a secret under a misspelt name.
-    fn unknown(&mut self, name: &str, source: Source, spelling: fn(&AnySetting) -> String) {
-        self.errors.push(ConfigError::new(name, None, source, Invalid::unknown(name, spelling)));
     }
 
     pub(crate) fn give(&mut self, setting: &'static AnySetting, value: String, source: Source) {

@@ -39,7 +39,7 @@ pub(crate) const fn seconds(range: RangeInclusive<u64>) -> Parser<Duration> {
     }
 }
 
-/// A limit; what has none is left out.
+/// A limit of a setting that is optional: what has none is left out.
 pub(crate) const fn limit() -> Parser<NonZeroU32> {
     Parser::Text(|text| {
         text.parse().map_err(|_| {
@@ -48,6 +48,14 @@ pub(crate) const fn limit() -> Parser<NonZeroU32> {
             Invalid::new("is no limit", fix)
         })
     })
+}
+
+/// A whole number that is not 0.
+pub(crate) const fn positive() -> Parser<NonZeroU32> {
+    Parser::Number {
+        bounds: Bounds { low: 1, high: u32::MAX as u64 },
+        convert: |number| u32::try_from(number).ok().and_then(NonZeroU32::new),
+    }
 }
 
 impl<T> Parser<T> {

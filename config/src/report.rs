@@ -68,7 +68,7 @@ impl Config {
     pub fn insecure_defaults(&self) -> Vec<Insecurity> {
         let Self { listen, relay, .. } = self;
         let quotas = relay.quotas.user.is_some() && relay.quotas.total.is_some();
-        let public_http = listen.http.iter().any(|addr| !addr.ip().is_loopback());
+        let public_http = listen.serves_http().any(|ip| ip.is_none_or(|ip| !ip.is_loopback()));
         let public_admin = listen.admin.is_some_and(|addr| !addr.ip().is_loopback());
         let known = |address: &RelayAddress| {
             address.advertised.is_some()
@@ -104,7 +104,7 @@ const ANY_ORIGIN: Insecurity = Insecurity {
 };
 const NO_TLS: Insecurity = Insecurity {
     what: "HTTP is without TLS: browsers give such pages a camera on localhost alone, and others can read along",
-    fix: "--http-listen 127.0.0.1:8080, behind a proxy that ends TLS",
+    fix: "--http-listen 127.0.0.1:8080 --no-tcp, behind a proxy that ends TLS",
 };
 const NO_QUOTAS: Insecurity = Insecurity {
     what: "allocations are not limited by both quotas",

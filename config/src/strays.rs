@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::error::{ConfigError, Invalid, Source};
+use crate::error::{ConfigError, Invalid, NOT_SHOWN, Source};
 use crate::setting::Arity;
 use crate::settings::find;
 
@@ -24,12 +24,12 @@ const SHORT: &[(&str, &str)] = &[
     ("-X", "--external-ip"),
 ];
 
-/// A complaint for each argument that is no flag, a line each, the program's name being the first argument. Values
-/// are never shown: they may be secrets out of place.
+/// A complaint for each argument that is no flag, a line each, the program's name coming before them. What is no flag
+/// is never shown, nor are values: they may be secrets out of place.
 pub(crate) fn complaints(args: &[OsString]) -> String {
-    let mut args = args.iter().skip(1).map(|arg| arg.to_string_lossy()).peekable();
+    let mut args = args.iter().map(|arg| arg.to_string_lossy()).enumerate().skip(1).peekable();
     let mut complaints = Vec::new();
-    while let Some(arg) = args.next() {
+    while let Some((number, arg)) = args.next() {
         let takes_next = match Stray::new(&arg) {
             Known::Word => false,
             Known::Flag { takes_next } => {
@@ -39,7 +39,7 @@ pub(crate) fn complaints(args: &[OsString]) -> String {
                 continue;
             }
             Known::Not(stray) => {
-                let complaint = stray.complaint();
+                let complaint = stray.complaint(number);
                 if !complaints.contains(&complaint) {
                     complaints.push(complaint);
                 }
@@ -48,12 +48,12 @@ pub(crate) fn complaints(args: &[OsString]) -> String {
         };
         // What follows a misspelt flag is its value, which needs no complaint of its own.
         if takes_next {
-            args.next_if(|next| !next.starts_with('-') && !COMMANDS.contains(&&**next));
+            args.next_if(|(_, next)| !next.starts_with('-') && !COMMANDS.contains(&&**next));
         }
     }
     if complaints.is_empty() {
         // A command in the wrong place.
-        complaints.push(Stray::Other.complaint());
+        complaints.push(OTHER.to_owned());
     }
     complaints.join("\n")
 }
@@ -72,7 +72,7 @@ enum Known<'a> {
 enum Stray<'a> {
     /// Spelt like a flag.
     Long(&'a str),
-    /// A hyphen and a letter, or one hyphen where two belong.
+    /// A hyphen and a letter, or a flag with one hyphen where two belong.
     Short(&'a str),
     /// Anything, and so perhaps a secret.
     Other,
@@ -106,13 +106,17 @@ impl<'a> Stray<'a> {
         })
     }
 
-    fn complaint(&self) -> String {
-        let (flag, invalid) = match self {
-            Self::Long(flag) => (*flag, Invalid::unknown(flag, |s| format!("--{}", s.name))),
-            Self::Short(flag) => (*flag, short(flag)),
+    /// `number` is the argument's.
+    fn complaint(&self, number: usize) -> String {
+        let (field, source, invalid) = match self {
+            Self::Long(flag) => {
+                let invalid = Invalid::unknown(flag, |setting| format!("--{}", setting.name));
+                (NOT_SHOWN, Source::Argument(number), invalid)
+            }
+            Self::Short(flag) => (*flag, Source::Flag((*flag).to_owned()), short(flag)),
             Self::Other => return OTHER.to_owned(),
         };
-        ConfigError::new(flag, None, Source::Flag(flag.to_owned()), invalid).to_string()
+        ConfigError::new(field, None, source, invalid).to_string()
     }
 }
 

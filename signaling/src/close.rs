@@ -15,6 +15,8 @@ pub enum CloseCode {
     HeartbeatTimeout,
     /// The client reads slower than it is sent to. Issued by the caller, who owns the socket.
     SlowReader,
+    /// The client began a message and did not finish it. Issued by the caller, who reads them.
+    SlowSender,
     /// The same user came by another connection.
     Replaced,
     /// The client sent more than it may.
@@ -23,12 +25,13 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// Every one of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::GoingAway,
         Self::MessageTooBig,
         Self::ServerFailed,
         Self::HeartbeatTimeout,
         Self::SlowReader,
+        Self::SlowSender,
         Self::Replaced,
         Self::Flood,
     ];
@@ -41,6 +44,7 @@ impl CloseCode {
             Self::ServerFailed => 1011,
             Self::HeartbeatTimeout => 4000,
             Self::SlowReader => 4001,
+            Self::SlowSender => 4002,
             Self::Replaced => 4500,
             Self::Flood => 4501,
         }
@@ -54,6 +58,7 @@ impl CloseCode {
             Self::ServerFailed => "the server has failed",
             Self::HeartbeatTimeout => "no sign of life",
             Self::SlowReader => "reading too slowly",
+            Self::SlowSender => "a message was not finished in time",
             Self::Replaced => "connected from elsewhere",
             Self::Flood => "too many messages",
         }
@@ -62,9 +67,11 @@ impl CloseCode {
     /// Whether the client should connect again by itself, after a random pause.
     pub fn reconnect(self) -> bool {
         match self {
-            Self::GoingAway | Self::ServerFailed | Self::HeartbeatTimeout | Self::SlowReader => {
-                true
-            }
+            Self::GoingAway
+            | Self::ServerFailed
+            | Self::HeartbeatTimeout
+            | Self::SlowReader
+            | Self::SlowSender => true,
             Self::MessageTooBig | Self::Replaced | Self::Flood => false,
         }
     }

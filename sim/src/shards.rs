@@ -7,7 +7,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use hairpin_signaling::{ConnectionId, IceGrant, IceServer, IceServers};
-use hairpin_turn::{Event, FiveTuple, Now, Quotas, RelayedAddr, Transport, rest_credentials};
+use hairpin_turn::{
+    Event, FiveTuple, Holder, Now, Pseudonyms, Quotas, RelayedAddr, Transport, rest_credentials,
+};
 
 use crate::relay::{self, Astray, Config, EPOCH, Origin, PORT, Relay, SECRET, SERVER_V4, Sockets};
 use crate::system::Datagram;
@@ -166,7 +168,7 @@ fn shard(index: u16, shards: u16, seed: u64) -> Relay {
     Relay::with_sockets(config, Quotas::default(), Sockets::new(ports, shards))
 }
 
-/// Issues the relay's credentials, good for ten minutes.
+/// Issues the relay's credentials, good for ten minutes, in the names that the server gives people.
 pub(crate) struct RestIce {
     pub(crate) now: Duration,
 }
@@ -174,12 +176,30 @@ pub(crate) struct RestIce {
 impl IceServers for RestIce {
     fn issue(&mut self, _: ConnectionId, user: &str) -> IceGrant {
         let ttl = Duration::from_secs(600);
-        let issued = rest_credentials(SECRET, user, EPOCH + (self.now + ttl).as_secs());
+        let name = Pseudonyms::new(SECRET).of(Holder::User(user));
+        let issued = rest_credentials(SECRET, &name, EPOCH + (self.now + ttl).as_secs());
         let server = IceServer {
             urls: vec![format!("turn:{SERVER}?transport=udp")],
             username: Some(issued.username),
             credential: Some(issued.password),
         };
         IceGrant { servers: vec![server], ttl }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_username_is_nobodys_id() {
+        let name = |user: &str| {
+            let grant = RestIce { now: Duration::ZERO }.issue(ConnectionId(0), user);
+            let username = grant.servers[0].username.clone().expect("it has one");
+            username.split_once(':').expect("expiry:id").1.to_owned()
+        };
+        assert_eq!(name("ada"), Pseudonyms::new(SECRET).of(Holder::User("ada")));
+        assert!(!name("ada").contains("ada"));
+        assert_ne!(name("ada"), name("bob"));
     }
 }

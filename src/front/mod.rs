@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use listener::{Families, bind_listener};
 
 use crate::http::Web;
+use crate::log_limit::LogLimit;
 use crate::net::{Budgets, Connection, Held, Io, canonical};
 use crate::relay::StreamIntake;
 use permits::{Permit, Permits};
@@ -113,10 +114,18 @@ async fn accept(listener: TcpListener, rooms: Arc<Rooms>) {
             // The client gave up while it waited.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
+                cannot_accept(&error);
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }
+    }
+}
+
+/// Every listener says it as often as it tries, for as long as descriptors have run out.
+fn cannot_accept(error: &io::Error) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(left_out) = LIMIT.admit() {
+        tracing::warn!(%error, left_out, "cannot accept connections");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Metrics and health, on a listener of their own.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::Refusal;
+use crate::log_limit::LogLimit;
 use crate::metrics::{self, Metrics};
 use crate::supervisor::Supervisor;
 
@@ -57,7 +59,7 @@ pub(crate) async fn serve(
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "admin listener cannot accept");
+                cannot_accept(&error);
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -76,6 +78,14 @@ pub(crate) async fn serve(
                 tracing::debug!(%error, "admin connection broke");
             }
         }));
+    }
+}
+
+/// Strangers cause it who take the last descriptor.
+fn cannot_accept(error: &io::Error) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(left_out) = LIMIT.admit() {
+        tracing::warn!(%error, left_out, "admin listener cannot accept");
     }
 }
 

@@ -1,12 +1,15 @@
 //! WebSocket frames (RFC 6455 s5) without a socket: bytes in, messages and due answers out.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
 
 use hairpin_signaling::CloseCode;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::CloseCode as WireCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
+
+use super::unfinished::{LONGEST_HEADER, Unfinished};
 
 /// What a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +19,10 @@ pub(crate) struct Limits {
 }
 
 /// Reads what a client sends, and keeps no more of it than an unfinished message.
-pub(super) struct Frames(WebSocketContext);
+pub(super) struct Frames {
+    context: WebSocketContext,
+    unfinished: Unfinished,
+}
 
 /// What some bytes were.
 #[derive(Default)]
@@ -56,15 +62,17 @@ impl Frames {
             .write_buffer_size(0)
             .max_message_size(Some(limits.max_message_bytes))
             .max_frame_size(Some(limits.max_message_bytes));
-        Self(WebSocketContext::new(Role::Server, Some(config)))
+        let context = WebSocketContext::new(Role::Server, Some(config));
+        Self { context, unfinished: Unfinished::default() }
     }
 
     /// Reads on.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Heard {
+    pub(super) fn read(&mut self, now: Duration, bytes: &[u8]) -> Heard {
+        self.unfinished.read(now, bytes);
         let mut heard = Heard { received: bytes.len(), ..Heard::default() };
         let mut pipe = Pipe { input: bytes, output: &mut heard.answer };
         heard.end = loop {
-            match self.0.read(&mut pipe) {
+            match self.context.read(&mut pipe) {
                 Ok(Message::Text(text)) => heard.messages.push(Said::Text(text)),
                 Ok(Message::Binary(_)) => heard.messages.push(Said::Binary),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
@@ -72,7 +80,7 @@ impl Frames {
                 }
                 Ok(Message::Close(_)) => {
                     // It answers, and then says that all is over.
-                    let _ = self.0.flush(&mut pipe);
+                    let _ = self.context.flush(&mut pipe);
                     break Some(End::Gone);
                 }
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => break None,
@@ -81,14 +89,18 @@ impl Frames {
         };
         heard
     }
+
+    /// When that began of which something has yet to come.
+    pub(super) fn unfinished_since(&self) -> Option<Duration> {
+        self.unfinished.since()
+    }
 }
 
 impl Heard {
     /// Bytes of the messages that are text, with the headers they may have.
     pub(super) fn message_bytes(&self) -> usize {
-        const HEADER: usize = 14;
         let bytes = |said: &Said| match said {
-            Said::Text(text) => text.len() + HEADER,
+            Said::Text(text) => text.len() + LONGEST_HEADER,
             Said::Binary | Said::Alive => 0,
         };
         self.messages.iter().map(bytes).sum()
@@ -152,6 +164,9 @@ impl Write for Pipe<'_> {
 mod tests {
     use super::*;
 
+    /// Time is not what these are about.
+    const NOW: Duration = Duration::ZERO;
+
     fn frames() -> Frames {
         Frames::new(Limits { max_message_bytes: 1000 })
     }
@@ -184,12 +199,12 @@ mod tests {
         let long = "x".repeat(999);
         let bytes =
             [frame(0x81, b"first"), frame(0x81, long.as_bytes()), frame(0x82, b"?")].concat();
-        let heard = frames().read(&bytes);
+        let heard = frames().read(NOW, &bytes);
         assert_eq!(texts(&heard), ["first", &long]);
         assert!(matches!(heard.messages[2], Said::Binary));
         let (mut frames, mut found) = (frames(), Vec::new());
         for byte in bytes {
-            let heard = frames.read(&[byte]);
+            let heard = frames.read(NOW, &[byte]);
             found.extend(texts(&heard).into_iter().map(str::to_owned));
             assert!(heard.end.is_none() && heard.answer.is_empty());
         }
@@ -201,7 +216,7 @@ mod tests {
         let mut frames = Frames::new(Limits { max_message_bytes: 64 * 1024 });
         for len in [10, 100, 5_000, 60_000, 200] {
             let bytes = frame(0x81, "x".repeat(len).as_bytes());
-            let heard = bytes.chunks(8 * 1024).map(|chunk| frames.read(chunk)).last();
+            let heard = bytes.chunks(8 * 1024).map(|chunk| frames.read(NOW, chunk)).last();
             let text = match heard.expect("a chunk").messages.pop() {
                 Some(Said::Text(text)) => tungstenite::Bytes::from(text),
                 _ => panic!("no text of {len} bytes"),
@@ -214,13 +229,13 @@ mod tests {
     #[test]
     fn fragments_are_one_message() {
         let mut frames = frames();
-        assert!(frames.read(&frame(0x01, b"fir")).messages.is_empty());
-        assert_eq!(texts(&frames.read(&frame(0x80, b"st"))), ["first"]);
+        assert!(frames.read(NOW, &frame(0x01, b"fir")).messages.is_empty());
+        assert_eq!(texts(&frames.read(NOW, &frame(0x80, b"st"))), ["first"]);
     }
 
     #[test]
     fn a_ping_is_life_and_is_answered_with_its_own_payload() {
-        let heard = frames().read(&frame(0x89, b"you?"));
+        let heard = frames().read(NOW, &frame(0x89, b"you?"));
         assert!(matches!(heard.messages[..], [Said::Alive]));
         assert_eq!(heard.answer, [0x8A, 4, b'y', b'o', b'u', b'?']);
         assert!(heard.end.is_none());
@@ -229,7 +244,7 @@ mod tests {
     #[test]
     fn a_close_is_answered_and_is_the_end() {
         let close = frame(0x88, &1000u16.to_be_bytes());
-        let heard = frames().read(&[frame(0x81, b"bye"), close, frame(0x81, b"?")].concat());
+        let heard = frames().read(NOW, &[frame(0x81, b"bye"), close, frame(0x81, b"?")].concat());
         assert_eq!(texts(&heard), ["bye"]);
         assert_eq!(heard.answer, [0x88, 2, 0x03, 0xE8]);
         assert!(matches!(heard.end, Some(End::Gone)));
@@ -248,8 +263,11 @@ mod tests {
                 for cut in 1..bytes.len() {
                     let mut frames = frames();
                     let (first, rest) = bytes.split_at(cut);
-                    assert!(frames.read(first).end.is_none(), "{bytes:?} cut at {cut}");
-                    assert!(matches!(frames.read(rest).end, Some(End::Gone)), "{bytes:?} at {cut}");
+                    assert!(frames.read(NOW, first).end.is_none(), "{bytes:?} cut at {cut}");
+                    assert!(
+                        matches!(frames.read(NOW, rest).end, Some(End::Gone)),
+                        "{bytes:?} at {cut}"
+                    );
                 }
             }
         }
@@ -260,7 +278,7 @@ mod tests {
         let too_big = frame(0x81, "x".repeat(1001).as_bytes());
         let (not_utf8, not_masked) = (frame(0x81, &[0xFF]), vec![0x81, 1, b'x']);
         for (bytes, code) in [(too_big, 1009), (not_utf8, 1007), (not_masked, 1002)] {
-            let heard = frames().read(&bytes);
+            let heard = frames().read(NOW, &bytes);
             assert_eq!(close_code(&heard), Some(code));
             assert!(heard.messages.is_empty());
         }

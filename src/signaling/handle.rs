@@ -8,6 +8,7 @@ use std::time::Duration;
 use hairpin_signaling::ConnectionId;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Instant;
 use tungstenite::Utf8Bytes;
 
 use super::outbox::{Inbox, Outbox, outbox};
@@ -72,6 +73,11 @@ impl HubHandle {
     /// The time that [`HubHandle::text`] wants.
     pub(super) fn now(&self) -> Duration {
         self.0.clock.monotonic()
+    }
+
+    /// Such a time as the runtime's timers want it.
+    pub(super) fn instant(&self, at: Duration) -> Instant {
+        self.0.clock.instant(at)
     }
 
     /// A client has sent a text, which was read at this time.

@@ -8,6 +8,7 @@ mod outbox;
 pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 use std::sync::Arc;
 

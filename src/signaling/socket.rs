@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use hairpin_signaling::{CloseCode, ConnectionId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::chatter::Chatter;
 use super::frames::{End, Frames, Heard, Limits, Said, close_frame};
@@ -27,6 +27,12 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a closed client may take to notice.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// How long a client may take over a message, or over any frame, from its first byte to its last. What it has not
+/// finished is kept in memory, so it must not be for as long as it pleases; and 64 KiB, the most that may come by
+/// default, are 17 kbit/s in this time, which the slowest mobile link has, or a fast one that is gone for half of it.
+/// Who is slower may connect again.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Pings and pongs count as life at most this often: they are not metered like messages.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -47,8 +53,12 @@ pub(crate) async fn serve(
     let (id, inbox) = hub.connect(address, ice).await;
     let frames = Frames::new(limits);
     let chatter = Chatter::new(hub.now(), limits.max_message_bytes);
-    let mut carrier = Carrier { stream: &mut stream, frames, chatter, inbox, id, hub };
-    let close = match carrier.carry(read).await {
+    let mut carrier =
+        Carrier { stream: &mut stream, frames, chatter, overdue: None, inbox, id, hub };
+    let end = carrier.carry(read).await;
+    // Closing lingers, and what has been read of a message is not to be kept for that.
+    drop(carrier);
+    let close = match end {
         End::Gone => None,
         End::Close(frame) => Some(frame),
     };
@@ -65,6 +75,8 @@ struct Carrier<'a, S> {
     stream: &'a mut S,
     frames: Frames,
     chatter: Chatter,
+    /// Ends when what is unfinished has been so for too long. On the heap: few have any.
+    overdue: Option<Pin<Box<Sleep>>>,
     inbox: Inbox,
     id: ConnectionId,
     hub: &'a HubHandle,
@@ -76,10 +88,16 @@ enum Event {
     Told(Batch),
 }
 
+impl Event {
+    fn ended(end: End) -> Self {
+        Self::Heard(Heard { end: Some(end), ..Heard::default() })
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
     async fn carry(&mut self, read: Vec<u8>) -> End {
         let mut alive = Duration::ZERO;
-        let mut event = Event::Heard(self.frames.read(&read));
+        let mut event = Event::Heard(self.frames.read(self.hub.now(), &read));
         drop(read);
         loop {
             let end = match event {
@@ -96,7 +114,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
         }
     }
 
-    /// The hub comes first, because it may want to close.
+    /// The hub comes first, because it may want to close. What has come is read before a message is called overdue: it
+    /// may be we who had no time.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
         if let Poll::Ready(batch) = self.inbox.poll_take(context) {
             return Poll::Ready(Ok(Event::Told(batch)));
@@ -104,9 +123,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
         let mut bytes = [const { MaybeUninit::uninit() }; READ];
         let mut bytes = ReadBuf::uninit(&mut bytes);
         let read = Pin::new(&mut *self.stream).poll_read(context, &mut bytes);
+        let overdue = |sleep: &mut Pin<Box<Sleep>>| sleep.as_mut().poll(context).is_ready();
+        if read.is_pending() && self.overdue.as_mut().is_some_and(overdue) {
+            return Poll::Ready(Ok(Event::ended(CloseCode::SlowSender.into())));
+        }
         read.map_ok(|()| match bytes.filled() {
-            [] => Event::Heard(Heard { end: Some(End::Gone), ..Heard::default() }),
-            bytes => Event::Heard(self.frames.read(bytes)),
+            [] => Event::ended(End::Gone),
+            bytes => Event::Heard(self.frames.read(self.hub.now(), bytes)),
         })
     }
 
@@ -127,6 +150,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
         if !self.chatter.hear(now, heard.received, heard.message_bytes()) {
             return Some(CloseCode::Flood.into());
         }
+        let due = |since| self.hub.instant(since + MESSAGE_TIMEOUT);
+        self.overdue =
+            self.frames.unfinished_since().map(|since| Box::pin(sleep_until(due(since))));
         if !heard.answer.is_empty() && write(self.stream, &heard.answer).await.is_err() {
             return Some(End::Gone);
         }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_util::sync::CancellationToken;
 use tungstenite::Message;
@@ -32,6 +33,7 @@ const PIPE: usize = 4096;
 
 struct Site {
     hub: HubHandle,
+    metrics: Arc<Metrics>,
     supervisor: Supervisor,
     /// Makes the hub's task panic.
     poison: CancellationToken,
@@ -53,7 +55,8 @@ impl Site {
                 () = poisoned.cancelled() => panic!("poisoned"),
             }
         });
-        Self { hub: HubHandle::new(inputs, metrics, clock), supervisor, poison }
+        let hub = HubHandle::new(inputs, metrics.clone(), clock);
+        Self { hub, metrics, supervisor, poison }
     }
 
     /// A client, and the task that serves it.
@@ -83,15 +86,23 @@ impl Client {
         self.0.send(Message::text(message.to_string())).await.expect("still open");
     }
 
-    /// The types of what it hears next; a close is named by its code.
+    /// Writes bytes below the protocol.
+    async fn write(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).await.expect("still open");
+    }
+
+    /// The types of what it hears next, pings left out; a close is named by its code.
     async fn hear(&mut self) -> String {
-        match patiently(self.0.next()).await {
-            Some(Ok(Message::Text(text))) => {
-                let message: Value = serde_json::from_str(&text).expect("JSON");
-                message["type"].as_str().expect("a string").to_owned()
+        loop {
+            match patiently(self.0.next()).await {
+                Some(Ok(Message::Text(text))) => {
+                    let message: Value = serde_json::from_str(&text).expect("JSON");
+                    return message["type"].as_str().expect("a string").to_owned();
+                }
+                Some(Ok(Message::Close(Some(frame)))) => return u16::from(frame.code).to_string(),
+                Some(Ok(Message::Ping(_))) => {}
+                other => panic!("{other:?}"),
             }
-            Some(Ok(Message::Close(Some(frame)))) => u16::from(frame.code).to_string(),
-            other => panic!("{other:?}"),
         }
     }
 }
@@ -163,11 +174,57 @@ async fn what_came_with_the_handshake_is_read_first() {
     assert_eq!(client.hear().await, "error");
 }
 
+/// However far it got, and however alive it is: what is unfinished is kept in memory.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_begun_is_finished_in_time_or_is_the_end() {
+    const FRAGMENT: &[u8] = &[0x01, 0x80 | 3, 0, 0, 0, 0, b'{', b'"', b't'];
+    const FRAME: &[u8] = &[0x81, 0x80 | 126, 0xFF, 0xFF, 0, 0, 0, 0, b'{'];
+    const HEADER: &[u8] = &[0x81, 0x80 | 126, 0xFF];
+    const PING: &[u8] = &[0x89, 0x80 | 126, 0, 125];
+    const PONG: &[u8] = &[0x8A, 0x80, 0, 0, 0, 0];
+    let site = Site::start();
+    for begun in [FRAGMENT, FRAME, HEADER, PING] {
+        let (mut client, served) = site.client().await;
+        let since = Instant::now();
+        client.write(begun).await;
+        let close = loop {
+            tokio::select! {
+                said = client.0.next() => if let Some(Ok(Message::Close(close))) = said {
+                    break close.expect("a code");
+                },
+                () = tokio::time::sleep(Duration::from_secs(7)) => client.write(PONG).await,
+            }
+            assert!(since.elapsed() < Duration::from_secs(120), "{begun:?} may stay");
+        };
+        assert_eq!(u16::from(close.code), CloseCode::SlowSender.code(), "{begun:?}");
+        assert_eq!(since.elapsed().as_secs(), 30, "{begun:?}");
+        drop(client);
+        served.await.expect("it is over");
+    }
+    let counted = "hairpin_websocket_closes_total{code=\"4002\"} 4";
+    assert!(site.metrics.text().contains(counted), "{}", site.metrics.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_message_has_its_own_time() {
+    const FIRST: &[u8] = &[0x01, 0x80 | 1, 0, 0, 0, 0, b'{'];
+    const REST: &[u8] = &[0x80, 0x80 | 1, 0, 0, 0, 0, b'}'];
+    let site = Site::start();
+    let (mut client, _) = site.client().await;
+    client.write(FIRST).await;
+    for _ in 0..10 {
+        // Time alone is waited for here.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        client.write(&[REST, FIRST].concat()).await;
+        assert_eq!(client.hear().await, "error");
+    }
+}
+
 #[tokio::test]
 async fn a_silent_client_costs_little() {
     let site = Site::start();
     let (_, ours) = duplex(PIPE);
     let served = socket::serve(ours, Vec::new(), visitor(), &site.hub, LIMITS);
     // Every connection has one of these for as long as it lasts.
-    assert!(size_of_val(&served) <= 1280, "{}", size_of_val(&served));
+    assert!(size_of_val(&served) <= 1344, "{}", size_of_val(&served));
 }

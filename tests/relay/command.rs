@@ -191,7 +191,7 @@ fn c093_a_relay_range_with_system_ports_is_refused() {
 fn wrong_flags_name_the_field_the_value_and_the_fix() {
     for (args, wanted) in [
         (&["--min-port", "80"][..], &["min-port", "80", "--min-port", "1024"][..]),
-        (&["--min-prt", "5000"], &["--min-prt", "--min-port"]),
+        (&["--min-prt", "5000"], &["argument 1", "--min-port"]),
         (&["--denied-peer-ip", "10.0.0.0/33"], &["denied-peer-ip", "10.0.0.0/33"]),
         (&["--config", "/nonexistent.toml"], &["/nonexistent.toml", "TOML"]),
     ] {
@@ -201,6 +201,23 @@ fn wrong_flags_name_the_field_the_value_and_the_fix() {
         for word in wanted {
             assert!(complaint.contains(word), "{args:?}: {word:?} is missing in {complaint}");
         }
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_not_repeated_whatever_its_value() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    for value in [&b"x"[..], b"\xFF"] {
+        let output = hairpin(&["config", "check"])
+            .env("HAIRPIN_opensesame", OsStr::from_bytes(value))
+            .output()
+            .expect("the command is built");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains("there is no such setting"), "{complaint}");
+        assert!(!complaint.contains("opensesame"), "{complaint}");
     }
 }
 

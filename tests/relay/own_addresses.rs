@@ -113,6 +113,42 @@ async fn c189_our_public_addresses_are_no_peers_nor_are_those_that_come_later() 
     server.shutdown().await;
 }
 
+/// A server knows what its own allocations hold and not what another's do.
+#[tokio::test]
+async fn two_servers_of_one_address_reach_each_other_once_both_allow_it() {
+    const TEST: &str =
+        "relay::own_addresses::two_servers_of_one_address_reach_each_other_once_both_allow_it";
+    if !in_a_namespace(TEST) {
+        return;
+    }
+    ip("address add 11.0.0.1/32 dev lo");
+    let server = |min, max| {
+        detecting().set("relay-ip", "11.0.0.1").set("min-port", min).set("max-port", max)
+    };
+    let allowing = |min, max| server(min, max).set("allowed-peer-ip", "11.0.0.1");
+    let strict = start(server("61000", "61099")).await;
+    let first = start(allowing("62000", "62099")).await;
+    let second = start(allowing("63000", "63099")).await;
+    let client = async |server: &Server| {
+        let mut client = Client::udp(server.addresses().turn_udp[0]).await;
+        let relayed = client.allocate().await.expect("there is room");
+        (client, relayed)
+    };
+    let (mut eve, _) = client(&strict).await;
+    let (mut ada, adas) = client(&first).await;
+    let (mut bob, bobs) = client(&second).await;
+    assert_eq!(eve.try_permit(bobs).await, Err(403));
+    ada.permit(bobs).await;
+    bob.permit(adas).await;
+    ada.send(bobs, b"to bob").await;
+    assert_eq!(bob.data().await, (adas, b"to bob".to_vec()));
+    bob.send(adas, b"to ada").await;
+    assert_eq!(ada.data().await, (bobs, b"to ada".to_vec()));
+    for server in [strict, first, second] {
+        server.shutdown().await;
+    }
+}
+
 #[tokio::test]
 async fn c192_a_machine_with_ipv6_alone_hands_out_no_loopback_address() {
     if !in_a_namespace(

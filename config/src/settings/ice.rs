@@ -8,7 +8,7 @@ use crate::check::Violations;
 use crate::error::Invalid;
 use crate::host::Host;
 use crate::ice_url::IceUrl;
-use crate::parser::{Parser, limit, seconds};
+use crate::parser::{Parser, positive, seconds};
 use crate::reader::Reader;
 use crate::setting::{Group, Many, Optional, Setting};
 use crate::text::host;
@@ -32,7 +32,7 @@ pub(crate) const ICE_TTL: Setting<Duration> =
         .help("How long issued credentials are good for");
 
 pub(crate) const ICE_REQUESTS_PER_MINUTE: Setting<NonZeroU32> =
-    Setting::one("ice-requests-per-minute", "COUNT", limit())
+    Setting::one("ice-requests-per-minute", "COUNT", positive())
         .default("60")
         .help("Requests of `/v1/ice` per client address before 429");
 

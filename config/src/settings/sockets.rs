@@ -142,6 +142,19 @@ impl ListenSettings {
         };
         self.turn.iter().filter(move |listener| listener.required || !taken(listener))
     }
+
+    /// Where HTTP is spoken: at every TCP port that is not the admin listener's, unless it is switched off. `None` is
+    /// a host that has yet to be resolved.
+    pub(crate) fn serves_http(&self) -> impl Iterator<Item = Option<IpAddr>> {
+        let on = !self.http.is_empty();
+        let turn =
+            self.turn_sockets().filter(move |listener| on && listener.protocol == Protocol::Tcp);
+        let turn = turn.map(|listener| match listener.host {
+            BindHost::Ip(ip) => Some(ip),
+            BindHost::Name(_) => None,
+        });
+        self.http.iter().map(|address| Some(address.ip())).chain(turn)
+    }
 }
 
 pub(crate) fn check(config: &Config, violations: &mut Violations) {

@@ -54,11 +54,15 @@ fn what_is_no_flag_is_refused() {
     };
     assert_eq!(
         complaint(&["--relm", "x"]),
-        "--relm (flag --relm): there is no such setting; did you mean --realm?"
+        "(not shown) (argument 1): there is no such setting; did you mean --realm?"
     );
     assert_eq!(
         complaint(&["--listening_port=1"]),
-        "--listening_port (flag --listening_port): there is no such setting; did you mean --listening-port?"
+        "(not shown) (argument 1): there is no such setting; did you mean --listening-port?"
+    );
+    assert_eq!(
+        complaint(&["--realm", "r", "--correcthorsebatterystaple"]),
+        "(not shown) (argument 3): there is no such setting; remove it; `hairpin --help` lists every setting"
     );
     assert_eq!(complaint(&["--realm"]), "--realm <TEXT>: has no value; give one after it");
     assert!(complaint(&["serve"]).starts_with("an argument is neither a flag nor a command"));
@@ -83,7 +87,12 @@ fn everything_that_is_no_flag_is_refused_at_once() {
     .text;
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 4, "{text}");
-    for (line, wanted) in lines.iter().zip(["--min-port?", "--max-port?", "--realm?", "--help"]) {
+    for (line, wanted) in lines.iter().zip([
+        "(argument 1): there is no such setting; did you mean --min-port?",
+        "(argument 5): there is no such setting; did you mean --max-port?",
+        "(argument 8): there is no such setting; did you mean --realm?",
+        "--help",
+    ]) {
         assert!(line.contains(wanted), "{text}");
     }
     assert!(!text.contains("5000") && !text.contains("secret"), "{text}");

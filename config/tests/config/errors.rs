@@ -1,6 +1,6 @@
 //! Every error names the field, the value, the source and the fix; all of them come at once.
 
-use hairpin_config::{Arity, Layers, settings};
+use hairpin_config::{Arity, Layers, Preset, settings};
 
 use crate::{complaints, flags, variables};
 
@@ -52,7 +52,7 @@ fn all_errors_come_at_once() {
     layers.file("f.toml", "user-quota = 0\nlistening_port = 1\n\n[turn]\nrealm = 'x'\n");
     let text = layers.resolve().unwrap_err().to_string();
     for line in [
-        "HAIRPIN_RELM (environment HAIRPIN_RELM): there is no such setting; did you mean HAIRPIN_REALM?",
+        "(not shown) (environment HAIRPIN_…): there is no such setting; did you mean HAIRPIN_REALM?",
         "listening_port (file f.toml:2): there is no such setting; did you mean listening-port?",
         "(not shown) (file f.toml:4): there are no sections; write the keys at the top of the file",
         "min-port = \"80\" (flag --min-port): is out of bounds; give a whole number from 1024 to 65535",
@@ -84,6 +84,37 @@ fn an_unknown_key_is_shown_only_if_it_is_like_a_settings_name() {
         layers.file("f.toml", &format!("{key} = 1"));
         assert_eq!(layers.resolve().expect_err(key).to_string(), shown);
     }
+}
+
+/// As a key may. Nobody's order of the environment is another's, so there is no number to tell.
+#[test]
+fn an_unknown_variable_is_shown_only_as_what_was_meant() {
+    let mut layers = Layers::default();
+    layers.environment(variables(&[
+        ("HAIRPIN_STATIC_AUTH_SECRTE", "x"),
+        ("HAIRPIN_correcthorsebatterystaple", "x"),
+    ]));
+    assert_eq!(
+        layers.resolve().expect_err("no settings").to_string(),
+        "(not shown) (environment HAIRPIN_…): there is no such setting; did you mean HAIRPIN_STATIC_AUTH_SECRET?\n\
+         (not shown) (environment HAIRPIN_…): there is no such setting; remove it; `hairpin --help` lists every setting"
+    );
+}
+
+/// A setting that has a value unless it is given another has none to leave out.
+#[test]
+fn who_may_leave_a_limit_out_has_none_then() {
+    let mut told = Vec::new();
+    for setting in settings() {
+        let mut layers = Layers::default();
+        layers.set(setting.name, "-");
+        let text = layers.resolve().map_or_else(|errors| errors.to_string(), |_| String::new());
+        if text.contains("leave it out for none") {
+            assert!(matches!(setting.default, Preset::Absent(_)), "{text}");
+            told.push(setting.name);
+        }
+    }
+    assert_eq!(told, ["user-quota", "total-quota"]);
 }
 
 #[test]

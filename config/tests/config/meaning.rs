@@ -252,6 +252,28 @@ fn what_is_hardly_meant_is_warned_of() {
     assert!(Config::default().warnings().is_empty());
 }
 
+/// Every TCP port speaks HTTP.
+#[test]
+fn http_without_tls_is_warned_of_wherever_it_is_spoken() {
+    let open = "http-listen=127.0.0.1:8080";
+    for (settings, warned) in [
+        (&[][..], true),
+        (&[open], true),
+        (&[open, "no-tcp=true"], false),
+        (&[open, "listening-ip=127.0.0.1", "listening-ip=::1"], false),
+        (&[open, "listening-ip=127.0.0.1", "listening-ip=192.0.2.1"], true),
+        (&[open, "listening-ip=name"], true),
+        (&[open, "listening-ip=127.0.0.1", "udp-listening-ip=192.0.2.1"], false),
+        (&["http-listen=none"], false),
+        (&["http-listen=192.0.2.1:80", "no-tcp=true"], true),
+    ] {
+        let given: Vec<_> = settings.iter().filter_map(|setting| setting.split_once('=')).collect();
+        let insecure = program(&given).unwrap().config.insecure_defaults();
+        let found = insecure.iter().any(|insecurity| insecurity.what.contains("without TLS"));
+        assert_eq!(found, warned, "{settings:?}");
+    }
+}
+
 #[test]
 fn each_insecurity_goes_with_its_fix() {
     let count =
@@ -261,6 +283,7 @@ fn each_insecurity_goes_with_its_fix() {
         ("static-auth-secret", "0123456789abcdef0123456789abcdef"),
         ("allowed-origin", "https://your.site"),
         ("http-listen", "127.0.0.1:8080"),
+        ("no-tcp", "true"),
         ("user-quota", "20"),
         ("total-quota", "5000"),
         ("external-ip", "192.0.2.1"),

@@ -6,11 +6,11 @@ use hairpin_config::AllowedOrigins;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::{Site, patiently};
+use super::{Site, patiently, until_its_end};
 
 type Requests = SendRequest<Empty<Bytes>>;
 
@@ -103,8 +103,7 @@ async fn who_does_not_answer_a_ping_is_gone() {
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("sent");
     stream.write_all(&settings).await.expect("sent");
     let began = tokio::time::Instant::now();
-    let mut frames = Vec::new();
-    let _ = stream.read_to_end(&mut frames).await;
+    let (frames, _) = until_its_end(stream).await;
     assert!(!frames.is_empty());
     assert!(began.elapsed().as_secs() <= 30, "{:?}", began.elapsed());
 }

@@ -6,6 +6,7 @@ mod pages;
 mod sessions;
 mod sockets;
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use futures_util::{SinkExt, StreamExt};
 use hairpin_config::Config;
 use hairpin_signaling::CloseCode;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
@@ -32,6 +33,9 @@ use crate::supervisor::Supervisor;
 
 /// Nothing here takes long; what hangs is to fail.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// More than an idle connection is given, and less than its whole life.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// A server for one test.
 struct Site {
@@ -135,12 +139,21 @@ impl Site {
 async fn accept(listener: TcpListener, web: Web) {
     while let Ok((mut stream, peer)) = listener.accept().await {
         let mut already_read = vec![0; 2048];
-        let read = stream.read(&mut already_read).await.expect("every test sends a request");
+        let read = patiently(stream.read(&mut already_read)).await;
+        let read = read.expect("every test sends a request");
         already_read.truncate(read);
         let local = stream.local_addr().expect("a connected socket has an address");
         let io = Io::Tcp(stream.into_std().expect("a healthy socket"));
         web.serve(Connection { io, peer, local, already_read, held: Held::default() }).await;
     }
+}
+
+/// What a connection says until it ends, which the server does to it: within the time that any may take, also where
+/// time is paused and jumps.
+async fn until_its_end(mut stream: impl AsyncRead + Unpin) -> (Vec<u8>, io::Result<usize>) {
+    let mut said = Vec::new();
+    let ended = tokio::time::timeout(LONGEST, stream.read_to_end(&mut said)).await;
+    (said, ended.expect("it ends"))
 }
 
 async fn patiently<T>(work: impl Future<Output = T>) -> T {
