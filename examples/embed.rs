@@ -30,7 +30,7 @@ pub(crate) async fn run(
     work: impl AsyncFnOnce(&Server) -> Result<(), Failure>,
 ) -> Result<Stats, Failure> {
     let config = Config {
-        rules: Rules { realm: "example.org".into(), max_channels: 16, ..Default::default() },
+        rules: Rules { realm: "example".into(), max_channels: 16, ..Default::default() },
         relay: RelaySettings {
             quotas: Quotas { user: Some(20), total: Some(5000) },
             ..Default::default()

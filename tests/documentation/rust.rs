@@ -33,7 +33,7 @@ async fn readme() -> Outcome {
 #[expect(dead_code, reason = "it would bind the default ports")]
 async fn configuration() -> Outcome {
     let config = hairpin::Config {
-        rules: hairpin::Rules { realm: "example.org".into(), ..Default::default() },
+        rules: hairpin::Rules { realm: "example".into(), ..Default::default() },
         shutdown_timeout: Duration::from_secs(30),
         ..Default::default()
     };

@@ -240,6 +240,8 @@ fn what_is_hardly_meant_is_warned_of() {
         ),
         (&[("user-quota", "9"), ("total-quota", "8")], "user-quota 9 is above total-quota 8"),
         (&[("no-udp", "true"), ("no-tcp", "true")], "nothing is relayed"),
+        // Whatever fits in 70 bytes passes without a warning.
+        (&[("realm", "call.home")], "request of 20 bytes 72 bytes long, 3.6 times"),
         (&[("ice-host", "a.example"), ("ice-url", "stun:b.example")], "ice-host is not used"),
     ];
     for (settings, expected) in cases {
@@ -250,6 +252,7 @@ fn what_is_hardly_meant_is_warned_of() {
         assert!(resolved.describe().contains(&format!("warning: {}", warnings[0])));
     }
     assert!(Config::default().warnings().is_empty());
+    assert!(program(&[("realm", "eight.to")]).unwrap().config.warnings().is_empty());
 }
 
 #[test]
