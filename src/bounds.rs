@@ -103,7 +103,7 @@ impl Bounds {
 
     fn of_all(&self) -> String {
         match self.quotas.total {
-            None => "as many allocations as there are relay ports".to_owned(),
+            None => "as many allocations as there are relay ports and open files".to_owned(),
             Some(most) => format!("{most} allocations"),
         }
     }
