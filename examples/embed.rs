@@ -32,7 +32,7 @@ pub(crate) async fn run(
     let config = Config {
         rules: Rules { realm: "example.org".into(), max_channels: 16, ..Default::default() },
         relay: RelaySettings {
-            quotas: Quotas { user: Some(20), total: Some(5000) },
+            quotas: Quotas { user: Some(20), total: Some(5000), ..Default::default() },
             ..Default::default()
         },
         http: HttpSettings {

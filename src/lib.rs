@@ -31,6 +31,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod addresses;
+mod bounds;
 mod builder;
 mod clock;
 mod error;

@@ -43,6 +43,8 @@ fn carry_out(command: Command) -> Result<(), (Failure, u8)> {
     match command {
         Command::ConfigCheck(layers) => {
             let resolved = resolve(layers)?;
+            // As the server will, whose bounds follow from it.
+            let _ = hairpin::raise_open_files_limit();
             print(&format!("{}\n{}", resolved.describe(), hairpin::preview(&resolved.config)));
             Ok(())
         }

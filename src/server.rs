@@ -12,18 +12,17 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
+use crate::bounds::Bounds;
 use crate::clock::Clock;
 use crate::error::StartError;
-use crate::front::Front;
+use crate::front::{Front, Serves};
 use crate::http::{Web, admin};
 use crate::ice::IceIssuer;
-use crate::limits;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
-use crate::net::{self, AddressWatch, BudgetSetup, Budgets, connections_within};
+use crate::net::{self, AddressWatch, Budgets};
 use crate::relay::{Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle, Limits};
-use crate::summary::OpenFiles;
 use crate::supervisor::Supervisor;
 
 /// How often a stopping server looks whether the last allocation has gone.
@@ -35,7 +34,8 @@ pub struct Server {
     addresses: Addresses,
     /// What a person should know: what could not be bound, what is odd.
     notes: Vec<String>,
-    open_files: OpenFiles,
+    /// What is in force, for the summary.
+    bounds: Vec<(&'static str, String)>,
     insecure: Vec<Insecurity>,
     shutdown_timeout: Duration,
     relay: Relay,
@@ -120,17 +120,22 @@ impl Server {
         // Before they are read for the first time, so that no change is missed.
         let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
         let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
-        let relay = start_relay(&config, own, relay_ips, udp, &base)?;
+        let bounds = Bounds::new(&config, &addresses.relay, base.metrics.refused_connections());
+        let in_force = bounds.lines();
+        let Bounds { ledger, budgets, .. } = bounds;
+        let relay = start_relay(&config, own, relay_ips, udp, ledger, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
         let hub = start_hub(&config, ice.clone(), &base);
-        let open_files = open_files(&config, addresses.relay.len());
-        let budgets = budgets(&config, open_files, &base);
         let web = web(&config, ice, hub, &budgets);
         // Without a listener of its own, HTTP is not on TURN's ports either.
-        let served = (!addresses.http.is_empty()).then(|| web.clone());
-        let tcp = listeners.turn_tcp.into_iter().chain(listeners.http).collect();
+        let on_turn = match config.listen.http_on_turn && !addresses.http.is_empty() {
+            true => Serves::Everything,
+            false => Serves::Turn,
+        };
+        let turn = listeners.turn_tcp.into_iter().map(|listener| (listener, on_turn));
+        let http = listeners.http.into_iter().map(|listener| (listener, Serves::Everything));
         let front =
-            Front::new(tcp, served, relay.intake(), budgets).map_err(StartError::Listener)?;
+            Front::new(turn.chain(http), web.clone(), relay.intake(), budgets).map_err(StartError::Listener)?;
         let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
         let web = base.supervisor.task("the web server", web.run(base.draining.clone()));
@@ -140,7 +145,7 @@ impl Server {
         Ok(Self {
             addresses,
             notes,
-            open_files,
+            bounds: in_force,
             insecure,
             shutdown_timeout,
             relay,
@@ -160,7 +165,7 @@ impl Server {
     /// What a person wants to know at the start: what listens where, which address peers see, which URL to
     /// open, what is insecure and which flag fixes it. No secrets.
     pub fn summary(&self) -> String {
-        crate::summary::summary(&self.addresses, self.open_files, &self.notes, &self.insecure)
+        crate::summary::summary(&self.addresses, &self.bounds, &self.notes, &self.insecure)
     }
 
     /// What it holds now, and what it has done since it started.
@@ -237,6 +242,7 @@ fn start_relay(
     own: OwnAddresses,
     relay_ips: Vec<RelayIp>,
     listeners: Vec<UdpSockets>,
+    quotas: QuotaLedger,
     base: &Base,
 ) -> Result<Relay, StartError> {
     let workers = worker_count(config.workers);
@@ -244,7 +250,7 @@ fn start_relay(
         rules: Arc::new(config.rules.clone()),
         own: own.into(),
         addresses: relay_ips,
-        quotas: QuotaLedger::new(config.relay.quotas),
+        quotas,
         listeners,
         metrics: (0..workers).map(|worker| base.metrics.relay(worker)).collect(),
         clock: base.clock,
@@ -261,24 +267,6 @@ fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer
 fn start_hub(config: &Config, ice: Arc<IceIssuer>, base: &Base) -> HubHandle {
     let Base { clock, metrics, supervisor, .. } = base;
     signaling::start(config.signaling.clone(), ice, metrics.clone(), *clock, supervisor)
-}
-
-/// How many connections there may be, so that the relay has descriptors left.
-fn open_files(config: &Config, relay_ips: usize) -> OpenFiles {
-    let relay_sockets = config.relay.ports.len() * relay_ips;
-    let quota = config.relay.quotas.total.map_or(usize::MAX, |total| total as usize);
-    let limit = limits::open_files();
-    OpenFiles { limit, connections: connections_within(limit, relay_sockets.min(quota)) }
-}
-
-fn budgets(config: &Config, open_files: OpenFiles, base: &Base) -> Budgets {
-    Budgets::new(BudgetSetup {
-        connections: open_files.connections,
-        websockets: config.http.max_websockets,
-        per_network: config.listen.max_connections_per_address,
-        behind_proxy: config.http.client_ip_header.is_some(),
-        refused: base.metrics.refused_connections(),
-    })
 }
 
 fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle, budgets: &Budgets) -> Web {

@@ -6,21 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use hairpin_config::{BindHost, Config, Insecurity, Listener, Protocol};
 
 use crate::addresses::{Addresses, foreseen_relay};
-use crate::limits;
-
-/// What connections and relay sockets are made of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OpenFiles {
-    /// The process's limit, if it has one.
-    pub(crate) limit: Option<u64>,
-    /// How many of them TCP connections may be.
-    pub(crate) connections: usize,
-}
+use crate::bounds::Bounds;
 
 /// The start-up summary, some lines of plain text.
 pub(crate) fn summary(
     addresses: &Addresses,
-    open_files: OpenFiles,
+    bounds: &[(&'static str, String)],
     notes: &[String],
     insecure: &[Insecurity],
 ) -> String {
@@ -30,9 +21,7 @@ pub(crate) fn summary(
         http: strings(&addresses.http),
         admin: strings(addresses.admin.as_slice()),
         relay: strings(&addresses.relay),
-        open_files: open_files
-            .limit
-            .map(|limit| format!("{limit}, of which TCP connections {}", open_files.connections)),
+        bounds,
         url: addresses.http.first().map(|http| url(*http, &addresses.relay)),
     };
     let mut text = lines.text();
@@ -55,7 +44,7 @@ pub fn preview(config: &Config) -> String {
         turn_tcp: listeners(Protocol::Tcp),
         http: strings(&config.listen.http),
         admin: strings(config.listen.admin.as_slice()),
-        open_files: limits::open_files().map(|limit| limit.to_string()),
+        bounds: &Bounds::new(config, &seen, Default::default()).lines(),
         url: config.listen.http.first().map(|http| url(*http, &seen)),
         relay: strings(&seen).into_iter().chain(named).collect(),
     };
@@ -72,17 +61,18 @@ fn foreseen(listener: &Listener) -> String {
 }
 
 /// What is where.
-struct Lines {
+struct Lines<'a> {
     turn_udp: Vec<String>,
     turn_tcp: Vec<String>,
     http: Vec<String>,
     admin: Vec<String>,
     relay: Vec<String>,
-    open_files: Option<String>,
+    /// What each is about, and what it says.
+    bounds: &'a [(&'static str, String)],
     url: Option<String>,
 }
 
-impl Lines {
+impl Lines<'_> {
     fn text(&self) -> String {
         let mut text = format!("hairpin {}\n\n", env!("CARGO_PKG_VERSION"));
         let mut line = |name: &str, value: &str| {
@@ -94,7 +84,9 @@ impl Lines {
         line("HTTP and WebSocket", &list(&self.http));
         line("metrics and health", &list(&self.admin));
         line("peers see", &list(&self.relay));
-        line("open files", self.open_files.as_deref().unwrap_or("no limit"));
+        for (name, value) in self.bounds {
+            line(name, value);
+        }
         if let Some(url) = &self.url {
             line("open", url);
         }
@@ -154,15 +146,15 @@ mod tests {
     #[test]
     fn everything_a_person_asks_is_there() {
         let insecure = [Insecurity { what: "no quotas", fix: "--user-quota 20" }];
-        let open_files = OpenFiles { limit: Some(400), connections: 200 };
+        let bounds = [("one user may hold", "20 allocations".to_owned())];
         let text =
-            summary(&addresses(), open_files, &["tcp 0.0.0.0:443 is not served".into()], &insecure);
+            summary(&addresses(), &bounds, &["tcp 0.0.0.0:443 is not served".into()], &insecure);
         for wanted in [
             "UDP    0.0.0.0:3478",
             "peers see             192.0.2.7",
             "http://localhost:8080 (others: http://192.0.2.7:8080)",
             "metrics and health    off",
-            "open files            400, of which TCP connections 200",
+            "one user may hold     20 allocations",
             "443 is not served",
             "--user-quota 20",
         ] {
@@ -185,6 +177,8 @@ mod tests {
             "open                  http://localhost:8080",
             "--static-auth-secret SECRET",
             "localhost alone",
+            "open files            ",
+            "one user may hold     what its address may hold",
         ] {
             assert!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
         }

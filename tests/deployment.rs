@@ -34,6 +34,7 @@ fn quotas_fit_what_browsers_hold_of_the_relay_ports() {
     assert!(user >= 2 * held_by_one, "an ICE restart allocates before it lets go");
     assert!(user <= ports / 2, "nobody gets more than half of it");
     assert_eq!(setting::<usize>("HAIRPIN_TOTAL_QUOTA"), ports);
+    assert_eq!(setting::<usize>("HAIRPIN_MAX_ALLOCATIONS_PER_ADDRESS"), ports);
     let calls = ports / (2 * held_by_one);
     let said = format!("{ports} allocations are {calls} calls");
     for page in ["fly.toml", "docs/deploy-fly.md"] {

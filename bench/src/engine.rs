@@ -207,7 +207,7 @@ fn arguments(engine: Engine, ports: [SocketAddr; 3], launch: &Launch) -> Vec<Str
         Engine::Hairpin => format!(
             " --alt-listening-port none --allowed-peer-ip 127.0.0.0/8 --http-listen {http} \
              --admin-listen {admin} --unauthenticated-answers-per-second none \
-             --max-connections-per-address 1000000"
+             --max-connections-per-address 1000000 --max-allocations-per-address 1000000"
         ),
         Engine::Coturn => " -n --no-cli --no-tls --no-dtls --allow-loopback-peers --lt-cred-mech \
             --use-auth-secret --no-stdout-log --simple-log --log-file log --pidfile pid"

@@ -9,7 +9,7 @@ use crate::error::{ConfigError, Invalid, NOT_SHOWN, Parsed, Source};
 use crate::layers::Layers;
 use crate::setting::{AnySetting, Arity};
 use crate::settings::process::CONFIG;
-use crate::settings::{find, nearest, settings};
+use crate::settings::find;
 
 impl Layers {
     /// Takes the settings of a TOML file. `name` is what errors call it.
@@ -24,7 +24,8 @@ impl Layers {
             for (key, value) in table.get_ref() {
                 if let Err(bad) = self.file_entry(&file, key, value) {
                     let source = file.source(key);
-                    self.errors.push(ConfigError::new(shown(key.get_ref()), None, source, bad));
+                    let field = find(key.get_ref()).map_or(NOT_SHOWN, |setting| setting.name);
+                    self.errors.push(ConfigError::new(field, None, source, bad));
                 }
             }
         }
@@ -53,15 +54,6 @@ impl Layers {
         }
         Ok(())
     }
-}
-
-/// A key as it may be repeated to whoever reads the log: the name of a setting, or one that was hardly meant to be
-/// anything else. Somebody may have put a secret where a key belongs.
-fn shown(key: &str) -> &str {
-    let plain = key.replace('_', "-");
-    let like_a_name = plain.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    let short = plain.len() <= settings().map(|setting| setting.name.len()).max().unwrap_or(0) + 4;
-    if like_a_name && short && nearest(&plain).is_some() { key } else { NOT_SHOWN }
 }
 
 type Key<'t> = Spanned<DeString<'t>>;

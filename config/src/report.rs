@@ -96,7 +96,7 @@ const GENERATED_SECRET: Insecurity = Insecurity {
 };
 const NO_ACCESS_CONTROL: Insecurity = Insecurity {
     what: "everyone who reaches /ws and /v1/ice is matched and given relay credentials",
-    fix: "--http-listen 127.0.0.1:8080 --no-tcp, behind a proxy that knows your users",
+    fix: "--http-listen 127.0.0.1:8080 --no-http-on-turn, behind a proxy that knows your users",
 };
 const ANY_ORIGIN: Insecurity = Insecurity {
     what: "pages of every origin may use this server",
@@ -104,7 +104,7 @@ const ANY_ORIGIN: Insecurity = Insecurity {
 };
 const NO_TLS: Insecurity = Insecurity {
     what: "HTTP is without TLS: browsers give such pages a camera on localhost alone, and others can read along",
-    fix: "--http-listen 127.0.0.1:8080 --no-tcp, behind a proxy that ends TLS",
+    fix: "--http-listen 127.0.0.1:8080 --no-http-on-turn, behind a proxy that ends TLS",
 };
 const NO_QUOTAS: Insecurity = Insecurity {
     what: "allocations are not limited by both quotas",

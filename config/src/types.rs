@@ -54,6 +54,8 @@ pub struct ListenSettings {
     /// Where HTTP is served beside every TCP listener of those; `[::]` takes IPv4 too. Empty: there is no HTTP, not on
     /// those either.
     pub http: Vec<SocketAddr>,
+    /// Whether it is served on those, too. Without, they speak TURN/STUN alone.
+    pub http_on_turn: bool,
     /// Where metrics and health are served; `None` switches that off.
     pub admin: Option<SocketAddr>,
     /// TCP connections of each kind, and WebSockets, that one IPv4 address or IPv6 /64 may have; `None` is a fair share.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use hairpin_stun::{FramingLost, Reader};
 use hairpin_turn::{
-    AllocationId, BindError, Event, Family, FiveTuple, Forward, Now, Output, OwnedPacket,
-    PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target, User,
+    AllocationId, BindError, Event, Family, FiveTuple, Forward, Now, Output, OwnedPacket, Owner,
+    PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target,
 };
 
 pub use config::{
@@ -98,7 +98,7 @@ pub struct Relay {
     pub sockets: Sockets,
     follower: Follower,
     to_clients: VecDeque<Delivered>,
-    waiting: VecDeque<(AllocationId, Family, bool, User)>,
+    waiting: VecDeque<(AllocationId, Family, bool, Owner)>,
 }
 
 impl Default for Relay {
@@ -108,7 +108,7 @@ impl Default for Relay {
 }
 
 impl Relay {
-    /// A server without quotas.
+    /// A server where an address has its fair share, and nothing else is bounded.
     pub fn new(config: Config) -> Self {
         Self::with_quotas(config, Quotas::default())
     }
@@ -121,9 +121,9 @@ impl Relay {
 
     pub(crate) fn with_sockets(config: Config, quotas: Quotas, sockets: Sockets) -> Self {
         Self {
+            ledger: QuotaLedger::new(quotas, config.own.relay_ports().len()),
             server: Server::new(Arc::new(config.rules), config.own.into(), config.seed),
             now: Now { monotonic: Duration::from_secs(1), unix: EPOCH },
-            ledger: QuotaLedger::new(quotas),
             bind_error: None,
             hold_binds: false,
             to_peers: Vec::new(),
@@ -243,8 +243,8 @@ impl Relay {
 
     /// Answers the oldest request for a relay socket that was held back. False when there is none.
     pub fn bind(&mut self) -> bool {
-        let Some((id, family, even_port, user)) = self.waiting.pop_front() else { return false };
-        let bound = self.open_socket(id, family, even_port, &user);
+        let Some((id, family, even_port, owner)) = self.waiting.pop_front() else { return false };
+        let bound = self.open_socket(id, family, even_port, &owner);
         self.server.handle_relay_bound(self.now, id, bound);
         self.carry_out();
         true
@@ -255,13 +255,13 @@ impl Relay {
         id: AllocationId,
         family: Family,
         even_port: bool,
-        user: &User,
+        owner: &Owner,
     ) -> Result<RelayedAddr, BindError> {
         if let Some(error) = self.bind_error {
             return Err(error);
         }
-        self.ledger.acquire(user)?;
-        self.sockets.open(id, family, even_port).inspect_err(|_| self.ledger.release(user))
+        self.ledger.acquire(owner)?;
+        self.sockets.open(id, family, even_port).inspect_err(|_| self.ledger.release(owner))
     }
 
     /// Does what the server asks for.
@@ -272,15 +272,15 @@ impl Relay {
                 Output::Transmit { to: tuple, bytes } => {
                     self.to_clients.push_back(Delivered { tuple, origin: Origin::Server, bytes });
                 }
-                Output::BindRelay { id, family, even_port, user } => {
-                    self.waiting.push_back((id, family, even_port, user));
+                Output::BindRelay { id, family, even_port, owner } => {
+                    self.waiting.push_back((id, family, even_port, owner));
                     if !self.hold_binds {
                         self.bind();
                     }
                 }
-                Output::CloseRelay { id, relayed, user } => {
+                Output::CloseRelay { id, relayed, owner } => {
                     self.sockets.close(id, relayed);
-                    self.ledger.release(&user);
+                    self.ledger.release(&owner);
                 }
                 Output::Path { .. } | Output::PathClosed { .. } => {}
                 Output::Event(event) => self.events.push(event),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hairpin_sim::client::{Client, allocate_udp};
 use hairpin_sim::relay::{Config, Relay, SERVER_V4, config, own_addresses};
 use hairpin_stun::Method;
-use hairpin_turn::{DropReason, Event};
+use hairpin_turn::{DropReason, Event, Quotas};
 
 const CROWD: usize = 10_000;
 const PEER: ([u8; 4], u16) = ([198, 51, 100, 1], 7000);
@@ -15,7 +15,8 @@ const CHANNEL: u16 = 0x4000;
 /// A relay with one client that stays, and a crowd whose time is over now.
 fn crowd() -> (Relay, Client, Vec<Client>) {
     let own = own_addresses(&[SERVER_V4], 49_152..=65_535);
-    let mut relay = Relay::new(Config { own, ..config() });
+    let quotas = Quotas { address: Some(CROWD as u32), ..Quotas::default() };
+    let mut relay = Relay::with_quotas(Config { own, ..config() }, quotas);
     let mut stays = Client::bob(2);
     stays.allocate(&mut relay);
     stays.refresh(&mut relay, 3600);

@@ -264,7 +264,7 @@ impl Pair {
         assert!(relay.to_peers.is_empty() && relay.astray.is_empty());
         let live = model.allocations.iter().flatten().count();
         assert_eq!((relay.server.allocations(), relay.sockets.len()), (live, live));
-        assert_eq!(relay.ledger.total() as usize, live);
+        assert_eq!(relay.ledger.total(), live);
         relay.events.clear();
     }
 }

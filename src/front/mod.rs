@@ -1,5 +1,5 @@
 //! The front door: every TCP listener of TURN and of HTTP. A connection is accepted here, says by its first bytes
-//! what it speaks, and goes to a relay worker or to HTTP; so every port serves everything.
+//! what it speaks, and goes to a relay worker or to HTTP; so every port serves everything that is not switched off there.
 //!
 //! All of it runs on the shared runtime, with one accepting task for each listener. A connection that is silent, or
 //! for which there is no room yet, costs a task and a descriptor, both bounded by a [permit](permits::Permits).
@@ -43,14 +43,21 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// The front door, before it opens.
 pub(crate) struct Front {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Serves)>,
     rooms: Arc<Rooms>,
+}
+
+/// What connections of a listener may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    Everything,
+    /// TURN and STUN, but not HTTP.
+    Turn,
 }
 
 /// Where connections go, and those that have not gone yet.
 struct Rooms {
-    /// None where HTTP is switched off.
-    web: Option<Web>,
+    web: Web,
     streams: StreamIntake,
     permits: Permits,
     budgets: Budgets,
@@ -62,14 +69,14 @@ impl Front {
     /// # Errors
     /// What the system says when a socket cannot be registered with the runtime.
     pub(crate) fn new(
-        listeners: Vec<std::net::TcpListener>,
-        web: Option<Web>,
+        listeners: impl IntoIterator<Item = (std::net::TcpListener, Serves)>,
+        web: Web,
         streams: StreamIntake,
         budgets: Budgets,
     ) -> io::Result<Self> {
-        let adopt = |listener: std::net::TcpListener| {
+        let adopt = |(listener, serves): (std::net::TcpListener, _)| {
             listener.set_nonblocking(true)?;
-            TcpListener::from_std(listener)
+            Ok((TcpListener::from_std(listener)?, serves))
         };
         let listeners = listeners.into_iter().map(adopt).collect::<io::Result<_>>()?;
         let rooms = Rooms { web, streams, budgets, permits: Permits::new(SILENT) };
@@ -80,10 +87,10 @@ impl Front {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let Self { listeners, rooms } = self;
         let mut accepting = JoinSet::new();
-        for listener in listeners {
+        for (listener, serves) in listeners {
             let (rooms, stop) = (rooms.clone(), stop.clone());
             accepting.spawn(async move {
-                stop.run_until_cancelled(accept(listener, rooms)).await;
+                stop.run_until_cancelled(accept(listener, serves, rooms)).await;
             });
         }
         while let Some(ended) = accepting.join_next().await {
@@ -97,7 +104,7 @@ impl Front {
 }
 
 /// Accepts connections, for ever.
-async fn accept(listener: TcpListener, rooms: Arc<Rooms>) {
+async fn accept(listener: TcpListener, serves: Serves, rooms: Arc<Rooms>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -109,7 +116,7 @@ async fn accept(listener: TcpListener, rooms: Arc<Rooms>) {
                 };
                 let permit = rooms.permits.give(peer.ip());
                 let held = Held { descriptor: Some(descriptor), place: None };
-                tokio::spawn(greet(stream, peer, held, permit, rooms.clone()));
+                tokio::spawn(greet(stream, serves, peer, held, permit, rooms.clone()));
             }
             // The client gave up while it waited.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -132,6 +139,7 @@ fn cannot_accept(error: &io::Error) {
 /// Brings a connection to whom it concerns, unless its permit is withdrawn before.
 async fn greet(
     stream: TcpStream,
+    serves: Serves,
     peer: SocketAddr,
     held: Held,
     mut permit: Permit,
@@ -140,14 +148,20 @@ async fn greet(
     tokio::select! {
         biased;
         () = permit.withdrawn() => tracing::debug!(%peer, "a silent connection makes room"),
-        shown = rooms.show_in(stream, peer, held) => if let Err(error) = shown {
+        shown = rooms.show_in(stream, serves, peer, held) => if let Err(error) = shown {
             tracing::debug!(%peer, %error, "connection dropped");
         }
     }
 }
 
 impl Rooms {
-    async fn show_in(&self, stream: TcpStream, peer: SocketAddr, mut held: Held) -> io::Result<()> {
+    async fn show_in(
+        &self,
+        stream: TcpStream,
+        serves: Serves,
+        peer: SocketAddr,
+        mut held: Held,
+    ) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let (protocol, already_read) = first_bytes(&stream).await?;
         let local = canonical(stream.local_addr()?);
@@ -162,10 +176,10 @@ impl Rooms {
                     self.streams.serve(connection(stream, held)?);
                 }
             }
-            Sniffed::Http => match &self.web {
-                Some(web) => web.serve(connection(stream, held)?).await,
-                None => tracing::debug!(%peer, "HTTP is off"),
-            },
+            Sniffed::Http if serves == Serves::Everything => {
+                self.web.serve(connection(stream, held)?).await;
+            }
+            Sniffed::Http => tracing::debug!(%peer, "HTTP is off"),
             // TLS ends elsewhere, and no proxy is trusted to say who its client is: nothing to say to either.
             Sniffed::Tls | Sniffed::Proxy | Sniffed::Unknown | Sniffed::More => {
                 tracing::debug!(%peer, ?protocol, "connection not served");

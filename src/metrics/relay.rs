@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hairpin_turn::{Refusal, RequestMethod};
+use hairpin_turn::{BindError, Refusal, RequestMethod};
 use prometheus::proto::MetricFamily;
 
 use super::family::{counter, counters, gauge};
@@ -21,6 +21,7 @@ pub(crate) struct RelayMetrics {
     dropped: [Count; DropReason::COUNT],
     refused: [[Count; Refusal::ALL.len()]; RequestMethod::ALL.len()],
     challenged: [Count; RequestMethod::ALL.len()],
+    refused_allocations: [Count; BindError::ALL.len()],
     bindings: Count,
     allocated: Count,
     released: Count,
@@ -48,6 +49,11 @@ impl RelayMetrics {
     /// A request was answered with an error.
     pub(crate) fn refused(&self, method: RequestMethod, refusal: Refusal) {
         self.refused[method as usize][refusal as usize].add(1);
+    }
+
+    /// An allocation could not be had.
+    pub(crate) fn allocation_refused(&self, error: BindError) {
+        self.refused_allocations[error as usize].add(1);
     }
 
     /// A request without proof was answered with what a proof takes.
@@ -233,6 +239,9 @@ pub(super) fn gather(workers: &[Arc<RelayMetrics>]) -> Vec<MetricFamily> {
         .into_iter()
         .filter(|(_, times)| *times > 0);
 
+    let refused_allocations =
+        BindError::ALL.map(|e| ([e.name()], sum(&|w| &w.refused_allocations[e as usize])));
+
     let packets = by_direction(|traffic| &traffic.packets);
     let bytes = by_direction(|traffic| &traffic.bytes);
     [
@@ -263,6 +272,12 @@ pub(super) fn gather(workers: &[Arc<RelayMetrics>]) -> Vec<MetricFamily> {
             "TURN and STUN requests answered with an error, by its code; 401 is a wrong proof",
             ["method", "code"],
             refused,
+        ),
+        counters(
+            "hairpin_refused_allocations_total",
+            "Allocations refused because a user, an IPv4 address or IPv6 /64, or all hold as many as they may (486), or there is no port or descriptor (508)",
+            ["limit"],
+            refused_allocations,
         ),
         counters(
             "hairpin_challenges_total",

@@ -42,6 +42,11 @@ impl Places {
         Some(Place { network, places: self.clone() })
     }
 
+    /// Places that a network may hold which is alone.
+    pub(crate) fn most_of_a_network(&self) -> usize {
+        self.shares().most()
+    }
+
     /// Whether nobody at all can have a place.
     pub(crate) fn are_taken(&self) -> bool {
         self.shares().is_full()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hairpin_turn::{BindError, QuotaLedger, User};
+use hairpin_turn::{BindError, Owner, QuotaLedger};
 
 use super::ports::{AGAIN, Claim, PortTable, Wanted};
 use super::sockets;
@@ -37,26 +37,26 @@ impl RelayContext {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// A relay socket for an allocation of `user` in a worker, within the quotas.
+    /// A relay socket for an allocation of `owner` in a worker, within the quotas.
     pub(super) fn bind(
         &self,
         worker: usize,
         wanted: Wanted,
-        user: &User,
+        owner: &Owner,
     ) -> Result<(Claim, UdpSocket), BindError> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(BindError::Capacity);
         }
-        self.quotas().acquire(user)?;
+        self.quotas().acquire(owner)?;
         self.claim_port(worker, wanted).ok_or_else(|| {
-            self.release_quota(user);
+            self.release_quota(owner);
             BindError::Capacity
         })
     }
 
-    /// Gives back what an allocation of `user` counted for.
-    pub(super) fn release_quota(&self, user: &User) {
-        self.quotas().release(user);
+    /// Gives back what an allocation of `owner` counted for.
+    pub(super) fn release_quota(&self, owner: &Owner) {
+        self.quotas().release(owner);
     }
 
     /// A random port and a socket bound to it. Ports that other programs hold inside our range are passed over, and for a
@@ -114,7 +114,7 @@ pub(super) fn no_relay_socket(error: &io::Error, address: Option<SocketAddr>) {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use hairpin_turn::{Family, Quotas};
+    use hairpin_turn::{Family, Network, Quotas, User};
 
     use super::super::ports::RelayIp;
     use super::*;
@@ -129,9 +129,10 @@ mod tests {
         drop(held.remove(217));
         let relay_ip = RelayIp { bind: ip, advertised: ip };
         let ports = PortTable::new(&[relay_ip], ports);
-        let context = RelayContext::new(ports, QuotaLedger::new(Quotas::default()));
+        let context = RelayContext::new(ports, QuotaLedger::new(Quotas::default(), 300));
         let wanted = Wanted { family: Family::V4, even: false };
-        let bind = || context.bind(0, wanted, &hairpin_turn::User::Rest("ann".into()));
+        let owner = Owner { user: User::Rest("ann".into()), network: Network::of(ip) };
+        let bind = || context.bind(0, wanted, &owner);
 
         let (claim, first) = bind().expect("one is free");
         assert_eq!(context.ports.local(claim).port(), 20_217);

@@ -209,7 +209,7 @@ fn c080_reserved_bits_of_the_family_are_ignored_and_family_3_is_440() {
 
 #[test]
 fn c089_over_a_quota_is_486_counted_by_user() {
-    let quotas = Quotas { user: Some(2), total: Some(3) };
+    let quotas = Quotas { user: Some(2), total: Some(3), ..Quotas::default() };
     let mut relay = Relay::with_quotas(config(), quotas);
     let allocate = |relay: &mut Relay, mut client: Client| {
         client.request(relay, Method::ALLOCATE, allocate_udp).error()
@@ -225,7 +225,7 @@ fn c089_over_a_quota_is_486_counted_by_user() {
 
 #[test]
 fn c089_rest_users_are_counted_by_what_follows_the_colon() {
-    let mut relay = Relay::with_quotas(config(), Quotas { user: Some(1), total: None });
+    let mut relay = Relay::with_quotas(config(), Quotas { user: Some(1), ..Quotas::default() });
     let mut codes = Vec::new();
     for (host, expires, id) in [(1, 10, "eve"), (2, 11, "eve"), (3, 10, "dan")] {
         let issued = hairpin_turn::rest_credentials(b"north", id, relay.now.unix + expires);
@@ -237,7 +237,7 @@ fn c089_rest_users_are_counted_by_what_follows_the_colon() {
 
 #[test]
 fn c089_a_static_user_and_a_rest_id_of_one_text_are_two_people() {
-    let mut relay = Relay::with_quotas(config(), Quotas { user: Some(1), total: None });
+    let mut relay = Relay::with_quotas(config(), Quotas { user: Some(1), ..Quotas::default() });
     let issued = hairpin_turn::rest_credentials(b"north", "ann", relay.now.unix + 10);
     Client::new(1, Transport::Udp, &issued.username, &issued.password).allocate(&mut relay);
     Client::ann(2).allocate(&mut relay);
@@ -246,6 +246,20 @@ fn c089_a_static_user_and_a_rest_id_of_one_text_are_two_people() {
         let again = client.request(&mut relay, Method::ALLOCATE, allocate_udp);
         assert_eq!(again.error(), Some(486));
     }
+}
+
+#[test]
+fn c089_an_address_holds_a_share_whoever_asks_and_others_are_not_held_up() {
+    let mut relay = Relay::default();
+    let mut allocate = |host: u8, port: u16| {
+        let mut client = if port.is_multiple_of(2) { Client::ann(host) } else { Client::bob(host) };
+        client.tuple.client.set_port(port);
+        client.request(&mut relay, Method::ALLOCATE, allocate_udp).error()
+    };
+    let share = RELAY_PORTS.len() / 4;
+    assert!((1..).take(share).all(|port| allocate(1, port).is_none()));
+    assert_eq!((allocate(1, 60_000), allocate(1, 60_001)), (Some(486), Some(486)));
+    assert_eq!(allocate(2, 1), None);
 }
 
 #[test]

@@ -251,6 +251,8 @@ async fn a_flood_of_refused_allocations_is_a_few_lines_in_the_log() {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_hairpin")]);
     command.args(QUIET).args(["--alt-listening-port=none", "--realm=test"]);
+    // One address may have them all.
+    command.arg("--max-allocations-per-address=1000");
     command.arg(format!("--user={}:{}", super::USER, super::PASSWORD));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("there is a shell");

@@ -1,14 +1,16 @@
 //! Many connections that want nothing, or one address that wants all.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
+use hairpin::Builder;
+use hairpin_sim::TurnClient;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use super::wire::{Client, PATIENCE, Wire, binding, mapped};
-use super::{PASSWORD, USER, builder, counter_until, start};
+use super::{PASSWORD, USER, builder, counter, counter_until, free_ports, granted, start};
 
 /// A running command that does not outlive its test.
 struct Running(Child);
@@ -89,6 +91,66 @@ async fn one_address_has_no_more_turn_connections_than_it_may() {
     let mut again = Wire::tcp(tcp).await;
     again.send(&binding(1)).await;
     assert!(again.receive().await.is_some(), "there is room again");
+    server.shutdown().await;
+}
+
+/// A server with 64 relay ports.
+fn small() -> Builder {
+    let ports = free_ports(64);
+    builder().set("min-port", ports.start().to_string()).set("max-port", ports.end().to_string())
+}
+
+/// Clients with allocations, as many as the server gives at this address, and what it says to one more.
+async fn allocate_all(
+    from: IpAddr,
+    server: SocketAddr,
+    [name, password]: [&str; 2],
+) -> (Vec<Client>, u16) {
+    let mut held = Vec::new();
+    loop {
+        let mut client = Client::new(Wire::udp_from(from, server).await);
+        client.turn = TurnClient::new(name, password);
+        match client.allocate().await {
+            Ok(_) => held.push(client),
+            Err(code) => return (held, code),
+        }
+    }
+}
+
+const GUEST: [&str; 2] = [USER, PASSWORD];
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+#[tokio::test]
+async fn one_address_takes_a_quarter_of_the_relay_ports_and_leaves_the_rest_to_others() {
+    let server = start(small()).await;
+    let udp = server.addresses().turn_udp[0];
+    let (mut hog, code) = allocate_all(HERE, udp, GUEST).await;
+    assert_eq!((hog.len(), code), (16, 486));
+    let refused = "hairpin_refused_allocations_total{limit=\"address\"}";
+    counter_until(&server, refused, |refused| refused == 1).await;
+    // A quarter of the 48 that are left free.
+    assert_eq!(allocate_all(ELSEWHERE, udp, GUEST).await.0.len(), 12);
+    for mut client in hog.drain(..) {
+        client.release().await;
+    }
+    assert_eq!(allocate_all(HERE, udp, GUEST).await.0.len(), 13, "what is given back can be had");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_user_quota_bounds_who_has_an_identity_and_the_address_whoever_asked_for_credentials() {
+    let server = start(small().set("user-quota", "20").set("ice-host", "localhost")).await;
+    let udp = server.addresses().turn_udp[0];
+    let (person, code) = allocate_all(HERE, udp, GUEST).await;
+    assert_eq!((person.len(), code), (20, 486), "more than a quarter of 64");
+    let [name, password] = granted(&server).await;
+    let (held, code) = allocate_all(ELSEWHERE, udp, [&name, &password]).await;
+    assert_eq!((held.len(), code), (11, 486), "a quarter of the 44 that are left free");
+    let refused = async |limit| {
+        counter(&server, &format!("hairpin_refused_allocations_total{{limit=\"{limit}\"}}")).await
+    };
+    assert_eq!((refused("user").await, refused("address").await), (1, 1));
     server.shutdown().await;
 }
 

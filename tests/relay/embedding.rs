@@ -44,6 +44,7 @@ fn config() -> Config {
                 Listener::at(Protocol::Tcp, loopback(0)),
             ],
             http: vec![loopback(0)],
+            http_on_turn: true,
             admin: Some(loopback(0)),
             max_connections_per_address: None,
         },

@@ -2,8 +2,8 @@
 
 use tokio::net::UdpSocket;
 
-use super::wire::{Client, Wire, binding, http_get, mapped};
-use super::{builder, counter, counter_until, loopback, start};
+use super::wire::{Client, Wire, binding, mapped};
+use super::{builder, counter, counter_until, granted, loopback, start};
 
 #[tokio::test]
 async fn garbage_datagrams_are_dropped_counted_and_leave_nothing() {
@@ -74,18 +74,14 @@ async fn a_wrong_password_is_401_and_counted() {
 async fn a_quota_counts_a_person_and_not_its_credentials() {
     // A static user whose name somebody may choose as user id is another person.
     let server = start(builder().set("user-quota", "1").set("ice-host", "localhost")).await;
-    let (udp, http) = (server.addresses().turn_udp[0], server.addresses().http[0]);
-    let granted = async || {
-        let answer = http_get(http, "/v1/ice").await;
-        let grant: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
-        let server = &grant["iceServers"][1];
-        let text = |value: &serde_json::Value| value.as_str().expect("a string").to_owned();
+    let udp = server.addresses().turn_udp[0];
+    let stranger = async || {
         let mut client = Client::udp(udp).await;
-        client.turn =
-            hairpin_sim::TurnClient::new(&text(&server["username"]), &text(&server["credential"]));
+        let [name, password] = granted(&server).await;
+        client.turn = hairpin_sim::TurnClient::new(&name, &password);
         client
     };
-    let (mut first, mut second) = (granted().await, granted().await);
+    let (mut first, mut second) = (stranger().await, stranger().await);
     first.allocate().await.expect("within the quota");
     assert_eq!(second.allocate().await, Err(486), "fresh credentials are no new quota");
     Client::udp(udp).await.allocate().await.expect("the static user is somebody else");

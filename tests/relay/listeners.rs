@@ -156,6 +156,29 @@ async fn c127_peers_see_the_relayed_address_and_c131_the_largest_datagram_is_han
 }
 
 #[tokio::test]
+async fn turn_ports_may_leave_http_to_a_listener_behind_a_proxy() {
+    let server = start(builder().set("no-http-on-turn", "true")).await;
+    let addresses = server.addresses();
+    assert_eq!(request(addresses.turn_tcp[0]).await, "");
+    assert!(request(addresses.http[0]).await.starts_with("HTTP/1.1 400"), "no upgrade");
+    let mut wire = Wire::tcp(addresses.turn_tcp[0]).await;
+    wire.send(&binding(1)).await;
+    assert_eq!(mapped(&wire.receive().await.expect("STUN is on"), 1), wire.local());
+    server.shutdown().await;
+}
+
+/// What is answered to a request for `/ws` that upgrades nothing.
+async fn request(to: SocketAddr) -> String {
+    let mut http = TcpStream::connect(to).await.expect("it listens");
+    let request = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    http.write_all(request).await.expect("sent");
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, http.read_to_end(&mut answer)).await;
+    let _ = read.expect("it is closed");
+    String::from_utf8(answer).expect("HTTP is text")
+}
+
+#[tokio::test]
 async fn without_http_the_tcp_ports_speak_stun_alone_and_the_summary_says_so() {
     let server = start(
         Server::builder()
@@ -167,12 +190,7 @@ async fn without_http_the_tcp_ports_speak_stun_alone_and_the_summary_says_so() {
     )
     .await;
     let tcp = server.addresses().turn_tcp[0];
-    let mut http = TcpStream::connect(tcp).await.expect("it listens");
-    http.write_all(b"GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(PATIENCE, http.read_to_end(&mut answer)).await;
-    let _ = read.expect("it is closed");
-    assert!(answer.is_empty(), "HTTP is off");
+    assert_eq!(request(tcp).await, "", "HTTP is off");
     let mut wire = Wire::tcp(tcp).await;
     wire.send(&binding(1)).await;
     assert_eq!(mapped(&wire.receive().await.expect("STUN is on"), 1), wire.local());

@@ -40,6 +40,14 @@ async fn start(builder: Builder) -> Server {
     builder.start().await.expect("loopback has free ports")
 }
 
+/// The name and password that whoever asks `/v1/ice` is given.
+async fn granted(server: &Server) -> [String; 2] {
+    let answer = wire::http_get(server.addresses().http[0], "/v1/ice").await;
+    let grant: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    let ice_server = &grant["iceServers"][1];
+    ["username", "credential"].map(|key| ice_server[key].as_str().expect("a string").to_owned())
+}
+
 /// A sample of the server's counters, zero where it has none yet.
 async fn counter(server: &Server, name: &str) -> u64 {
     let admin = server.addresses().admin.expect("the admin listener is configured");

@@ -1,6 +1,6 @@
 //! A TURN client on a real socket, and a peer to talk to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hairpin_sim::client::Response;
@@ -21,7 +21,12 @@ pub(super) enum Wire {
 
 impl Wire {
     pub(super) async fn udp(server: SocketAddr) -> Self {
-        let any = SocketAddr::new(server.ip(), 0);
+        Self::udp_from(server.ip(), server).await
+    }
+
+    /// From this address, at any port.
+    pub(super) async fn udp_from(client: IpAddr, server: SocketAddr) -> Self {
+        let any = SocketAddr::new(client, 0);
         let socket = UdpSocket::bind(any).await.expect("loopback has free ports");
         socket.connect(server).await.expect("loopback is reachable");
         Self::Udp(socket)

@@ -8,7 +8,9 @@ use hairpin_stun::{ChannelNumber, Key, TransactionId};
 
 use crate::channels::Channels;
 use crate::permissions::Permissions;
-use crate::{Family, FiveTuple, Path, PathChange, PeerAddr, Refusal, RelayedAddr, User};
+use crate::{
+    Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayedAddr, User,
+};
 
 /// A relayed transport address and who may use it how. Servers hold these by the ten thousand: a
 /// test keeps them small.
@@ -27,12 +29,18 @@ pub(crate) struct Claim {
     pub(crate) tuple: FiveTuple,
     /// All later requests must bear it (RFC 8656 s5).
     pub(crate) username: Box<str>,
-    /// Whose quota counts.
+    /// Whose it is, for quotas.
     pub(crate) user: User,
     /// Kept, so that a REST credential can expire without the allocation's refreshes failing.
     pub(crate) key: Key,
     /// The Allocate request's, to know a retransmission from a second Allocate (RFC 8656 s7.2).
     pub(crate) transaction: TransactionId,
+}
+
+impl Claim {
+    pub(crate) fn owner(&self) -> Owner {
+        Owner { user: self.user.clone(), network: Network::of(self.tuple.client.ip()) }
+    }
 }
 
 /// An allocation whose relay socket is being bound.
@@ -60,10 +68,6 @@ impl Allocation {
 
     pub(crate) fn claim(&self) -> &Claim {
         &self.claim
-    }
-
-    pub(crate) fn into_claim(self) -> Claim {
-        self.claim
     }
 
     pub(crate) fn tuple(&self) -> &FiveTuple {

@@ -13,8 +13,8 @@ use crate::gate::Caller;
 use crate::key_hasher::KeyHasher;
 use crate::slab::Slab;
 use crate::{
-    AllocationId, Event, FiveTuple, Output, Path, PathChange, PeerAddr, Refusal, RelayedAddr,
-    ReleaseReason, User,
+    AllocationId, Event, FiveTuple, Output, Owner, Path, PathChange, PeerAddr, Refusal,
+    RelayedAddr, ReleaseReason,
 };
 
 /// A slab of allocations. Its two indexes hold slot numbers only, four bytes each, and find the
@@ -40,7 +40,7 @@ enum State {
     /// Waits for its relay socket.
     Pending(Box<Pending>),
     /// Waits for it too, only to have it closed: the client has gone.
-    Abandoned(User),
+    Abandoned(Owner),
     Live(Allocation),
 }
 
@@ -194,9 +194,9 @@ impl Allocations {
     /// until the relay socket is heard of.
     pub(crate) fn abandon(&mut self, tuple: &FiveTuple) {
         let Some((id, State::Pending(pending))) = self.find(tuple) else { return };
-        let user = pending.claim.user.clone();
+        let owner = pending.claim.owner();
         self.unindex_tuple(id.index, tuple);
-        self.slab.replace_with(id, |_| State::Abandoned(user));
+        self.slab.replace_with(id, |_| State::Abandoned(owner));
     }
 
     /// Drops what was to get a relay socket and does not.
@@ -213,10 +213,10 @@ impl Allocations {
     }
 
     fn close_abandoned(&mut self, id: AllocationId, relayed: RelayedAddr) {
-        if let Some(State::Abandoned(user)) = self.slab.get(id) {
-            let user = user.clone();
+        if let Some(State::Abandoned(owner)) = self.slab.get(id) {
+            let owner = owner.clone();
             self.slab.remove(id);
-            self.changes.push_back(Output::CloseRelay { id, relayed, user });
+            self.changes.push_back(Output::CloseRelay { id, relayed, owner });
         }
     }
 
@@ -279,11 +279,11 @@ impl Allocations {
             entry.remove();
         }
         let Some(State::Live(allocation)) = self.slab.remove(id) else { return };
-        let user = allocation.into_claim().user;
+        let owner = allocation.claim().owner();
         if closes_paths {
             self.changes.push_back(Output::PathClosed { id });
         }
-        self.changes.push_back(Output::CloseRelay { id, relayed, user });
+        self.changes.push_back(Output::CloseRelay { id, relayed, owner });
         self.changes.push_back(Output::Event(Event::Released { tuple, relayed, reason }));
     }
 

@@ -57,13 +57,23 @@ impl<K: Ord> FairShare<K> {
     /// Gives a key one more place, unless it has its share or there is none left.
     #[must_use]
     pub fn admit(&mut self, key: K) -> bool {
-        let held = self.held(&key);
-        if self.is_full() || held >= self.most.unwrap_or(self.share(held)) {
-            return false;
+        let admits = !self.is_full() && self.allows(&key);
+        if admits {
+            self.take(key);
         }
+        admits
+    }
+
+    /// Whether a key has less than its share, even if there is no place left.
+    pub fn allows(&self, key: &K) -> bool {
+        let held = self.held(key);
+        held < self.most.unwrap_or(self.share(held))
+    }
+
+    /// Gives a key one more place, whatever its share and whatever is left.
+    pub fn take(&mut self, key: K) {
         *self.held.entry(key).or_default() += 1;
         self.total += 1;
-        true
     }
 
     /// Takes one place back. Giving back what was never taken changes nothing.
@@ -84,6 +94,11 @@ impl<K: Ord> FairShare<K> {
     /// Places that all hold.
     pub fn total(&self) -> usize {
         self.total
+    }
+
+    /// Places that a key may hold which is alone.
+    pub fn most(&self) -> usize {
+        self.most.unwrap_or((self.capacity / 4).max(Self::FLOOR)).min(self.capacity)
     }
 
     /// Whether there is no place left for anybody.
@@ -109,7 +124,7 @@ mod tests {
     #[test]
     fn one_key_alone_comes_to_a_quarter() {
         let mut share = FairShare::new(1000);
-        assert_eq!(take_all(&mut share, 1), 250);
+        assert_eq!((take_all(&mut share, 1), share.most()), (250, 250));
         share.release(&1);
         assert!(share.admit(1) && !share.admit(1));
     }
@@ -136,6 +151,7 @@ mod tests {
     #[test]
     fn a_fixed_number_replaces_the_share() {
         let mut share = FairShare::new(20).at_most(Some(15));
+        assert_eq!(share.most(), 15);
         assert_eq!([1, 2].map(|key| take_all(&mut share, key)), [15, 5]);
     }
 

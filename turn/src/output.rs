@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use hairpin_stun::ChannelNumber;
 
-use crate::{AllocationId, Event, Family, FiveTuple, PeerAddr, RelayedAddr, User};
+use crate::{AllocationId, Event, Family, FiveTuple, Owner, PeerAddr, RelayedAddr};
 
 /// What the caller must carry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,17 +27,17 @@ pub enum Output {
         family: Family,
         /// Whether the port must be even (EVEN-PORT, RFC 8656 s18.7).
         even_port: bool,
-        /// Whose quota it counts against.
-        user: User,
+        /// Whose bounds it counts against.
+        owner: Owner,
     },
-    /// Close the relay socket of an allocation that is gone and give its quota back.
+    /// Close the relay socket of an allocation that is gone and give back what it counted for.
     CloseRelay {
         /// The allocation; its index may be used again from now on.
         id: AllocationId,
         /// What it was.
         relayed: RelayedAddr,
-        /// Whose quota it counted against.
-        user: User,
+        /// Whose bounds it counted against.
+        owner: Owner,
     },
     /// A permission or a channel has come to be, or has another end now. See [`Path`].
     Path {
@@ -103,12 +103,41 @@ pub enum PathChange {
 }
 
 /// Why a relay socket could not be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BindError {
     /// The user holds as many allocations as it may: 486.
     UserQuota,
+    /// The client's network holds as many allocations as it may: 486.
+    AddressQuota,
     /// The server holds as many allocations as it may: 486.
     TotalQuota,
     /// No port, no file descriptor, or the server is shutting down: 508.
     Capacity,
+}
+
+impl BindError {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::UserQuota, Self::AddressQuota, Self::TotalQuota, Self::Capacity];
+
+    /// What it is called in labels and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UserQuota => "user",
+            Self::AddressQuota => "address",
+            Self::TotalQuota => "total",
+            Self::Capacity => "capacity",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counters are kept in arrays, by the place of a variant.
+    #[test]
+    fn all_bind_errors_are_there_in_their_order() {
+        assert!((0..).zip(BindError::ALL).all(|(place, error)| error as usize == place));
+    }
 }

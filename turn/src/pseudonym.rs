@@ -11,6 +11,8 @@ use sha2::Sha256;
 const LABEL: &[u8] = b"hairpin pseudonym 1";
 /// 96 bits: two people out of a billion share a name with a probability of 1 in 10^11.
 const LEN: usize = 12;
+/// What every name begins with: whoever asks is given one, so it is nobody's identity.
+pub(crate) const MARK: char = '~';
 
 /// Whom credentials are issued to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +38,15 @@ impl Pseudonyms {
         Self { key: keyed(&key) }
     }
 
-    /// 24 hexadecimal digits, whoever it is. No user's are those of a network.
+    /// `~` and 24 hexadecimal digits, whoever it is. No user's are those of a network.
     pub fn of(&self, holder: Holder<'_>) -> String {
         let tag = match holder {
             Holder::User(id) => mac(&self.key, &[b"user\0", id.as_bytes()]),
             Holder::Network(IpAddr::V4(ip)) => mac(&self.key, &[b"network\0", &ip.octets()]),
             Holder::Network(IpAddr::V6(ip)) => mac(&self.key, &[b"network\0", &ip.octets()]),
         };
-        let mut name = String::with_capacity(2 * LEN);
+        let mut name = String::with_capacity(1 + 2 * LEN);
+        name.push(MARK);
         for byte in &tag[..LEN] {
             write!(name, "{byte:02x}").expect("writing to a String does not fail");
         }
@@ -103,6 +106,6 @@ mod tests {
         let names = Pseudonyms::new(b"north");
         let direct = mac(&keyed(b"north"), &[b"user\0", b"ada"]);
         let start: String = direct[..LEN].iter().map(|byte| alloc::format!("{byte:02x}")).collect();
-        assert_ne!(names.of(Holder::User("ada")), start);
+        assert_ne!(names.of(Holder::User("ada"))[1..], start);
     }
 }

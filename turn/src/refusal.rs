@@ -25,7 +25,7 @@ pub enum Refusal {
     UnsupportedTransport,
     /// 443: a peer of another family than the relayed address.
     PeerAddressFamilyMismatch,
-    /// 486: the user, or the server, holds as many allocations as it may.
+    /// 486: the user, its network, or the server holds as many allocations as it may.
     AllocationQuotaReached,
     /// 508: no port, or no room for another permission or channel.
     InsufficientCapacity,
@@ -97,7 +97,9 @@ impl Refusal {
 impl From<BindError> for Refusal {
     fn from(error: BindError) -> Self {
         match error {
-            BindError::UserQuota | BindError::TotalQuota => Self::AllocationQuotaReached,
+            BindError::UserQuota | BindError::AddressQuota | BindError::TotalQuota => {
+                Self::AllocationQuotaReached
+            }
             BindError::Capacity => Self::InsufficientCapacity,
         }
     }

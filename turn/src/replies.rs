@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
+use core::net::{Ipv4Addr, SocketAddr};
 
 use hairpin_stun::{AttributeType, Class, Key, Message, TransactionId, Writer};
 
 use crate::nonce::NONCE_LEN;
-use crate::{FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, Rules};
+use crate::{FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, Rules, Transport};
 
 /// How many unknown attributes a 420 lists. The RFC says all; we stop here, because a message that
 /// has more is no client's, and the answer to a stranger is not to be made long.
@@ -51,6 +52,25 @@ pub(crate) struct ReplyTo {
     /// Whether the request had a FINGERPRINT; then the answer has one, which pion and Firefox
     /// expect.
     pub(crate) fingerprint: bool,
+}
+
+impl Rules {
+    /// Bytes of the 401 that any request gets which proves nothing. A request without attributes has 20: what is beyond
+    /// that is what a forged source can multiply.
+    pub fn challenge_len(&self) -> usize {
+        let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        let to = ReplyTo {
+            tuple: FiveTuple { transport: Transport::Udp, client: nobody, server: nobody },
+            method: RequestMethod::Allocate,
+            transaction: TransactionId([0; 12]),
+            fingerprint: false,
+        };
+        let mut replies = Replies::new(Arc::new(self.clone()));
+        match replies.challenge(&to, None, Refusal::Unauthenticated, &[0; NONCE_LEN]) {
+            Output::Transmit { bytes, .. } => bytes.len(),
+            _ => unreachable!("a challenge is an answer"),
+        }
+    }
 }
 
 /// What an answer tells besides that all went well.

@@ -290,8 +290,8 @@ impl Server {
             Step::Answer(success) => {
                 self.outputs.push_back(self.replies.success(to, key, success));
             }
-            Step::Bind { id, family, even_port, user } => {
-                self.outputs.push_back(Output::BindRelay { id, family, even_port, user });
+            Step::Bind { id, family, even_port, owner } => {
+                self.outputs.push_back(Output::BindRelay { id, family, even_port, owner });
             }
             Step::Silent => {}
         }

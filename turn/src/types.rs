@@ -5,6 +5,8 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use crate::{Network, pseudonym};
+
 /// The two clocks, both read by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
@@ -95,6 +97,22 @@ pub enum User {
     Static(Arc<str>),
     /// Whoever REST credentials were issued to, by the id in the username.
     Rest(Arc<str>),
+}
+
+impl User {
+    /// Whether the name is one that a server of ours made up, which anybody is given who asks, and as many as it asks for.
+    pub fn is_pseudonym(&self) -> bool {
+        matches!(self, Self::Rest(id) if id.starts_with(pseudonym::MARK))
+    }
+}
+
+/// Whom an allocation is counted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// By name.
+    pub user: User,
+    /// By where the client is.
+    pub network: Network,
 }
 
 impl fmt::Display for User {

@@ -20,6 +20,9 @@ pub(crate) const HTTP_LISTEN: Setting<SocketAddr, Many> =
         .default("[::]:8080")
         .help("Where HTTP is served, beside the TCP ports above; `none` is no HTTP there either; `[::]` takes IPv4 too");
 
+pub(crate) const NO_HTTP_ON_TURN: Setting<bool> = Setting::switch("no-http-on-turn")
+    .help("No HTTP on the TURN/STUN ports: it is at `http-listen` alone, where a proxy may have it to itself");
+
 pub(crate) const ADMIN_LISTEN: Setting<SocketAddr, Optional> =
     Setting::optional("admin-listen", "IP:PORT", Parser::Text(socket_addr))
         .or_none()
@@ -49,6 +52,7 @@ pub(super) const GROUP: Group = Group {
     title: "HTTP and WebSockets",
     settings: &[
         HTTP_LISTEN.about(),
+        NO_HTTP_ON_TURN.about(),
         ADMIN_LISTEN.about(),
         ALLOWED_ORIGIN.about(),
         CLIENT_IP_HEADER.about(),

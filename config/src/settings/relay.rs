@@ -42,6 +42,11 @@ pub(crate) const TOTAL_QUOTA: Setting<NonZeroU32, Optional> =
         .absent("no limit")
         .help("Allocations all users together may hold at a time");
 
+pub(crate) const MAX_ALLOCATIONS_PER_ADDRESS: Setting<u32, Optional> =
+    Setting::optional("max-allocations-per-address", "COUNT", bounded(1..=10_000_000))
+        .absent("a fair share")
+        .help("Allocations from one IPv4 address or IPv6 /64, where `user-quota` does not bound a person; unset, up to a quarter of what there may be, less as it gets scarce");
+
 pub(crate) const DENIED_PEER_IP: Setting<IpRange, Many> =
     Setting::many("denied-peer-ip", "RANGE", Parser::Text(ip_range))
         .absent("every address that is not public")
@@ -66,6 +71,7 @@ pub(super) const GROUP: Group = Group {
         MAX_PORT.about(),
         USER_QUOTA.about(),
         TOTAL_QUOTA.about(),
+        MAX_ALLOCATIONS_PER_ADDRESS.about(),
         DENIED_PEER_IP.about(),
         ALLOWED_PEER_IP.about(),
         WORKERS.about(),
@@ -78,6 +84,7 @@ pub(crate) fn read(reader: &mut Reader) -> RelaySettings {
         ports: reader.get(&MIN_PORT)..=reader.get(&MAX_PORT),
         quotas: Quotas {
             user: reader.get(&USER_QUOTA).map(NonZeroU32::get),
+            address: reader.get(&MAX_ALLOCATIONS_PER_ADDRESS),
             total: reader.get(&TOTAL_QUOTA).map(NonZeroU32::get),
         },
     }
@@ -100,6 +107,9 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
         if let Some(Err(invalid)) = quota.map(|quota| setting.parse(&quota.to_string())) {
             violations.reject(setting, invalid);
         }
+    }
+    if let Some(address) = quotas.address {
+        violations.bounds(&MAX_ALLOCATIONS_PER_ADDRESS, &address);
     }
     if let Err(invalid) =
         addresses.iter().try_for_each(RelayAddress::check).and_then(|()| unambiguous(addresses))

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::http::{ADMIN_LISTEN, HTTP_LISTEN};
+use super::http::{ADMIN_LISTEN, HTTP_LISTEN, NO_HTTP_ON_TURN};
 use super::without_repetition;
 use crate::check::Violations;
 use crate::error::Invalid;
@@ -64,6 +64,7 @@ pub(crate) fn read(reader: &mut Reader) -> ListenSettings {
     ListenSettings {
         turn: turn_listeners(reader),
         http: without_repetition(reader.get(&HTTP_LISTEN)),
+        http_on_turn: !reader.get(&NO_HTTP_ON_TURN),
         admin: reader.get(&ADMIN_LISTEN),
         max_connections_per_address: reader.get(&MAX_CONNECTIONS_PER_ADDRESS),
     }
@@ -143,10 +144,10 @@ impl ListenSettings {
         self.turn.iter().filter(move |listener| listener.required || !taken(listener))
     }
 
-    /// Where HTTP is spoken: at every TCP port that is not the admin listener's, unless it is switched off. `None` is
+    /// Where HTTP is spoken: at every TCP port that is not the admin listener's, unless it is switched off there. `None` is
     /// a host that has yet to be resolved.
     pub(crate) fn serves_http(&self) -> impl Iterator<Item = Option<IpAddr>> {
-        let on = !self.http.is_empty();
+        let on = self.http_on_turn && !self.http.is_empty();
         let turn =
             self.turn_sockets().filter(move |listener| on && listener.protocol == Protocol::Tcp);
         let turn = turn.map(|listener| match listener.host {

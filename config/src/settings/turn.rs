@@ -138,7 +138,21 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     violations.bounds(&MAX_CHANNELS, &rules.max_channels);
 }
 
+/// How many times as long as a request the answer to it may be before the realm is warned of: what a forged source can
+/// have sent to somebody else.
+const AMPLIFIES: f64 = 4.0;
+/// A request without attributes.
+const SHORTEST_REQUEST: f64 = 20.0;
+
 pub(crate) fn warn(config: &Config, warnings: &mut Vec<String>) {
+    let answer = config.rules.challenge_len();
+    let times = answer as f64 / SHORTEST_REQUEST;
+    if times > AMPLIFIES {
+        warnings.push(format!(
+            "the realm makes the answer to anybody's request of {SHORTEST_REQUEST} bytes {answer} bytes long, {times:.1} times, \
+             which a forged source can have sent to others; give a realm of at most 20 bytes"
+        ));
+    }
     /// HMAC-SHA1 is not to be guessed offline from one issued credential.
     const SHORT: usize = 16;
     if config.rules.credentials.secrets.iter().any(|secret| secret.len() < SHORT) {

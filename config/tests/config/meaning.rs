@@ -240,6 +240,7 @@ fn what_is_hardly_meant_is_warned_of() {
         ),
         (&[("user-quota", "9"), ("total-quota", "8")], "user-quota 9 is above total-quota 8"),
         (&[("no-udp", "true"), ("no-tcp", "true")], "nothing is relayed"),
+        (&[("realm", "call.me.example.home!")], "request of 20 bytes 84 bytes long, 4.2 times"),
         (&[("ice-host", "a.example"), ("ice-url", "stun:b.example")], "ice-host is not used"),
     ];
     for (settings, expected) in cases {
@@ -250,6 +251,7 @@ fn what_is_hardly_meant_is_warned_of() {
         assert!(resolved.describe().contains(&format!("warning: {}", warnings[0])));
     }
     assert!(Config::default().warnings().is_empty());
+    assert!(program(&[("realm", "call.me.example.home")]).unwrap().config.warnings().is_empty());
 }
 
 /// Every TCP port speaks HTTP.
@@ -260,6 +262,7 @@ fn http_without_tls_is_warned_of_wherever_it_is_spoken() {
         (&[][..], true),
         (&[open], true),
         (&[open, "no-tcp=true"], false),
+        (&[open, "no-http-on-turn=true"], false),
         (&[open, "listening-ip=127.0.0.1", "listening-ip=::1"], false),
         (&[open, "listening-ip=127.0.0.1", "listening-ip=192.0.2.1"], true),
         (&[open, "listening-ip=name"], true),
@@ -283,7 +286,7 @@ fn each_insecurity_goes_with_its_fix() {
         ("static-auth-secret", "0123456789abcdef0123456789abcdef"),
         ("allowed-origin", "https://your.site"),
         ("http-listen", "127.0.0.1:8080"),
-        ("no-tcp", "true"),
+        ("no-http-on-turn", "true"),
         ("user-quota", "20"),
         ("total-quota", "5000"),
         ("external-ip", "192.0.2.1"),

@@ -45,6 +45,7 @@ pub(crate) enum Step {
 pub(crate) enum Binding {
     Works,
     UserQuota,
+    AddressQuota,
     TotalQuota,
     Capacity,
 }
@@ -54,6 +55,7 @@ impl Binding {
         match self {
             Self::Works => None,
             Self::UserQuota => Some(BindError::UserQuota),
+            Self::AddressQuota => Some(BindError::AddressQuota),
             Self::TotalQuota => Some(BindError::TotalQuota),
             Self::Capacity => Some(BindError::Capacity),
         }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use hairpin_turn::{AllocationId, BindError, Event, Now, Output, RelayedAddr, Transport, User};
+use hairpin_turn::{AllocationId, BindError, Event, Now, Output, Owner, RelayedAddr, Transport};
 use rustix::event::epoll::EventFlags;
 
 use super::super::context::no_relay_socket;
@@ -25,13 +25,16 @@ impl Shard {
                         }
                     }
                 },
-                Output::BindRelay { id, family, even_port, user } => {
-                    let bound = self.bind_relay(id, Wanted { family, even: even_port }, &user);
+                Output::BindRelay { id, family, even_port, owner } => {
+                    let bound = self.bind_relay(id, Wanted { family, even: even_port }, &owner);
+                    if let Err(error) = bound {
+                        self.metrics.allocation_refused(error);
+                    }
                     self.core.handle_relay_bound(now, id, bound);
                 }
-                Output::CloseRelay { id, user, .. } => {
+                Output::CloseRelay { id, owner, .. } => {
                     self.closing.extend(self.routes.remove_relay(id));
-                    self.context.release_quota(&user);
+                    self.context.release_quota(&owner);
                 }
                 Output::Path { .. } | Output::PathClosed { .. } => {}
                 Output::Event(event) => self.count(now, event),
@@ -43,14 +46,14 @@ impl Shard {
         &mut self,
         id: AllocationId,
         wanted: Wanted,
-        user: &User,
+        owner: &Owner,
     ) -> Result<RelayedAddr, BindError> {
-        let (claim, socket) = self.context.bind(self.index, wanted, user)?;
+        let (claim, socket) = self.context.bind(self.index, wanted, owner)?;
         if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
             no_relay_socket(&error, None);
             drop(socket);
             self.context.ports.release(claim);
-            self.context.release_quota(user);
+            self.context.release_quota(owner);
             return Err(BindError::Capacity);
         }
         self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket) });

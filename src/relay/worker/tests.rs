@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use hairpin_sim::{TurnClient, TurnEvent};
 use hairpin_stun::{Class, HEADER_LEN, Key, Method, TransactionId, Writer};
-use hairpin_turn::{Credentials, QuotaLedger, RelayedAddr, StreamDeadlines};
+use hairpin_turn::{Credentials, QuotaLedger, Quotas, RelayedAddr, StreamDeadlines};
 
 use super::super::mailbox::mailbox;
 use super::super::parcel::Parcel;
@@ -56,7 +56,7 @@ fn setup() -> (WorkerSetup, SocketAddr, Postbox, Metrics) {
         metrics: metrics.relay(0),
         context: Arc::new(RelayContext::new(
             PortTable::new(&addresses, ports),
-            QuotaLedger::default(),
+            QuotaLedger::new(Quotas::default(), 21_000),
         )),
         clock: Clock::start(),
     };

@@ -50,16 +50,16 @@ impl Allocate {
         let Self { family, even_port, transaction, fingerprint, .. } = self;
         terms.check_family(family)?;
         let lifetime = terms.granted_lifetime(self.lifetime);
-        let user = terms.user_of(caller.username);
         let claim = Claim {
             tuple: caller.tuple,
             username: caller.username.into(),
-            user: user.clone(),
+            user: terms.user_of(caller.username),
             key: caller.key.clone(),
             transaction,
         };
+        let owner = claim.owner();
         let id = allocations.begin(Pending { claim, lifetime, fingerprint });
-        Ok(Step::Bind { id, family, even_port, user })
+        Ok(Step::Bind { id, family, even_port, owner })
     }
 
     /// What a 5-tuple that is taken already has to say, whatever else the request holds: the same
