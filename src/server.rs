@@ -134,8 +134,8 @@ impl Server {
         };
         let turn = listeners.turn_tcp.into_iter().map(|listener| (listener, on_turn));
         let http = listeners.http.into_iter().map(|listener| (listener, Serves::Everything));
-        let front =
-            Front::new(turn.chain(http), web.clone(), relay.intake(), budgets).map_err(StartError::Listener)?;
+        let front = Front::new(turn.chain(http), web.clone(), relay.intake(), budgets)
+            .map_err(StartError::Listener)?;
         let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
         let web = base.supervisor.task("the web server", web.run(base.draining.clone()));

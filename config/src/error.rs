@@ -60,7 +60,7 @@ pub(crate) const NOT_SHOWN: &str = "(not shown)";
 /// One thing wrong: the field, the value unless that is a secret, where it came from, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The setting's name; for an unknown one `(not shown)`, or what was written where that can hardly be a secret.
+    /// The setting's name; for an unknown one `(not shown)`.
     pub field: String,
     /// The value, or `(redacted)`; `None` where there is none to speak of.
     pub value: Option<String>,

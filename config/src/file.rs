@@ -8,8 +8,8 @@ use toml::de::{DeString, DeTable, DeValue};
 use crate::error::{ConfigError, Invalid, NOT_SHOWN, Parsed, Source};
 use crate::layers::Layers;
 use crate::setting::{AnySetting, Arity};
-use crate::settings::process::CONFIG;
 use crate::settings::find;
+use crate::settings::process::CONFIG;
 
 impl Layers {
     /// Takes the settings of a TOML file. `name` is what errors call it.

@@ -160,7 +160,7 @@ async fn turn_ports_may_leave_http_to_a_listener_behind_a_proxy() {
     let server = start(builder().set("no-http-on-turn", "true")).await;
     let addresses = server.addresses();
     assert_eq!(request(addresses.turn_tcp[0]).await, "");
-    assert!(request(addresses.http[0]).await.starts_with("HTTP/1.1 400"), "no upgrade");
+    assert!(request(addresses.http[0]).await.starts_with("HTTP/1.1 4"), "no upgrade was asked for");
     let mut wire = Wire::tcp(addresses.turn_tcp[0]).await;
     wire.send(&binding(1)).await;
     assert_eq!(mapped(&wire.receive().await.expect("STUN is on"), 1), wire.local());
