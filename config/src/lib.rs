@@ -8,6 +8,7 @@
 //! 4. [`Layers::resolve`]: a [`Resolved`] configuration, or everything that is wrong at once.
 //!
 //! Secrets are in [`Config`] alone, and its `Debug` does not show them.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 mod check;

@@ -8,6 +8,7 @@
 //! Who looks for whom stays inside. Whatever may bring a match takes the [`IceServers`] that both sides are then given.
 //!
 //! `now` is the time since any fixed origin; it never goes back.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 use std::time::Duration;

@@ -6,6 +6,7 @@
 //!
 //! It knows no connections and no clock: `now` is the time since any fixed origin, and never goes back. So
 //! it can be swapped for one that many servers share.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![no_std]
 #![forbid(unsafe_code)]
 

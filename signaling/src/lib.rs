@@ -9,6 +9,7 @@
 //! 4. At [`Hub::poll_timeout`], call [`Hub::handle_timeout`], then drain again.
 //!
 //! `now` is the time since any fixed origin; it never goes back.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 mod budgets;

@@ -6,7 +6,7 @@
 //! filled anew for each call (sending), which outlive it. The calls are made by their numbers: musl's `sendmmsg`
 //! is a loop of single sends.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -26,13 +26,11 @@ const SLOT: usize = HEADROOM + MAX_DATAGRAM + TAILROOM;
 
 /// Buffers and headers for the datagrams of one batch.
 pub(super) struct Slots {
-    /// `SLOTS` slots, allocated by `new` and freed by `drop`. Referred to by pointer alone, for a reference to all of it
-    /// would deny what the kernel and the packets handed out do with parts of it.
-    memory: *mut [u8],
-    names: Box<[Name]>,
-    controls: Box<[Control]>,
+    memory: Fixed<u8>,
+    names: Fixed<Name>,
+    controls: Fixed<Control>,
     // Referenced by `messages`, never read again.
-    _vectors: Box<[libc::iovec]>,
+    _vectors: Fixed<libc::iovec>,
     messages: Box<[Message]>,
 }
 
@@ -49,23 +47,22 @@ pub(super) struct Datagram<'b> {
 impl Slots {
     pub(super) fn new() -> Self {
         // A page is only touched when a datagram reaches it, so the size is no cost.
-        let memory = Box::into_raw(vec![0_u8; SLOT * SLOTS].into_boxed_slice());
-        let mut names = vec![Name::EMPTY; SLOTS].into_boxed_slice();
-        let mut controls = vec![Control::EMPTY; SLOTS].into_boxed_slice();
-        let mut vectors: Box<[libc::iovec]> = (0..SLOTS)
-            .map(|slot| libc::iovec {
-                iov_base: memory.cast::<u8>().wrapping_add(slot * SLOT + HEADROOM).cast(),
-                iov_len: MAX_DATAGRAM,
-            })
-            .collect();
+        let memory = Fixed::new(vec![0_u8; SLOT * SLOTS]);
+        let names = Fixed::new(vec![Name::EMPTY; SLOTS]);
+        let controls = Fixed::new(vec![Control::EMPTY; SLOTS]);
+        let vector = |slot| libc::iovec {
+            iov_base: memory.at(slot * SLOT + HEADROOM).cast(),
+            iov_len: MAX_DATAGRAM,
+        };
+        let vectors = Fixed::new((0..SLOTS).map(vector).collect());
         let messages = (0..SLOTS)
             .map(|i| {
                 let mut message = Message::EMPTY;
-                message.header.name = &raw mut names[i];
+                message.header.name = names.at(i);
                 message.header.name_len = Name::LEN as i32;
-                message.header.vectors = &raw mut vectors[i];
+                message.header.vectors = vectors.at(i);
                 message.header.vector_count = 1;
-                message.header.control = &raw mut controls[i];
+                message.header.control = controls.at(i);
                 message.header.control_len = Control::LEN;
                 message
             })
@@ -79,10 +76,25 @@ impl Slots {
     }
 }
 
-impl Drop for Slots {
+/// Values that stay where they are, referred to by pointer alone: a reference to all of them, or moving their `Box`, would deny
+/// what the kernel and the packets handed out do with parts of them.
+struct Fixed<T>(*mut [T]);
+
+impl<T> Fixed<T> {
+    fn new(values: Vec<T>) -> Self {
+        Self(Box::into_raw(values.into_boxed_slice()))
+    }
+
+    fn at(&self, index: usize) -> *mut T {
+        self.0.cast::<T>().wrapping_add(index)
+    }
+}
+
+impl<T> Drop for Fixed<T> {
     fn drop(&mut self) {
-        // SAFETY: `memory` came from `Box::into_raw`, is freed here alone, and no batch can have survived: each borrows `self`.
-        drop(unsafe { Box::from_raw(self.memory) });
+        // SAFETY: the pointer came from `Box::into_raw` and is freed here alone. No packet can have survived: a batch borrows
+        // the slots.
+        drop(unsafe { Box::from_raw(self.0) });
     }
 }
 
@@ -113,43 +125,29 @@ impl<'b> Batch<'b> {
         let first = self.used;
         let offered = most.min(self.left());
         let messages = &mut self.slots.messages[first..first + offered];
-        // SAFETY: `messages` are that many valid headers, whose pointers refer to `memory`, `names`, `controls` and `_vectors`
-        // of the slots, borrowed mutably for the call. The parts of `memory` they refer to are not handed out: those are the
-        // slots below `used`.
-        let received = unsafe {
-            libc::syscall(
-                libc::SYS_recvmmsg,
-                socket.as_raw_fd(),
-                messages.as_mut_ptr(),
-                offered as libc::c_uint,
-                libc::MSG_DONTWAIT,
-                std::ptr::null_mut::<libc::timespec>(),
-            )
-        };
-        let received = match received {
-            -1 => match io::Error::last_os_error() {
-                e if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                    0
-                }
-                e => return Err(e),
-            },
-            n => n as usize,
+        // SAFETY: the headers' pointers refer to `memory`, `names`, `controls` and `_vectors` of the slots, borrowed mutably
+        // for the call. The parts of `memory` they refer to are not handed out: those are the slots below `used`.
+        let received = match unsafe { recvmmsg(socket, messages) } {
+            Ok(received) => received,
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+            Err(e) => return Err(e),
         };
         self.used += received;
-        let slots = &mut *self.slots;
-        let memory = slots.memory.cast::<u8>();
-        let messages = slots.messages[first..].iter_mut().take(received);
-        let origins = slots.names[first..].iter().zip(&slots.controls[first..]);
-        Ok(messages.zip(origins).enumerate().map(move |(i, (message, (name, control)))| {
+        let Slots { memory, names, controls, messages, .. } = &mut *self.slots;
+        let messages = messages[first..].iter_mut().take(received);
+        Ok(messages.enumerate().map(move |(i, message)| {
+            let slot = first + i;
             let len = (message.len as usize).min(MAX_DATAGRAM);
+            // SAFETY: `slot` is one of `SLOTS`, and the kernel writes to its name and its control messages in a call of
+            // `receive` alone, which borrows the batch mutably as this closure does.
+            let (name, control) = unsafe { (&*names.at(slot), &*controls.at(slot)) };
             let destination = control.destination(message.header.control_len);
             // The kernel wrote how much it used; the next call must offer everything again.
             message.header.name_len = Name::LEN as i32;
             message.header.control_len = Control::LEN;
-            // SAFETY: slot `first + i` is one of `SLOTS`, initialised since `new`. Because `used` only grows in the life of a
-            // batch, it is handed out once in it and the kernel writes to it no more, and `'b` ends before the next batch begins.
-            let slot =
-                unsafe { std::slice::from_raw_parts_mut(memory.add((first + i) * SLOT), SLOT) };
+            // SAFETY: it is initialised since `new`. Because `used` only grows in the life of a batch, it is handed out once in
+            // it and the kernel writes to it no more, and `'b` ends before the next batch begins.
+            let slot = unsafe { std::slice::from_raw_parts_mut(memory.at(slot * SLOT), SLOT) };
             let packet = PacketBuf::new(slot, HEADROOM..HEADROOM + len);
             let packet = packet.expect("a slot has room around the longest datagram");
             Datagram { source: name.read(), destination, packet }
@@ -192,24 +190,17 @@ impl Sender {
         let mut rest = packets;
         while !rest.is_empty() {
             let runs = self.prepare(rest);
-            // SAFETY: the first `runs.len()` messages were just prepared: their names, vectors and controls are allocations of
-            // this struct which `prepare` has finished with, and the vectors point at packets' bytes, which `packets` borrows
-            // until this function returns and which the kernel only reads.
-            let sent = unsafe {
-                libc::syscall(
-                    libc::SYS_sendmmsg,
-                    socket.as_raw_fd(),
-                    self.messages.as_mut_ptr(),
-                    runs.len() as libc::c_uint,
-                    libc::MSG_DONTWAIT,
-                )
+            // SAFETY: these messages were just prepared: their names, vectors and controls are allocations of this struct
+            // which `prepare` has finished with, and the vectors point at packets' bytes, which `packets` borrows until this
+            // function returns and which the kernel only reads.
+            let error = match unsafe { sendmmsg(socket, &mut self.messages[..runs.len()]) } {
+                Ok(sent) => {
+                    rest = &rest[runs[..sent].iter().sum()..];
+                    continue;
+                }
+                Err(error) => error,
             };
-            if sent >= 0 {
-                rest = &rest[runs[..sent as usize].iter().sum()..];
-                continue;
-            }
             // The first message was refused; those behind it have not been tried.
-            let error = io::Error::last_os_error();
             let (refused, behind) = rest.split_at(runs[0]);
             match error.raw_os_error() {
                 Some(libc::EINTR) => continue,
@@ -258,6 +249,45 @@ impl Sender {
     }
 }
 
+/// `recvmmsg(2)` without waiting: how many datagrams were received.
+///
+/// # Safety
+/// The headers' pointers are valid for writing as many bytes as the headers say, and nobody else uses those during the call.
+#[cfg(not(miri))]
+unsafe fn recvmmsg(socket: BorrowedFd<'_>, messages: &mut [Message]) -> io::Result<usize> {
+    // SAFETY: these are that many headers; the caller vouches for what they point at.
+    let received = unsafe {
+        libc::syscall(
+            libc::SYS_recvmmsg,
+            socket.as_raw_fd(),
+            messages.as_mut_ptr(),
+            messages.len() as libc::c_uint,
+            libc::MSG_DONTWAIT,
+            std::ptr::null_mut::<libc::timespec>(),
+        )
+    };
+    usize::try_from(received).map_err(|_| io::Error::last_os_error())
+}
+
+/// `sendmmsg(2)` without waiting: how many messages the kernel took.
+///
+/// # Safety
+/// The headers' pointers are valid for reading as many bytes as the headers say, and nobody writes to those during the call.
+#[cfg(not(miri))]
+unsafe fn sendmmsg(socket: BorrowedFd<'_>, messages: &mut [Message]) -> io::Result<usize> {
+    // SAFETY: these are that many headers; the caller vouches for what they point at.
+    let sent = unsafe {
+        libc::syscall(
+            libc::SYS_sendmmsg,
+            socket.as_raw_fd(),
+            messages.as_mut_ptr(),
+            messages.len() as libc::c_uint,
+            libc::MSG_DONTWAIT,
+        )
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
 /// Asks the kernel to report each datagram's destination, for answers to leave from the address asked
 /// (RFC 8489 s6.3.1).
 ///
@@ -298,5 +328,9 @@ fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+#[cfg(miri)]
+mod in_memory;
+#[cfg(miri)]
+use in_memory::{recvmmsg, sendmmsg};
 #[cfg(test)]
 mod tests;

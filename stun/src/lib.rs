@@ -29,6 +29,7 @@
 //!
 //! Sources: RFC 8489 (STUN), RFC 8656 (TURN), RFC 7983 (first bytes),
 //! draft-uberti-behave-turn-rest (REST credentials).
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -73,6 +73,30 @@ fn cores_declare_what_they_forbid() {
     }
 }
 
+/// What crates.io asks for, and what a crate is found by there. A README's snippets are tried by rustdoc.
+#[test]
+fn what_is_published_says_what_it_is() {
+    let metadata = metadata();
+    let published = list(&metadata["packages"])
+        .filter(|package| package["source"].is_null() && package["publish"].is_null());
+    let mut names = BTreeSet::new();
+    for package in published {
+        let name = text(&package["name"]);
+        for field in ["description", "license", "readme", "rust_version"] {
+            assert!(package[field].is_string(), "{name} has no {field}");
+        }
+        for field in ["keywords", "categories"] {
+            assert!((1..=5).contains(&list(&package[field]).count()), "{name}'s {field}");
+        }
+        let folder = Path::new(text(&package["manifest_path"])).parent().expect("it is in one");
+        let lib = fs::read_to_string(folder.join("src/lib.rs")).expect("each is a library");
+        let tried = r#"cfg_attr(doctest, doc = include_str!("../README.md"))"#;
+        assert!(name == "hairpin" || lib.contains(tried), "{name}'s README is not tried");
+        names.insert(name.trim_start_matches("hairpin-"));
+    }
+    assert_eq!(names, CORES.into_iter().chain(["hairpin"]).collect());
+}
+
 #[test]
 fn every_path_on_the_page_exists() {
     let page = page();

@@ -11,6 +11,7 @@
 //! 4. Drain [`Server::poll_output`] until it returns `None`.
 //! 5. Answer each [`Output::BindRelay`] with [`Server::handle_relay_bound`], then drain again.
 //! 6. At [`Server::poll_timeout`], call [`Server::handle_timeout`], then drain again.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![no_std]
 #![forbid(unsafe_code)]
 
