@@ -13,6 +13,7 @@
 //!     listen: ListenSettings {
 //!         turn: vec![Listener::at(Protocol::Udp, "127.0.0.1:0".parse()?)],
 //!         http: vec!["127.0.0.1:0".parse()?],
+//!         http_on_turn: true,
 //!         admin: None,
 //!         max_connections_per_address: None,
 //!     },
