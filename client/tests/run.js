@@ -7,7 +7,8 @@ import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const suffix = process.argv[2] === 'browser' ? '.browser.ts' : '.test.ts';
-const names = readdirSync(here).filter((name) => name.endsWith(suffix));
+const only = process.argv[3] ?? "";
+const names = readdirSync(here).filter((name) => name.endsWith(suffix) && name.startsWith(only));
 // In the package, so that what is not bundled is found.
 const out = mkdtempSync(join(here, '../node_modules/.tests-'));
 try {
