@@ -1,16 +1,18 @@
-//! The demo page, built into the binary.
+//! The demo page, and the client for pages of other origins, built into the binary.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    HeaderValue, REFERRER_POLICY,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::app::App;
 
@@ -42,6 +44,9 @@ static FILES: [File; 7] = [
     file!("/favicon.svg", "favicon.svg", "image/svg+xml"),
 ];
 
+/// `hairpin-client`, as `client/build.js` makes it.
+static CLIENT: File = file!("/hairpin-client.js", "dist/hairpin-client.js", "text/javascript");
+
 /// Nothing but our own files, and WebSockets, which `'self'` does not cover in every browser.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
@@ -55,15 +60,25 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(self)"),
 ];
 
-/// A route for every file.
+/// A route for every file of the page.
 pub(super) fn routes() -> Router<Arc<App>> {
-    FILES.iter().fold(Router::new(), |router, file| {
-        let etag = file.etag();
-        router.route(file.path, get(async move |request: HeaderMap| file.answer(etag, &request)))
-    })
+    FILES.iter().fold(Router::new(), |router, file| file.route_in(router))
+}
+
+/// Any page may load the client from here: who may use the server is another question, and asked later.
+pub(super) fn client() -> Router<Arc<App>> {
+    CLIENT.route_in(Router::new()).layer(SetResponseHeaderLayer::overriding(
+        ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    ))
 }
 
 impl File {
+    fn route_in(&'static self, router: Router<Arc<App>>) -> Router<Arc<App>> {
+        let etag = self.etag();
+        router.route(self.path, get(async move |request: HeaderMap| self.answer(etag, &request)))
+    }
+
     /// The file, or that the client has it already (RFC 9110 s13.1.2).
     fn answer(&self, etag: ETag, request: &HeaderMap) -> Response {
         let known = request.typed_get::<IfNoneMatch>();

@@ -47,6 +47,17 @@ fn is_local_file(word: &str) -> bool {
 }
 
 #[tokio::test]
+async fn the_client_may_be_loaded_by_pages_of_any_origin() {
+    let bare = Site::start(|config| config.http.page = false).await;
+    let client = bare.request("GET /hairpin-client.js", &["Origin: https://calls.example"]).await;
+    assert_eq!(client.status(), 200);
+    assert_eq!(client.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(client.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(client.header("cache-control"), Some("no-cache"));
+    assert!(client.body.contains("HairpinClient"));
+}
+
+#[tokio::test]
 async fn a_file_that_has_not_changed_is_not_sent_again() {
     let site = Site::start(|_| ()).await;
     let first = site.get("/page.js").await;
