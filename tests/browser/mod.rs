@@ -12,10 +12,12 @@ mod household;
 mod laboratory;
 mod marionette;
 mod netns;
+mod old_wire;
 mod person;
 mod scenarios;
 mod server;
 mod snippets;
+mod watch;
 
 use std::time::Duration;
 
