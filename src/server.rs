@@ -138,7 +138,10 @@ impl Server {
             .map_err(StartError::Listener)?;
         let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
-        let web = base.supervisor.task("the web server", web.run(base.draining.clone()));
+        // Half of the time is for those who were told last.
+        let drain_spread = config.drain_spread.min(config.shutdown_timeout / 2);
+        let web =
+            base.supervisor.task("the web server", web.run(base.draining.clone(), drain_spread));
         let follow = |watch| ourselves.follow(watch, relay.own_addresses());
         let ourselves = watch.map(follow).map(|work| base.supervisor.task("own addresses", work));
         let shutdown_timeout = config.shutdown_timeout;
@@ -266,7 +269,8 @@ fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer
 
 fn start_hub(config: &Config, ice: Arc<IceIssuer>, base: &Base) -> HubHandle {
     let Base { clock, metrics, supervisor, .. } = base;
-    signaling::start(config.signaling.clone(), ice, metrics.clone(), *clock, supervisor)
+    let secrets = &config.rules.credentials.secrets;
+    signaling::start(config.signaling.clone(), secrets, ice, metrics.clone(), *clock, supervisor)
 }
 
 fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle, budgets: &Budgets) -> Web {

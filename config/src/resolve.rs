@@ -6,7 +6,7 @@ use crate::error::ConfigErrors;
 use crate::layers::Layers;
 use crate::reader::Reader;
 use crate::report::InForce;
-use crate::settings::process::{CONFIG, LOG_LEVEL, SHUTDOWN_TIMEOUT};
+use crate::settings::process::{CONFIG, DRAIN_SPREAD, LOG_LEVEL, SHUTDOWN_TIMEOUT};
 use crate::settings::relay::WORKERS;
 use crate::settings::{http, ice, relay, signaling, sockets, turn};
 use crate::types::Config;
@@ -44,6 +44,7 @@ fn read(reader: &mut Reader) -> Config {
         signaling: signaling::read(reader),
         workers: reader.get(&WORKERS).and_then(NonZeroUsize::new),
         shutdown_timeout: reader.get(&SHUTDOWN_TIMEOUT),
+        drain_spread: reader.get(&DRAIN_SPREAD),
         log_level: reader.get(&LOG_LEVEL),
     }
 }

@@ -35,6 +35,8 @@ pub struct Config {
     pub workers: Option<NonZeroUsize>,
     /// How long a stop may take before connections are cut.
     pub shutdown_timeout: Duration,
+    /// Over which time a stopping server sends its clients elsewhere; half of `shutdown_timeout` at most.
+    pub drain_spread: Duration,
     /// How much the command logs.
     pub log_level: LogLevel,
 }

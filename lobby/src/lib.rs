@@ -7,7 +7,7 @@
 //!
 //! Who looks for whom stays inside. Whatever may bring a match takes the [`IceServers`] that both sides are then given.
 //!
-//! `now` is the time since any fixed origin; it never goes back.
+//! `now` is the time since 1970 as it was when the process started, by a clock that never goes back.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use hairpin_matcher::{Matcher, Ticket};
 use hairpin_signaling::{
-    Config, ConnectionId, Hub, IceServers, MatchRequest, Origin, Output, Seek,
+    Config, ConnectionId, Departure, Hub, IceServers, Keys, MatchRequest, Origin, Output, Seek,
 };
 
 /// A [`Hub`] whose users are matched by a [`Matcher`] of its own.
@@ -25,9 +25,9 @@ pub struct Lobby {
 }
 
 impl Lobby {
-    /// Nobody is there. `seed` is the secret that session ids are made with: 128 random bits, but in a test.
-    pub fn new(config: Config, seed: [u64; 2]) -> Self {
-        Self { hub: Hub::new(config, seed), matcher: Matcher::new() }
+    /// Nobody is there.
+    pub fn new(config: Config, keys: &Keys) -> Self {
+        Self { hub: Hub::new(config, keys), matcher: Matcher::new() }
     }
 
     /// A client has connected, from there, if that says whose it is. After [`Lobby::drain`] it is sent away again.
@@ -37,8 +37,8 @@ impl Lobby {
     }
 
     /// A client's connection is gone; news only if the lobby has not closed it.
-    pub fn disconnect(&mut self, now: Duration, id: ConnectionId) {
-        self.hub.disconnect(now, id);
+    pub fn disconnect(&mut self, now: Duration, id: ConnectionId, departure: Departure) {
+        self.hub.disconnect(now, id, departure);
         self.ask(now);
     }
 
@@ -50,30 +50,32 @@ impl Lobby {
         text: &str,
         ice: &mut impl IceServers,
     ) {
-        self.hub.handle_message(now, id, text);
+        self.hub.handle_message(now, id, text, ice);
         self.settle(now, ice);
     }
 
     /// A client has sent a binary message; the protocol has none.
-    pub fn handle_binary(&mut self, now: Duration, id: ConnectionId) {
-        self.hub.handle_binary(now, id);
-        self.ask(now);
+    pub fn handle_binary(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
+        self.hub.handle_binary(now, id, ice);
+        self.settle(now, ice);
     }
 
     /// A client has answered a ping, or shown life in another way that is no message.
-    pub fn handle_pong(&mut self, now: Duration, id: ConnectionId) {
-        self.hub.handle_pong(now, id);
+    pub fn handle_pong(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
+        self.hub.handle_pong(now, id, ice);
+        self.settle(now, ice);
     }
 
-    /// Stops: tells every client, closes every connection, and admits no more.
-    pub fn drain(&mut self, now: Duration) {
-        self.hub.drain(now);
+    /// Stops: nobody is matched any more, and every client is sent elsewhere within `spread`, with `grace` to go by
+    /// itself. Whoever comes is sent away at once.
+    pub fn drain(&mut self, now: Duration, spread: Duration, grace: Duration) {
+        self.hub.drain(now, spread, grace);
         self.ask(now);
     }
 
     /// Does what is due. To be called at [`Lobby::poll_timeout`]; earlier or later does no harm.
     pub fn handle_timeout(&mut self, now: Duration, ice: &mut impl IceServers) {
-        self.hub.handle_timeout(now);
+        self.hub.handle_timeout(now, ice);
         self.matcher.handle_timeout(now);
         self.settle(now, ice);
     }
@@ -124,9 +126,9 @@ impl Lobby {
     fn ask(&mut self, now: Duration) {
         while let Some(request) = self.hub.poll_match_request() {
             match request {
-                MatchRequest::Seek(Seek { ticket, user, pool, expires }) => {
+                MatchRequest::Seek(Seek { ticket, user, pool, since, expires }) => {
                     let id = hairpin_matcher::TicketId(ticket.0);
-                    self.matcher.insert(now, Ticket { id, user, pool, expires });
+                    self.matcher.insert(now, Ticket { id, user, pool, since, expires });
                 }
                 MatchRequest::Unseek(ticket) => {
                     self.matcher.remove(hairpin_matcher::TicketId(ticket.0));

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hairpin_lobby::Lobby;
-use hairpin_signaling::{Config, ConnectionId, IceGrant, IceServers, MessageKind, Output};
+use hairpin_signaling::{
+    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, MessageKind, Output,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -75,7 +77,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            lobby: Lobby::new(Config::default(), [0; 2]),
+            lobby: Lobby::new(Config::default(), &Keys::new([0; 2], b"north")),
             now: Duration::ZERO,
             ice: Ice::default(),
             slots: BTreeMap::new(),
@@ -100,7 +102,7 @@ impl World {
             Op::Disconnect(slot) => {
                 if let Some(id) = self.slots.remove(&slot) {
                     self.live.remove(&id);
-                    self.lobby.disconnect(self.now, id);
+                    self.lobby.disconnect(self.now, id, Departure::Lost);
                 }
             }
             Op::Join { client, user, pool } => self.join(client, user, pool),
@@ -178,7 +180,7 @@ impl World {
                     self.live.remove(&to);
                     self.slots.retain(|_, id| *id != to);
                 }
-                Output::Ping { .. } | Output::Event(_) => {}
+                Output::Ping { .. } | Output::ToNode { .. } | Output::Event(_) => {}
             }
         }
         for (session, sides) in found {
@@ -199,7 +201,8 @@ impl World {
         let (hub, matcher) = (self.lobby.hub(), self.lobby.matcher());
         assert_eq!(hub.connections(), self.slots.len());
         assert_eq!(2 * hub.sessions(), self.live.len());
-        assert_eq!(hub.queue_len(), matcher.len(), "hub and matcher know of the same tickets");
+        let waiting = matcher.len() + 2 * hub.introductions();
+        assert_eq!(hub.queue_len(), waiting, "hub and matcher know of the same tickets");
         let pools = ["p0", "p1"].iter().filter(|pool| matcher.waiting(pool).is_some()).count();
         assert_eq!(pools, matcher.len(), "no two wait for each other");
     }

@@ -55,13 +55,18 @@ impl Matcher {
         }
         let partner = self.by_pool.get(&ticket.pool).copied();
         let output = match partner.and_then(|id| self.take(id).map(|waiting| (id, waiting))) {
-            Some((id, partner)) => Output::Matched(Match {
-                first: Waited { id, waited: now.saturating_sub(partner.since) },
-                second: Waited { id: ticket.id, waited: Duration::ZERO },
-            }),
+            Some((id, partner)) => {
+                let waited = |id, since| Waited { id, waited: now.saturating_sub(since) };
+                let (first, second) = (waited(id, partner.since), waited(ticket.id, ticket.since));
+                // Somebody who comes back may have waited for longer than whoever took its place.
+                Output::Matched(match ticket.since < partner.since {
+                    true => Match { first: second, second: first },
+                    false => Match { first, second },
+                })
+            }
             None => {
                 let id = ticket.id;
-                self.seat(now, ticket);
+                self.seat(ticket);
                 Output::Waiting { id, position: 1 }
             }
         };
@@ -106,7 +111,7 @@ impl Matcher {
         self.by_pool.get(pool).copied()
     }
 
-    fn seat(&mut self, since: Duration, Ticket { id, user, pool, expires }: Ticket) {
+    fn seat(&mut self, Ticket { id, user, pool, since, expires }: Ticket) {
         self.by_pool.insert(pool.clone(), id);
         self.by_user.insert(user.clone(), id);
         self.by_end.insert((expires, id));

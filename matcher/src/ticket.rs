@@ -16,6 +16,8 @@ pub struct Ticket {
     pub user: Arc<str>,
     /// Where it waits: only tickets of the same pool meet.
     pub pool: Arc<str>,
+    /// Since when it waits, which may be longer than the matcher has had it.
+    pub since: Duration,
     /// When it stops waiting.
     pub expires: Duration,
 }
@@ -41,9 +43,9 @@ pub enum Output {
 /// Two tickets that meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
-    /// The older ticket.
+    /// The one that has waited longer.
     pub first: Waited,
-    /// The one whose insertion made the match.
+    /// The other one.
     pub second: Waited,
 }
 
@@ -52,6 +54,6 @@ pub struct Match {
 pub struct Waited {
     /// The ticket.
     pub id: TicketId,
-    /// How long it was in the matcher.
+    /// How long it has waited.
     pub waited: Duration,
 }

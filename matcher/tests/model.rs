@@ -15,7 +15,13 @@ fn ticket(id: u64, user: &str, pool: &str) -> Ticket {
 }
 
 fn ticket_until(expires: Duration, id: u64, user: &str, pool: &str) -> Ticket {
-    Ticket { id: TicketId(id), user: user.into(), pool: pool.into(), expires }
+    Ticket {
+        id: TicketId(id),
+        user: user.into(),
+        pool: pool.into(),
+        since: Duration::ZERO,
+        expires,
+    }
 }
 
 /// Everything that has happened.

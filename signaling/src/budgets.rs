@@ -1,4 +1,4 @@
-//! How often somebody may ask for a partner, whatever connection it asks by.
+//! How often somebody may ask for a partner, or for ICE servers, whatever connection it asks by.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher;
@@ -24,6 +24,8 @@ pub(crate) enum Wish {
     Join,
     /// `skip`
     Skip,
+    /// `ice_servers`
+    IceServers,
 }
 
 /// What users and origins have asked for of late. Somebody who comes back by another connection finds what it has
@@ -55,6 +57,7 @@ impl Budgets {
         let rate = match wish {
             Wish::Join => config.joins,
             Wish::Skip => config.skips,
+            Wish::IceServers => config.ice_requests,
         };
         let of_origin = rate.times(USERS_BEHIND_AN_ORIGIN);
         let user = self.hash(user);
@@ -91,6 +94,7 @@ struct Ledger {
 struct Spent {
     joins: Bucket,
     skips: Bucket,
+    ice_servers: Bucket,
 }
 
 impl Spent {
@@ -98,11 +102,16 @@ impl Spent {
         match wish {
             Wish::Join => &mut self.joins,
             Wish::Skip => &mut self.skips,
+            Wish::IceServers => &mut self.ice_servers,
         }
     }
 
     fn whole_at(&self) -> Duration {
-        self.joins.full_at().max(self.skips.full_at())
+        [self.joins, self.skips, self.ice_servers]
+            .map(|bucket| bucket.full_at())
+            .into_iter()
+            .max()
+            .unwrap_or_default()
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Config {
     pub heartbeat_interval: Duration,
     /// How long a connection may be silent before it counts as dead; longer than `heartbeat_interval`.
     pub heartbeat_timeout: Duration,
+    /// How long a seat that waits or is in a session outlives its connection, for a client that has said `hello`; zero
+    /// is not at all.
+    pub resume_window: Duration,
     /// The longest message, in bytes.
     pub max_message_bytes: usize,
     /// How many messages a connection may send.
@@ -35,6 +38,8 @@ pub struct Config {
     pub joins: Rate,
     /// How often by `skip`, likewise.
     pub skips: Rate,
+    /// How often a user in a session may ask for fresh ICE servers, likewise.
+    pub ice_requests: Rate,
 }
 
 impl Default for Config {
@@ -44,11 +49,13 @@ impl Default for Config {
             session_lifetime: Duration::from_secs(7200),
             heartbeat_interval: Duration::from_secs(25),
             heartbeat_timeout: Duration::from_secs(60),
+            resume_window: Duration::from_secs(30),
             max_message_bytes: 64 * 1024,
             messages: Rate::new(50, 250),
             bytes: Rate::new(64 * 1024, 512 * 1024),
             joins: Rate::per_minute(10),
             skips: Rate::per_minute(30),
+            ice_requests: Rate::per_minute(20),
         }
     }
 }

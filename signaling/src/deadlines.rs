@@ -32,7 +32,6 @@ impl<K: Copy + Ord> Deadlines<K> {
     }
 
     /// How many there are.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

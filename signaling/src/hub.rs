@@ -1,25 +1,34 @@
 //! The hub: who is connected, who waits, and who talks to whom.
 
+mod arrivals;
 mod connections;
+mod drain;
+mod introductions;
+mod leases;
 mod pairs;
 mod presence;
 mod queue;
 mod seats;
 mod sessions;
+mod story;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::connections::{Beat, Connections};
+use self::drain::Drain;
+use self::introductions::Introductions;
 use self::seats::{SeatId, Seats, State};
 use self::sessions::Sessions;
+use self::story::Number;
 use crate::budgets::Budgets;
 use crate::refusal::{ErrorCode, Refusal};
-use crate::wire::{ClientMessage, ServerMessage, decode};
+use crate::tokens::{ResumeTokens, Signer};
+use crate::wire::{ClientMessage, Envelope, ServerMessage, decode, invalid};
 use crate::{
-    CloseCode, Config, ConnectionId, DEFAULT_POOL, Event, IceServers, MatchRequest, Origin, Output,
-    TicketId,
+    CloseCode, Config, ConnectionId, DEFAULT_POOL, Departure, Event, IceServers, Keys,
+    MatchRequest, NodeId, Origin, Output, PartnerNews, RemotePartner, Role, SessionId, TicketId,
 };
 
 /// Pings at no distance from each other would never end.
@@ -27,9 +36,11 @@ const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// The signaling state machine; see the [crate] for how it is driven.
 ///
-/// A connection is a socket; a seat is whoever has said behind it who it is. What holds at all times: a user has at
-/// most one seat; a seat waits with one ticket, or is in one session, or neither; the two sides of a session are two
-/// seats, and each is in it.
+/// A connection is a socket; a seat is whoever has said behind it who it is. The seat of a client that has said `hello`
+/// outlives its connection for a while, and is come back to by another one; any other goes with it. What holds at all
+/// times: a user has at most one seat; a connection serves at most one seat, and a seat is served by at most one; a seat
+/// waits with one ticket, or is in one session, or neither; the two sides of a session are two seats, of which one may be
+/// at another node, and each is in it.
 /// All maps are ordered ones: user names are a stranger's choice, and a tree has no collisions to force
 /// and no rehash to wait for.
 pub struct Hub {
@@ -37,28 +48,42 @@ pub struct Hub {
     connections: Connections,
     seats: Seats,
     sessions: Sessions,
+    introductions: Introductions,
     budgets: Budgets,
+    signer: Signer,
+    resume_tokens: ResumeTokens,
+    /// Tells this hub from the one before it, which knew other seats.
+    epoch: String,
     outputs: VecDeque<Output>,
     requests: VecDeque<MatchRequest>,
+    /// Seats that are to hear how far their messages have arrived, and since when.
+    acks: Vec<SeatId>,
+    acks_since: Option<Duration>,
     default_pool: Arc<str>,
-    draining: bool,
+    draining: Option<Drain>,
 }
 
 impl Hub {
-    /// A hub without connections. `seed` is the secret that session ids are made with: 128 random bits, but in a test.
-    pub fn new(mut config: Config, seed: [u64; 2]) -> Self {
+    /// A hub without connections.
+    pub fn new(mut config: Config, keys: &Keys) -> Self {
         config.heartbeat_interval = config.heartbeat_interval.max(MIN_HEARTBEAT);
+        let [epoch, _] = keys.derive(0);
         Self {
             config,
             connections: Connections::new(),
             seats: Seats::new(),
-            sessions: Sessions::new(seed),
-            // Another key than that of the session ids.
-            budgets: Budgets::new(seed.map(|half| !half)),
+            sessions: Sessions::new(keys.derive(1)),
+            introductions: Introductions::default(),
+            budgets: Budgets::new(keys.derive(2)),
+            signer: Signer::new(&keys.secrets),
+            resume_tokens: ResumeTokens::new(keys.derive(3)),
+            epoch: format!("{epoch:016x}"),
             outputs: VecDeque::new(),
             requests: VecDeque::new(),
+            acks: Vec::new(),
+            acks_since: None,
             default_pool: DEFAULT_POOL.into(),
-            draining: false,
+            draining: None,
         }
     }
 
@@ -67,28 +92,68 @@ impl Hub {
     pub fn connect(&mut self, now: Duration, id: ConnectionId, origin: Option<Origin>) {
         self.connections.open(now, id, origin, &self.config);
         self.event(Event::Connected);
-        if self.draining {
+        if self.draining.is_some() {
             self.turn_away(now, id);
         }
     }
 
-    /// A client's connection is gone. Its place in the queue and its session go with it.
-    pub fn disconnect(&mut self, now: Duration, id: ConnectionId) {
-        self.forget(now, id);
+    /// A client's connection is gone. Its place in the queue and its session stay for a while if the client can come back
+    /// for them, and has not said goodbye.
+    pub fn disconnect(&mut self, now: Duration, id: ConnectionId, departure: Departure) {
+        self.forget(now, id, departure);
     }
 
     /// A client has sent a text message.
-    pub fn handle_message(&mut self, now: Duration, id: ConnectionId, text: &str) {
-        let Some(seat) = self.read(now, id, text.len()) else { return };
-        let done = match (decode(text), seat) {
-            (Err(refusal), _) => Err(refusal),
-            (Ok(ClientMessage::JoinQueue { user, pool }), _) => {
-                self.join_queue(now, id, &user, &pool)
+    pub fn handle_message(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        text: &str,
+        ice: &mut impl IceServers,
+    ) {
+        let Some(heard) = self.read(now, id, text.len()) else { return };
+        self.read_message(now, id, heard.seat, text, ice);
+        // Afterwards: it may have changed its mind about whom it waits for.
+        self.show_life(now, heard, ice);
+    }
+
+    fn read_message(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        seat: Option<SeatId>,
+        text: &str,
+        ice: &mut impl IceServers,
+    ) {
+        let Envelope { id: number, ack, message } = match decode(text) {
+            Ok(envelope) => envelope,
+            Err(refusal) => return self.refuse(id, &refusal),
+        };
+        let number = match seat.map(|seat| self.take_numbers(now, seat, number, ack)) {
+            Some(Number::Seen) => return,
+            Some(Number::Ahead) => {
+                let refusal = invalid("id must be the last one and 1");
+                return self.refuse(id, &Refusal { id: number, ..refusal });
             }
+            Some(Number::Next) => number,
+            None => None,
+        };
+        let done = match (message, seat) {
+            (Err(refusal), _) => Err(refusal),
+            (Ok(ClientMessage::Hello(hello)), None) => self.hello(now, id, *hello, ice),
+            (Ok(ClientMessage::Hello(_)), Some(_)) => {
+                Err(Refusal::new(ErrorCode::BadMessage, "hello comes first, and once"))
+            }
+            (Ok(ClientMessage::JoinQueue(join)), seat) => self.join_queue(now, id, seat, join),
             (Ok(ClientMessage::LeaveQueue), seat) => {
                 seat.into_iter().for_each(|seat| self.leave_queue(seat));
                 Ok(())
             }
+            (Ok(ClientMessage::Ping), _) => {
+                self.send(id, &ServerMessage::Pong {});
+                Ok(())
+            }
+            (Ok(ClientMessage::Ack), _) => Ok(()),
             // Whoever has not joined yet has no session.
             (Ok(_), None) => Err(Refusal::no_session()),
             (Ok(ClientMessage::Signal { session, signal }), Some(seat)) => {
@@ -98,37 +163,63 @@ impl Hub {
             (Ok(ClientMessage::EndSession { session }), Some(seat)) => {
                 self.end_session(now, seat, session)
             }
+            (Ok(ClientMessage::IceServers), Some(seat)) => self.ask_for_ice(now, id, seat, ice),
         };
         if let Err(refusal) = done {
-            self.refuse(id, &refusal);
+            self.refuse(id, &Refusal { id: number, ..refusal });
         }
+    }
+
+    /// What a message says besides: its own number, which the client is told has arrived, and how far the client has
+    /// heard. It knows its newest resume token, since it has heard what came with it.
+    fn take_numbers(
+        &mut self,
+        now: Duration,
+        seat: SeatId,
+        number: Option<u64>,
+        ack: Option<u64>,
+    ) -> Number {
+        self.seats.confirm_token(seat);
+        if let Some(ack) = ack {
+            self.seats.acknowledged(seat, ack);
+        }
+        let (Some(story), Some(number)) = (self.seats.story_mut(seat), number) else {
+            return Number::Next;
+        };
+        let number = story.hear(number);
+        if number != Number::Ahead && !std::mem::replace(&mut story.ack_due, true) {
+            self.acks.push(seat);
+            self.acks_since.get_or_insert(now);
+        }
+        number
     }
 
     /// A client has sent a binary message; the protocol has none.
-    pub fn handle_binary(&mut self, now: Duration, id: ConnectionId) {
-        if self.read(now, id, 0).is_some() {
-            self.refuse(
-                id,
-                &Refusal::new(ErrorCode::BadMessage, "binary messages are not understood"),
-            );
-        }
+    pub fn handle_binary(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
+        let Some(heard) = self.read(now, id, 0) else { return };
+        let message = "binary messages are not understood";
+        self.refuse(id, &Refusal::new(ErrorCode::BadMessage, message));
+        self.show_life(now, heard, ice);
     }
 
     /// A client has answered a ping, or shown life in another way that is no message.
-    pub fn handle_pong(&mut self, now: Duration, id: ConnectionId) {
-        self.connections.alive(now, id);
+    pub fn handle_pong(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
+        if let Some(heard) = self.connections.alive(now, id) {
+            self.show_life(now, heard, ice);
+        }
     }
 
     /// The matcher lets a ticket wait at this place (1 is the next to be matched).
     pub fn queued(&mut self, ticket: TicketId, position: usize) {
-        if let Some(to) = self.seats.set_position(ticket, position) {
-            self.send(to, &ServerMessage::Queued { position });
+        if let Some(seat) = self.seats.set_position(ticket, position) {
+            self.tell_position(seat, position);
         }
     }
 
     /// The matcher has put two tickets together, `first` being the older one, and forgotten both.
     ///
-    /// Either may be gone by now; the other one's [`MatchRequest::Seek`] is then repeated.
+    /// Either may be gone by now; the other one's [`MatchRequest::Seek`] is then repeated. So it is if one of them has been
+    /// silent for a while and does not answer a ping.
     pub fn matched(
         &mut self,
         now: Duration,
@@ -136,7 +227,36 @@ impl Hub {
         second: TicketId,
         ice: &mut impl IceServers,
     ) {
-        self.pair(now, first, second, ice);
+        self.introduce(now, first, second, ice);
+    }
+
+    /// A ticket of this hub's and one of another node's have been put together: both are told, each by its own, and the
+    /// session has the same id at both. What the partner does comes by [`Hub::partner_news`].
+    pub fn matched_with(
+        &mut self,
+        now: Duration,
+        ticket: TicketId,
+        session: (SessionId, Role),
+        partner: RemotePartner,
+        ice: &mut impl IceServers,
+    ) {
+        self.pair_with(now, ticket, session, partner, ice);
+    }
+
+    /// An id for a session that is to begin here and at another node.
+    pub fn new_session_id(&mut self) -> SessionId {
+        self.sessions.new_id()
+    }
+
+    /// Another node, which has the other side of a session, says what became of it.
+    pub fn partner_news(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        session: SessionId,
+        news: PartnerNews,
+    ) {
+        self.hear_from_node(now, from, session, news);
     }
 
     /// The matcher has let a ticket wait until its end, and forgotten it.
@@ -144,30 +264,56 @@ impl Hub {
         self.queue_timeout(ticket);
     }
 
-    /// Stops: tells every client, closes every connection, and admits no more.
-    pub fn drain(&mut self, now: Duration) {
-        self.draining = true;
-        while let Some(id) = self.connections.any() {
-            self.turn_away(now, id);
-        }
+    /// Stops: nobody is matched any more, and every client is sent elsewhere, one after the other within `spread`, with
+    /// `grace` to go by itself. Who is in a session goes on being heard until then; who comes is sent away at once.
+    pub fn drain(&mut self, now: Duration, spread: Duration, grace: Duration) {
+        self.begin_drain(now, spread, grace);
     }
 
-    /// Does what is due. To be called at [`Hub::poll_timeout`]; earlier or later does no harm.
-    pub fn handle_timeout(&mut self, now: Duration) {
+    /// Does what is due. To be called at [`Hub::poll_timeout`], and after every few inputs: then clients hear that their
+    /// messages have arrived. Earlier or later does no harm.
+    pub fn handle_timeout(&mut self, now: Duration, ice: &mut impl IceServers) {
+        self.send_acks();
         while let Some(beat) = self.connections.beat(now, &self.config) {
             match beat {
                 Beat::Ping(to) => self.outputs.push_back(Output::Ping { to }),
                 Beat::Dead(id) => self.close(now, id, CloseCode::HeartbeatTimeout),
             }
         }
+        while let Some(seat) = self.seats.given_up(now) {
+            self.give_up(now, seat);
+        }
         while let Some(session) = self.sessions.expired(now) {
             self.expire(now, session);
         }
+        while let Some(seat) = self.seats.ice_due(now) {
+            self.renew_ice(now, seat, ice);
+        }
+        self.go_on_draining(now);
     }
 
     /// When [`Hub::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        [self.connections.next_beat(), self.sessions.next_end()].into_iter().flatten().min()
+        let drain = self.draining.as_ref().and_then(Drain::next);
+        [
+            self.acks_since,
+            self.connections.next_beat(),
+            self.seats.next_due(),
+            self.sessions.next_end(),
+            drain,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn send_acks(&mut self) {
+        self.acks_since = None;
+        for seat in std::mem::take(&mut self.acks) {
+            let Some(seat) = self.seats.find_mut(seat) else { continue };
+            let Some((id, connection)) = seat.take_ack() else { continue };
+            self.send(connection, &ServerMessage::Ack { id });
+        }
     }
 
     /// What to do next; `None` when all is done.
@@ -195,18 +341,42 @@ impl Hub {
         self.connections.len()
     }
 
-    /// Tells somebody, by whichever connection it is reached.
-    fn tell(&mut self, seat: SeatId, message: &ServerMessage<'_>) {
-        self.send(self.seats.get(seat).connection, message);
+    /// How many pairs wait for a sign of life. Both sides are in the queue and not with the matcher.
+    pub fn introductions(&self) -> usize {
+        self.introductions.len()
     }
 
+    /// How many seats are kept for clients that have lost their connection.
+    pub fn away(&self) -> usize {
+        self.seats.away()
+    }
+
+    /// Tells somebody, by whichever connection it is reached, or when it comes back.
+    fn tell(&mut self, seat: SeatId, message: &ServerMessage<'_>) {
+        let (connection, text) = self.seats.tell(seat, message);
+        if let Some(to) = connection {
+            self.outputs.push_back(Output::Send { to, kind: message.kind(), text });
+        }
+    }
+
+    /// Says something that is not numbered.
     fn send(&mut self, to: ConnectionId, message: &ServerMessage<'_>) {
-        self.outputs.push_back(Output::Send { to, kind: message.kind(), text: message.encode() });
+        let text = message.encode().into();
+        self.outputs.push_back(Output::Send { to, kind: message.kind(), text });
     }
 
     fn refuse(&mut self, to: ConnectionId, refusal: &Refusal) {
-        self.send(to, &refusal.into());
+        match self.connections.seat(to) {
+            Some(seat) => self.tell(seat, &refusal.into()),
+            None => self.send(to, &refusal.into()),
+        }
         self.event(Event::Refused(refusal.code));
+    }
+
+    /// A number that clients cannot foresee.
+    fn jitter(&mut self) -> u64 {
+        let (_, hash) = self.resume_tokens.next();
+        hash.as_u64()
     }
 
     fn event(&mut self, event: Event) {

@@ -8,7 +8,8 @@
 //!    [`Hub::queued`], [`Hub::matched`] or [`Hub::expired`], after which both are drained again.
 //! 4. At [`Hub::poll_timeout`], call [`Hub::handle_timeout`], then drain again.
 //!
-//! `now` is the time since any fixed origin; it never goes back.
+//! `now` is the time since 1970 as it was when the process started, by a clock that never goes back: tokens for other
+//! servers hold times.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
@@ -19,16 +20,23 @@ mod deadlines;
 mod hub;
 mod ice;
 mod ids;
+mod keys;
 mod limit;
 mod output;
 mod refusal;
+mod tokens;
 mod wire;
 
 pub use close::CloseCode;
 pub use config::{Config, DEFAULT_POOL, MAX_POOL_LEN, MAX_USER_LEN};
 pub use hub::Hub;
 pub use ice::{IceGrant, IceServer, IceServers};
-pub use ids::{ConnectionId, Origin, SessionId, TicketId};
+pub use ids::{ConnectionId, NodeId, Origin, SessionId, TicketId};
+pub use keys::Keys;
 pub use limit::Rate;
-pub use output::{EndReason, Event, MatchRequest, MessageKind, Output, Seek};
+pub use output::{
+    Departure, EndReason, Event, MatchRequest, MessageKind, Output, PartnerNews, Protocol,
+    RemotePartner, Return, Seek,
+};
 pub use refusal::ErrorCode;
+pub use tokens::Role;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::{CloseCode, ConnectionId, ErrorCode, TicketId};
+use crate::{CloseCode, ConnectionId, ErrorCode, NodeId, SessionId, TicketId};
 
 /// What the caller must carry out, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Output {
         /// What it says.
         kind: MessageKind,
         /// JSON.
-        text: String,
+        text: Arc<str>,
     },
     /// Send a WebSocket ping.
     Ping {
@@ -32,6 +32,16 @@ pub enum Output {
         /// Why.
         code: CloseCode,
     },
+    /// Tell another node, which has the other side of a session; there it goes to
+    /// [`Hub::partner_news`](crate::Hub::partner_news).
+    ToNode {
+        /// Which.
+        node: NodeId,
+        /// The session.
+        session: SessionId,
+        /// What its side there is to hear.
+        news: PartnerNews,
+    },
     /// Something worth counting or logging.
     Event(Event),
 }
@@ -39,39 +49,75 @@ pub enum Output {
 /// The types of messages to clients; `type` on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MessageKind {
+    /// A seat, and how to come back to it.
+    Welcome,
+    /// Nothing that was numbered before counts any more.
+    Restart,
     /// A place in the queue.
     Queued,
     /// A partner.
     MatchFound,
+    /// The session somebody is in who came back.
+    Rejoined,
     /// Something from the partner.
     Signal,
+    /// The partner's connection is gone; it may come back.
+    PartnerAway,
+    /// It has.
+    PartnerBack,
     /// The end of a session.
     PartnerLeft,
     /// The end of waiting in vain.
     QueueTimeout,
+    /// Fresh ICE servers.
+    IceServers,
+    /// The server is stopping: come back elsewhere.
+    Goaway,
+    /// An answer to a ping.
+    Pong,
+    /// How far a client's messages have arrived.
+    Ack,
     /// A refusal.
     Error,
 }
 
 impl MessageKind {
     /// Every one of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 15] = [
+        Self::Welcome,
+        Self::Restart,
         Self::Queued,
         Self::MatchFound,
+        Self::Rejoined,
         Self::Signal,
+        Self::PartnerAway,
+        Self::PartnerBack,
         Self::PartnerLeft,
         Self::QueueTimeout,
+        Self::IceServers,
+        Self::Goaway,
+        Self::Pong,
+        Self::Ack,
         Self::Error,
     ];
 
     /// The `type` on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Welcome => "welcome",
+            Self::Restart => "restart",
             Self::Queued => "queued",
             Self::MatchFound => "match_found",
+            Self::Rejoined => "rejoined",
             Self::Signal => "signal",
+            Self::PartnerAway => "partner_away",
+            Self::PartnerBack => "partner_back",
             Self::PartnerLeft => "partner_left",
             Self::QueueTimeout => "queue_timeout",
+            Self::IceServers => "ice_servers",
+            Self::Goaway => "goaway",
+            Self::Pong => "pong",
+            Self::Ack => "ack",
             Self::Error => "error",
         }
     }
@@ -95,8 +141,90 @@ pub struct Seek {
     pub user: Arc<str>,
     /// The `matchMode`: only users of the same pool meet.
     pub pool: Arc<str>,
+    /// Since when it waits, whatever has come between.
+    pub since: Duration,
     /// When to give up, and say so by [`Hub::expired`](crate::Hub::expired).
     pub expires: Duration,
+}
+
+/// What the sides of a session tell each other, through the hubs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartnerNews {
+    /// A signal, as it is: JSON.
+    Signal(Arc<str>),
+    /// Its connection is gone; it may come back.
+    Away,
+    /// It has come back.
+    Back,
+    /// It has left, and the session is over.
+    Left(EndReason),
+}
+
+/// The other side of a session whose seat is at another node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemotePartner {
+    /// Where.
+    pub node: NodeId,
+    /// Who.
+    pub user: Arc<str>,
+    /// Whether it understands more than the old wire.
+    pub protocol: Protocol,
+}
+
+/// What a client understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// A seat goes with its connection, and nothing is numbered.
+    Plain,
+    /// It has said `hello`.
+    Resumable,
+}
+
+impl Protocol {
+    /// The `partnerProtocol` on the wire.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Plain => 0,
+            Self::Resumable => 1,
+        }
+    }
+}
+
+/// How a client's connection came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// The client closed it with 1000: it is not coming back.
+    Goodbye,
+    /// In any other way.
+    Lost,
+}
+
+/// How somebody who came back was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Return {
+    /// It heard what it had missed.
+    Resumed,
+    /// It was told how things are.
+    Restarted,
+    /// Its session was put together again.
+    Rejoined,
+    /// There was nothing to come back to.
+    TooLate,
+}
+
+impl Return {
+    /// Every one of them.
+    pub const ALL: [Self; 4] = [Self::Resumed, Self::Restarted, Self::Rejoined, Self::TooLate];
+
+    /// What it is called in labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resumed => "resumed",
+            Self::Restarted => "restarted",
+            Self::Rejoined => "rejoined",
+            Self::TooLate => "too_late",
+        }
+    }
 }
 
 /// Something that happened, for counters and logs.
@@ -127,6 +255,12 @@ pub enum Event {
         /// How long it was.
         lasted: Duration,
     },
+    /// A seat lost its connection, and stays for a while.
+    Away,
+    /// Somebody came back.
+    Returned(Return),
+    /// A match waits until a side that was silent has shown life.
+    Probed,
     /// A client was answered with an error.
     Refused(ErrorCode),
 }

@@ -19,6 +19,8 @@ pub enum ErrorCode {
     UserChange,
     /// The same user came by another connection.
     Replaced,
+    /// Somebody elsewhere has this `userId`; the error says when to ask again.
+    UserTaken,
     /// Another partner sooner than allowed; the error says when.
     TooOften,
     /// More messages or bytes than allowed.
@@ -29,13 +31,14 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every one of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BadMessage,
         Self::UnknownType,
         Self::InvalidField,
         Self::NoSession,
         Self::UserChange,
         Self::Replaced,
+        Self::UserTaken,
         Self::TooOften,
         Self::Flood,
         Self::ShuttingDown,
@@ -50,6 +53,7 @@ impl ErrorCode {
             Self::NoSession => "no_session",
             Self::UserChange => "user_change",
             Self::Replaced => "replaced",
+            Self::UserTaken => "user_taken",
             Self::TooOften => "too_often",
             Self::Flood => "flood",
             Self::ShuttingDown => "shutting_down",
@@ -59,7 +63,7 @@ impl ErrorCode {
     /// Whether the same request may succeed later.
     pub fn temporary(self) -> bool {
         match self {
-            Self::TooOften | Self::ShuttingDown => true,
+            Self::UserTaken | Self::TooOften | Self::ShuttingDown => true,
             Self::BadMessage
             | Self::UnknownType
             | Self::InvalidField
@@ -78,16 +82,28 @@ pub(crate) struct Refusal {
     pub(crate) message: Cow<'static, str>,
     /// When the same request will be granted, where that is known.
     pub(crate) retry_after: Option<Duration>,
+    /// The number of the message that is refused, if it had one.
+    pub(crate) id: Option<u64>,
 }
 
 impl Refusal {
     pub(crate) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), retry_after: None }
+        Self { code, message: message.into(), retry_after: None, id: None }
     }
 
     pub(crate) fn too_often(retry_after: Duration) -> Self {
         let message = "you ask for partners too often; ask again later";
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
+    }
+
+    pub(crate) fn ice_too_often(retry_after: Duration) -> Self {
+        let message = "you ask for ICE servers too often; ask again later";
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
+    }
+
+    pub(crate) fn user_taken(retry_after: Duration) -> Self {
+        let message = "somebody elsewhere has this userId; take another, or ask again later";
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::UserTaken, message) }
     }
 
     pub(crate) fn no_session() -> Self {

@@ -3,5 +3,7 @@
 mod decode;
 mod encode;
 
-pub(crate) use decode::{ClientMessage, decode};
-pub(crate) use encode::ServerMessage;
+pub(crate) use decode::{
+    ClientMessage, Envelope, Hello, JoinQueue, Resume, SessionRef, decode, invalid, no_user,
+};
+pub(crate) use encode::{Match, RestartReason, ServerMessage};

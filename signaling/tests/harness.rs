@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hairpin_signaling::{
-    CloseCode, Config, ConnectionId, Event, Hub, IceGrant, IceServer, IceServers, MatchRequest,
-    Origin, Output, Seek, TicketId,
+    CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServer, IceServers, Keys,
+    MatchRequest, NodeId, Origin, Output, PartnerNews, Seek, SessionId, TicketId,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) pings: Vec<ConnectionId>,
     pub(crate) closed: BTreeMap<ConnectionId, CloseCode>,
     pub(crate) events: Vec<Event>,
+    /// What other nodes are told.
+    pub(crate) told_nodes: Vec<(NodeId, SessionId, PartnerNews)>,
 }
 
 impl World {
@@ -48,8 +50,8 @@ impl World {
 
     pub(crate) fn with(config: Config) -> Self {
         Self {
-            hub: Hub::new(config, [0; 2]),
-            now: Duration::from_secs(1000),
+            hub: Hub::new(config, &Keys::new([0; 2], b"north")),
+            now: Duration::from_secs(1_000_000),
             ice: Ice::default(),
             seeking: Vec::new(),
             matching: true,
@@ -57,6 +59,7 @@ impl World {
             pings: Vec::new(),
             closed: BTreeMap::new(),
             events: Vec::new(),
+            told_nodes: Vec::new(),
         }
     }
 
@@ -70,7 +73,11 @@ impl World {
     }
 
     pub(crate) fn disconnect(&mut self, id: u64) {
-        self.hub.disconnect(self.now, ConnectionId(id));
+        self.depart(id, Departure::Lost);
+    }
+
+    pub(crate) fn depart(&mut self, id: u64, departure: Departure) {
+        self.hub.disconnect(self.now, ConnectionId(id), departure);
         self.settle();
     }
 
@@ -79,7 +86,12 @@ impl World {
     }
 
     pub(crate) fn say_text(&mut self, id: u64, text: &str) {
-        self.hub.handle_message(self.now, ConnectionId(id), text);
+        self.hub.handle_message(self.now, ConnectionId(id), text, &mut self.ice);
+        self.settle();
+    }
+
+    pub(crate) fn binary(&mut self, id: u64) {
+        self.hub.handle_binary(self.now, ConnectionId(id), &mut self.ice);
         self.settle();
     }
 
@@ -129,7 +141,7 @@ impl World {
         let end = self.now + time;
         while let Some(at) = self.next().filter(|at| *at <= end) {
             self.now = at.max(self.now);
-            self.hub.handle_timeout(self.now);
+            self.hub.handle_timeout(self.now, &mut self.ice);
             assert!(
                 self.hub.poll_timeout().is_none_or(|next| next > self.now),
                 "all that is due is done"
@@ -158,9 +170,14 @@ impl World {
         while self.now < end {
             self.pass(Duration::from_secs(10).min(end - self.now));
             for id in clients {
-                self.hub.handle_pong(self.now, ConnectionId(*id));
+                self.pong(*id);
             }
         }
+    }
+
+    pub(crate) fn pong(&mut self, id: u64) {
+        self.hub.handle_pong(self.now, ConnectionId(id), &mut self.ice);
+        self.settle();
     }
 
     pub(crate) fn code(&self, id: u64) -> Option<CloseCode> {
@@ -187,6 +204,9 @@ impl World {
                 Output::Ping { to } => self.pings.push(to),
                 Output::Close { to, code } => {
                     assert_eq!(self.closed.insert(to, code), None, "closed once");
+                }
+                Output::ToNode { node, session, news } => {
+                    self.told_nodes.push((node, session, news));
                 }
                 Output::Event(event) => self.events.push(event),
             }

@@ -29,7 +29,7 @@ fn a_pong_or_any_message_is_life() {
     world.connect(2);
     for _ in 0..20 {
         world.pass(Duration::from_secs(50));
-        world.hub.handle_pong(world.now, ConnectionId(1));
+        world.pong(1);
         world.say_text(2, "?");
     }
     assert_eq!((world.code(1), world.code(2)), (None, None));
@@ -51,7 +51,7 @@ fn a_timer_called_late_does_what_was_due() {
     world.connect(1);
     world.join(1, "a");
     world.now += Duration::from_secs(100_000);
-    world.hub.handle_timeout(world.now);
+    world.hub.handle_timeout(world.now, &mut world.ice);
     world.settle();
     assert_eq!(world.code(1), Some(CloseCode::HeartbeatTimeout));
     assert_eq!((world.hub.queue_len(), world.hub.poll_timeout()), (0, None));
@@ -66,7 +66,7 @@ fn draining_tells_everybody_once_and_closes() {
     world.join(3, "c");
     world.connect(4);
     world.take(3);
-    world.hub.drain(world.now);
+    world.hub.drain(world.now, Duration::ZERO, Duration::ZERO);
     world.settle();
     for id in 1..=4 {
         let message = &world.take(id)[..];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hairpin_signaling::{CloseCode, Config, ConnectionId, Origin, Rate};
+use hairpin_signaling::{CloseCode, Config, Origin, Rate};
 use serde_json::json;
 
 use crate::harness::World;
@@ -36,8 +36,8 @@ fn a_flood_of_binary_or_broken_messages_is_one_too() {
         world.connect(1);
         for _ in 0..6 {
             match text {
-                "binary" => world.hub.handle_binary(world.now, ConnectionId(1)),
-                text => world.hub.handle_message(world.now, ConnectionId(1), text),
+                "binary" => world.binary(1),
+                text => world.say_text(1, text),
             }
         }
         world.settle();

@@ -178,7 +178,7 @@ impl Watch {
         assert_eq!(hub.connections(), self.slots.len());
         assert_eq!(
             hub.queue_len(),
-            self.world.seeking.len(),
+            self.world.seeking.len() + 2 * hub.introductions(),
             "every ticket is matched or taken back"
         );
         assert_eq!(2 * hub.sessions(), self.live.len());

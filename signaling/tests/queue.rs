@@ -42,6 +42,8 @@ fn the_wait_is_reported_once_for_each_side() {
     world.pass(Duration::from_secs(7));
     world.connect(2);
     world.join(2, "b");
+    assert_eq!(world.pings, [ConnectionId(1)], "who has been silent is asked first");
+    world.pong(1);
     let waits = world.events.iter().filter_map(|event| match event {
         Event::Matched { waited } => Some(waited.as_secs()),
         _ => None,
@@ -185,8 +187,7 @@ fn a_wrong_message_is_answered_and_changes_nothing() {
     world.say_text(1, "{");
     world.say(1, "dance", json!({}));
     world.say(1, "join_queue", json!({ "userId": 7 }));
-    world.hub.handle_binary(world.now, ConnectionId(1));
-    world.settle();
+    world.binary(1);
     let messages = world.take(1);
     let codes: Vec<_> =
         messages.iter().map(|m| m["payload"]["code"].as_str().expect("a string")).collect();

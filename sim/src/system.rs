@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_matcher::Matcher;
-use hairpin_signaling::{Config, ConnectionId, Event, Hub, Output};
+use hairpin_signaling::{Config, ConnectionId, Departure, Event, Hub, Keys, Output};
 use serde_json::{Value, json};
 
 use crate::nat::{Nat, NatKind};
@@ -69,7 +69,8 @@ impl System {
     /// A server with so many relay shards, and nobody there.
     pub fn new(seed: u64, shards: usize) -> Self {
         let mut rng = Rng::new(seed);
-        let lobby = Lobby::new(Config::default(), [rng.next_u64(), rng.next_u64()]);
+        let keys = Keys::new([rng.next_u64(), rng.next_u64()], b"north");
+        let lobby = Lobby::new(Config::default(), &keys);
         Self {
             now: Duration::ZERO,
             coming: BTreeMap::new(),
@@ -151,7 +152,7 @@ impl System {
 
     /// Stops the server's signaling.
     pub fn drain(&mut self) {
-        self.lobby.drain(self.now);
+        self.lobby.drain(self.now, Duration::ZERO, Duration::ZERO);
         self.carry_out_lobby();
     }
 
@@ -213,8 +214,10 @@ impl System {
             Arrival::Said(id, text) => {
                 self.lobby.handle_message(self.now, id, &text, &mut RestIce { now: self.now });
             }
-            Arrival::Pong(id) => self.lobby.handle_pong(self.now, id),
-            Arrival::Gone(id) => self.lobby.disconnect(self.now, id),
+            Arrival::Pong(id) => {
+                self.lobby.handle_pong(self.now, id, &mut RestIce { now: self.now });
+            }
+            Arrival::Gone(id) => self.lobby.disconnect(self.now, id, Departure::Lost),
             Arrival::Heard(connection, frame) => self.hear(connection, frame),
             Arrival::Datagram(datagram) => self.deliver(datagram),
             Arrival::Wake(id) => {
@@ -294,7 +297,8 @@ impl System {
     fn carry_out_lobby(&mut self) {
         while let Some(output) = self.lobby.poll_output() {
             match output {
-                Output::Send { to, text, .. } => self.send(to, Frame::Text(text)),
+                Output::Send { to, text, .. } => self.send(to, Frame::Text(text.to_string())),
+                Output::ToNode { .. } => unreachable!("there is one node"),
                 Output::Ping { to } => self.send(to, Frame::Ping),
                 Output::Close { to, code } => self.send(to, Frame::Close(code.code())),
                 Output::Event(event) => self.events.push(event),

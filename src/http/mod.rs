@@ -26,6 +26,7 @@ mod tests;
 mod websocket;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,9 @@ use crate::signaling::{HubHandle, Limits};
 use app::App;
 use refusal::Refusal;
 use routes::{Page, routes};
+
+/// How long a client that was told to go elsewhere may take to go by itself.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The HTTP server. Clones are the same server.
 #[derive(Clone, Debug)]
@@ -77,14 +81,16 @@ impl Web {
         }
     }
 
-    /// Lasts until `stop`; then takes no more connections, has the hub send its clients away, and returns when
-    /// the last one has gone. How long that may take is for the caller to say: dropping the future cuts what is left.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    /// Lasts until `stop`; then takes no more connections, has the hub send its clients away within `spread`, and returns
+    /// when the last one has gone. How long that may take is for the caller to say: dropping the future cuts what is left.
+    pub(crate) async fn run(self, stop: CancellationToken, spread: Duration) {
         let app = self.app;
         let _cut = app.cut.clone().drop_guard();
         stop.cancelled().await;
         app.stop.cancel();
-        app.hub.drain().await;
+        // Who is given no time is cut at once in any case.
+        let grace = if spread.is_zero() { Duration::ZERO } else { FAREWELL };
+        app.hub.drain(spread, grace).await;
         app.tasks.close();
         app.tasks.wait().await;
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use hairpin_signaling::{CloseCode, EndReason, ErrorCode};
+use hairpin_signaling::{CloseCode, EndReason, ErrorCode, Return};
 use hairpin_turn::{Refusal, RequestMethod};
 use prometheus::proto::{MetricFamily, MetricType};
 
@@ -34,6 +34,7 @@ fn eventful() -> Metrics {
     signaling.queue_timeout();
     EndReason::ALL.into_iter().for_each(|reason| signaling.ended(reason.as_str()));
     ErrorCode::ALL.into_iter().for_each(|code| signaling.refused(code.as_str()));
+    Return::ALL.into_iter().for_each(|how| signaling.returned(how.name()));
     // 1002 and 1007 are what the WebSocket protocol itself closes with.
     CloseCode::ALL
         .into_iter()

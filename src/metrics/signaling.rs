@@ -20,6 +20,8 @@ pub(crate) struct SignalingMetrics {
     queue_length: [IntGauge; 2],
     sessions: [IntGauge; 2],
     connections: [IntGauge; 2],
+    away: IntGauge,
+    returned: IntCounterVec,
     latency_ms: Histogram,
     latency: Histogram,
     queue_timeouts: IntCounter,
@@ -38,13 +40,12 @@ pub(crate) struct SignalingMetrics {
 impl SignalingMetrics {
     pub(super) fn new() -> Self {
         let registry = Registry::new();
-        let gauges = |names: [&str; 2], help: &str| {
-            names.map(|name| {
-                let gauge = IntGauge::new(name, help).expect(VALID);
-                registry.register(Box::new(gauge.clone())).expect(VALID);
-                gauge
-            })
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help).expect(VALID);
+            registry.register(Box::new(gauge.clone())).expect(VALID);
+            gauge
         };
+        let gauges = |names: [&str; 2], help: &str| names.map(|name| gauge(name, help));
         let histogram = |name, help, buckets: Vec<f64>| {
             let options = HistogramOpts::new(name, help).buckets(buckets);
             let histogram = Histogram::with_opts(options).expect(VALID);
@@ -80,6 +81,15 @@ impl SignalingMetrics {
             connections: gauges(
                 ["websocket_connections", "hairpin_websocket_connections"],
                 "WebSockets open now",
+            ),
+            away: gauge(
+                "hairpin_seats_away",
+                "Users in the queue or in a session now who have lost their WebSocket and may come back",
+            ),
+            returned: counters(
+                "hairpin_returns_total",
+                "Users who came back by a new WebSocket, by how they were received",
+                "how",
             ),
             latency_ms: histogram(
                 "matchmaking_latency_ms",
@@ -120,12 +130,19 @@ impl SignalingMetrics {
         self.last_match_written.fetch_max(nanoseconds(at), Ordering::Relaxed);
     }
 
-    /// How many users wait, how many pairs and how many WebSockets there are.
-    pub(crate) fn now(&self, queue_length: usize, sessions: usize, connections: usize) {
+    /// How many users wait, how many pairs and how many WebSockets there are, and how many users are away.
+    pub(crate) fn now(
+        &self,
+        queue_length: usize,
+        sessions: usize,
+        connections: usize,
+        away: usize,
+    ) {
         for (gauges, value) in [
-            (&self.queue_length, queue_length),
+            (&self.queue_length[..], queue_length),
             (&self.sessions, sessions),
             (&self.connections, connections),
+            (std::slice::from_ref(&self.away), away),
         ] {
             gauges.iter().for_each(|gauge| gauge.set(value as i64));
         }
@@ -160,6 +177,11 @@ impl SignalingMetrics {
     /// A pair ended.
     pub(crate) fn ended(&self, reason: &'static str) {
         self.ended.with_label_values(&[reason]).inc();
+    }
+
+    /// Somebody came back, and was received in this way.
+    pub(crate) fn returned(&self, how: &'static str) {
+        self.returned.with_label_values(&[how]).inc();
     }
 
     /// A client was told an error.

@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn they_are_summed_over_the_workers() {
         let metrics = Metrics::new(2);
-        metrics.signaling.now(1, 2, 5);
+        metrics.signaling.now(1, 2, 5, 0);
         for (worker, bytes) in [(0, 160), (1, 1200)] {
             let relay = metrics.relay(worker);
             relay.allocated();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    CloseCode, Config, ConnectionId, Event, IceGrant, IceServers, Origin, Output,
+    CloseCode, Config, ConnectionId, Departure, Event, IceGrant, IceServers, Keys, Origin, Output,
 };
 use tokio::sync::mpsc;
 
@@ -32,23 +32,28 @@ pub(super) struct Driver {
     ice: Arc<IceIssuer>,
     metrics: Arc<Metrics>,
     clock: Clock,
+    /// From the clock's origin to the lobby's, which is 1970.
+    since_1970: Duration,
 }
 
 impl Driver {
     pub(super) fn new(
         config: Config,
+        secrets: &[Box<[u8]>],
         ice: Arc<IceIssuer>,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
+        let keys = Keys { seed: rand::random(), secrets: secrets.to_vec() };
         Self {
-            lobby: Lobby::new(config, rand::random()),
+            lobby: Lobby::new(config, &keys),
             clients: HashMap::new(),
             wakers: Wakers::default(),
             origins: RandomState::new(),
             ice,
             metrics,
             clock,
+            since_1970: Duration::from_secs(Clock::unix()).saturating_sub(clock.monotonic()),
         }
     }
 
@@ -57,21 +62,26 @@ impl Driver {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let timeout = self.lobby.poll_timeout();
-            let due = self.clock.instant(timeout.unwrap_or_default());
+            let due = timeout.unwrap_or_default().saturating_sub(self.since_1970);
+            let due = self.clock.instant(due);
             tokio::select! {
                 received = inputs.recv_many(&mut batch, BATCH) => if received == 0 { return },
                 () = tokio::time::sleep_until(due), if timeout.is_some() => {}
             }
-            let now = self.clock.monotonic();
+            let now = self.clock.monotonic() + self.since_1970;
             for input in batch.drain(..) {
                 self.handle(now, input);
                 self.carry_out(now);
             }
-            let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
-            self.lobby.handle_timeout(now, &mut ice);
+            self.with_ice(|lobby, ice| lobby.handle_timeout(now, ice));
             self.carry_out(now);
             let hub = self.lobby.hub();
-            self.metrics.signaling.now(hub.queue_len(), hub.sessions(), hub.connections());
+            self.metrics.signaling.now(
+                hub.queue_len(),
+                hub.sessions(),
+                hub.connections(),
+                hub.away(),
+            );
             self.wakers.wake();
         }
     }
@@ -84,13 +94,13 @@ impl Driver {
                 self.lobby.connect(now, id, origin);
             }
             Input::Text { from, at, text } => self.read(now, from, at, &text),
-            Input::Binary(id) => self.lobby.handle_binary(now, id),
-            Input::Alive(id) => self.lobby.handle_pong(now, id),
-            Input::Disconnected(id) => {
+            Input::Binary(id) => self.with_ice(|lobby, ice| lobby.handle_binary(now, id, ice)),
+            Input::Alive(id) => self.with_ice(|lobby, ice| lobby.handle_pong(now, id, ice)),
+            Input::Disconnected(id, departure) => {
                 self.clients.remove(&id);
-                self.lobby.disconnect(now, id);
+                self.lobby.disconnect(now, id, departure);
             }
-            Input::Drain => self.lobby.drain(now),
+            Input::Drain { spread, grace } => self.lobby.drain(now, spread, grace),
         }
     }
 
@@ -102,11 +112,15 @@ impl Driver {
 
     fn read(&mut self, now: Duration, from: ConnectionId, at: Duration, text: &str) {
         let quiet = self.lobby.hub().queue_len() == 0 && self.lobby.hub().sessions() == 0;
-        let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
-        self.lobby.handle_message(now, from, text, &mut ice);
+        self.with_ice(|lobby, ice| lobby.handle_message(now, from, text, ice));
         if quiet && self.lobby.hub().queue_len() > 0 {
             self.metrics.signaling.burst_began(at);
         }
+    }
+
+    fn with_ice(&mut self, act: impl FnOnce(&mut Lobby, &mut ClientsIce<'_>)) {
+        let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
+        act(&mut self.lobby, &mut ice);
     }
 
     fn carry_out(&mut self, now: Duration) {
@@ -117,6 +131,8 @@ impl Driver {
                 }
                 Output::Ping { to } => self.send(now, to, Outbox::ping),
                 Output::Close { to, code } => self.close(to, code),
+                // A lobby whose matcher is its own has all sides here.
+                Output::ToNode { .. } => {}
                 Output::Event(event) => self.count(event),
             }
         }
@@ -134,7 +150,7 @@ impl Driver {
             Ok(waker) => self.wakers.0.extend(waker),
             Err(Full) => {
                 self.close(to, CloseCode::SlowReader);
-                self.lobby.disconnect(now, to);
+                self.lobby.disconnect(now, to, Departure::Lost);
             }
         }
     }
@@ -152,6 +168,7 @@ impl Driver {
             Event::SessionEnded { reason, .. } => metrics.ended(reason.as_str()),
             Event::QueueTimeout => metrics.queue_timeout(),
             Event::Refused(code) => metrics.refused(code.as_str()),
+            Event::Returned(how) => metrics.returned(how.name()),
             _ => {}
         }
     }

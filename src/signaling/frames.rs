@@ -46,8 +46,10 @@ pub(super) enum Said {
 
 /// How a connection ends.
 pub(super) enum End {
-    /// The client has closed it, or is out of reach.
+    /// The client is out of reach, or may come back.
     Gone,
+    /// The client has closed it with 1000: it is not coming back.
+    Goodbye,
     /// We close it, and say why.
     Close(CloseFrame),
 }
@@ -78,10 +80,11 @@ impl Frames {
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
                     heard.messages.push(Said::Alive);
                 }
-                Ok(Message::Close(_)) => {
+                Ok(Message::Close(close)) => {
                     // It answers, and then says that all is over.
                     let _ = self.context.flush(&mut pipe);
-                    break Some(End::Gone);
+                    let goodbye = close.is_some_and(|close| close.code == WireCode::Normal);
+                    break Some(if goodbye { End::Goodbye } else { End::Gone });
                 }
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => break None,
                 Err(error) => break Some(error.into()),
@@ -190,7 +193,7 @@ mod tests {
     fn close_code(heard: &Heard) -> Option<u16> {
         match &heard.end {
             Some(End::Close(close)) => Some(close.code.into()),
-            Some(End::Gone) | None => None,
+            Some(End::Gone | End::Goodbye) | None => None,
         }
     }
 
@@ -247,7 +250,9 @@ mod tests {
         let heard = frames().read(NOW, &[frame(0x81, b"bye"), close, frame(0x81, b"?")].concat());
         assert_eq!(texts(&heard), ["bye"]);
         assert_eq!(heard.answer, [0x88, 2, 0x03, 0xE8]);
-        assert!(matches!(heard.end, Some(End::Gone)));
+        assert!(matches!(heard.end, Some(End::Goodbye)));
+        let leaving = frame(0x88, &1001u16.to_be_bytes());
+        assert!(matches!(frames().read(NOW, &leaving).end, Some(End::Gone)), "it may come back");
     }
 
     /// However it is cut, and whatever came before.
@@ -265,7 +270,7 @@ mod tests {
                     let (first, rest) = bytes.split_at(cut);
                     assert!(frames.read(NOW, first).end.is_none(), "{bytes:?} cut at {cut}");
                     assert!(
-                        matches!(frames.read(NOW, rest).end, Some(End::Gone)),
+                        matches!(frames.read(NOW, rest).end, Some(End::Gone | End::Goodbye)),
                         "{bytes:?} at {cut}"
                     );
                 }

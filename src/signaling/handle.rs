@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hairpin_signaling::ConnectionId;
+use hairpin_signaling::{ConnectionId, Departure};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
@@ -28,8 +28,11 @@ pub(super) enum Input {
     },
     Binary(ConnectionId),
     Alive(ConnectionId),
-    Disconnected(ConnectionId),
-    Drain,
+    Disconnected(ConnectionId, Departure),
+    Drain {
+        spread: Duration,
+        grace: Duration,
+    },
 }
 
 /// What the hub's task keeps of a client.
@@ -99,14 +102,20 @@ impl HubHandle {
     }
 
     /// A client has gone, or has been closed with a status code.
-    pub(super) async fn disconnected(&self, id: ConnectionId, close: Option<u16>) {
+    pub(super) async fn disconnected(
+        &self,
+        id: ConnectionId,
+        departure: Departure,
+        close: Option<u16>,
+    ) {
         close.into_iter().for_each(|code| self.0.metrics.signaling.closed(code));
-        self.tell(Input::Disconnected(id)).await;
+        self.tell(Input::Disconnected(id, departure)).await;
     }
 
-    /// Sends every client away, and every one that is still to come.
-    pub(crate) async fn drain(&self) {
-        self.tell(Input::Drain).await;
+    /// Sends every client elsewhere, one after the other within `spread`, with `grace` to go by itself, and every one that
+    /// is still to come.
+    pub(crate) async fn drain(&self, spread: Duration, grace: Duration) {
+        self.tell(Input::Drain { spread, grace }).await;
     }
 
     async fn tell(&self, input: Input) {

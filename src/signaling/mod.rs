@@ -26,16 +26,17 @@ use crate::supervisor::Supervisor;
 /// What may wait for the hub's task before sockets are left unread.
 const INPUTS: usize = 4096;
 
-/// Starts the hub's task on the current runtime. It ends when the last handle is gone.
+/// Starts the hub's task on the current runtime. `secrets` are those it shares with other servers. It ends when the last handle is gone.
 pub(crate) fn start(
     config: Config,
+    secrets: &[Box<[u8]>],
     ice: Arc<IceIssuer>,
     metrics: Arc<Metrics>,
     clock: Clock,
     supervisor: &Supervisor,
 ) -> HubHandle {
     let (inputs, receiver) = mpsc::channel(INPUTS);
-    let driver = driver::Driver::new(config, ice, metrics.clone(), clock);
+    let driver = driver::Driver::new(config, secrets, ice, metrics.clone(), clock);
     supervisor.task("the hub", driver.run(receiver));
     HubHandle::new(inputs, metrics, clock)
 }

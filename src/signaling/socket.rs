@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hairpin_signaling::{CloseCode, ConnectionId};
+use hairpin_signaling::{CloseCode, ConnectionId, Departure};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep_until, timeout};
 
@@ -58,11 +58,12 @@ pub(crate) async fn serve(
     let end = carrier.carry(read).await;
     // Closing lingers, and what has been read of a message is not to be kept for that.
     drop(carrier);
-    let close = match end {
-        End::Gone => None,
-        End::Close(frame) => Some(frame),
+    let (departure, close) = match end {
+        End::Gone => (Departure::Lost, None),
+        End::Goodbye => (Departure::Goodbye, None),
+        End::Close(frame) => (Departure::Lost, Some(frame)),
     };
-    hub.disconnected(id, close.as_ref().map(|frame| frame.code.into())).await;
+    hub.disconnected(id, departure, close.as_ref().map(|frame| frame.code.into())).await;
     if let Some(frame) = close
         // A client that does not even take this has had its time.
         && write(&mut stream, &close_frame(frame)).await.is_ok()

@@ -47,7 +47,7 @@ impl Site {
         let ice = Arc::new(IceIssuer::new(&settings, b"north", &relay, &relay, clock));
         let (supervisor, poison) = (Supervisor::default(), CancellationToken::new());
         let (inputs, receiver) = mpsc::channel(16);
-        let driver = Driver::new(Config::default(), ice, metrics.clone(), clock).run(receiver);
+        let driver = Driver::new(Config::default(), &[], ice, metrics.clone(), clock).run(receiver);
         let poisoned = poison.clone();
         supervisor.task("the hub", async move {
             tokio::select! {

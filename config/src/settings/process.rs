@@ -19,6 +19,11 @@ pub(crate) const LOG_LEVEL: Setting<LogLevel> =
         .default("info")
         .help("`off`, `error`, `warn`, `info`, `debug` or `trace`");
 
+pub(crate) const DRAIN_SPREAD: Setting<Duration> =
+    Setting::one("drain-spread", "SECONDS", seconds(0..=3600))
+        .default("10")
+        .help("Time over which a stopping server sends its clients elsewhere, one after the other; half of `shutdown-timeout` at most");
+
 pub(crate) const SHUTDOWN_TIMEOUT: Setting<Duration> =
     Setting::one("shutdown-timeout", "SECONDS", seconds(0..=300))
         .default("10")
@@ -26,9 +31,10 @@ pub(crate) const SHUTDOWN_TIMEOUT: Setting<Duration> =
 
 pub(super) const GROUP: Group = Group {
     title: "Process",
-    settings: &[CONFIG.about(), LOG_LEVEL.about(), SHUTDOWN_TIMEOUT.about()],
+    settings: &[CONFIG.about(), LOG_LEVEL.about(), SHUTDOWN_TIMEOUT.about(), DRAIN_SPREAD.about()],
 };
 
 pub(crate) fn check(config: &Config, violations: &mut Violations) {
+    violations.bounds(&DRAIN_SPREAD, &config.drain_spread);
     violations.bounds(&SHUTDOWN_TIMEOUT, &config.shutdown_timeout);
 }

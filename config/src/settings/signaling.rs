@@ -26,6 +26,11 @@ pub(crate) const HEARTBEAT_INTERVAL: Setting<Duration> =
         .default("25")
         .help("Time between WebSocket pings");
 
+pub(crate) const RESUME_WINDOW: Setting<Duration> =
+    Setting::one("resume-window", "SECONDS", seconds(0..=600)).default("30").help(
+        "How long the place and the call of a client that has lost its WebSocket are kept for it",
+    );
+
 pub(crate) const MAX_MESSAGE_BYTES: Setting<usize> =
     Setting::one("max-message-bytes", "BYTES", bounded(1024..=1_048_576))
         .default("65536")
@@ -47,6 +52,7 @@ pub(super) const GROUP: Group = Group {
         QUEUE_TIMEOUT.about(),
         SESSION_LIFETIME.about(),
         HEARTBEAT_INTERVAL.about(),
+        RESUME_WINDOW.about(),
         MAX_MESSAGE_BYTES.about(),
         JOINS_PER_MINUTE.about(),
         SKIPS_PER_MINUTE.about(),
@@ -63,6 +69,7 @@ pub(crate) fn read(reader: &mut Reader) -> hairpin_signaling::Config {
         heartbeat_interval,
         // One lost ping is no death; two are.
         heartbeat_timeout: heartbeat_interval * 2 + Duration::from_secs(10),
+        resume_window: reader.get(&RESUME_WINDOW),
         max_message_bytes,
         // A second for each of the longest messages, and eight at once.
         bytes: Rate::new(longest, longest.saturating_mul(8)),
@@ -77,6 +84,7 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     violations.bounds(&QUEUE_TIMEOUT, &signaling.queue_timeout);
     violations.bounds(&SESSION_LIFETIME, &signaling.session_lifetime);
     violations.bounds(&HEARTBEAT_INTERVAL, &signaling.heartbeat_interval);
+    violations.bounds(&RESUME_WINDOW, &signaling.resume_window);
     violations.bounds(&MAX_MESSAGE_BYTES, &signaling.max_message_bytes);
     if (signaling.bytes.burst() as usize) < signaling.max_message_bytes {
         let fix = "give less than the rate of bytes allows at once, or a greater rate";

@@ -24,8 +24,18 @@ struct Connection {
     last_ping: Duration,
     /// When its next heartbeat is due.
     beat: Duration,
+    /// By when it must show life, because somebody waits for it.
+    answer_by: Option<Duration>,
     messages: Bucket,
     bytes: Bucket,
+}
+
+/// What is known of a connection that has just been heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) seat: Option<SeatId>,
+    /// Somebody has waited for this.
+    pub(super) awaited: bool,
 }
 
 /// Why a message is not read.
@@ -58,9 +68,8 @@ impl Connections {
         self.open.contains_key(&id)
     }
 
-    /// One of them, if there is any.
-    pub(super) fn any(&self) -> Option<ConnectionId> {
-        self.open.first_key_value().map(|(&id, _)| id)
+    pub(super) fn ids(&self) -> impl Iterator<Item = ConnectionId> + '_ {
+        self.open.keys().copied()
     }
 
     pub(super) fn open(
@@ -79,6 +88,7 @@ impl Connections {
                 last_heard: now,
                 last_ping: now,
                 beat,
+                answer_by: None,
                 messages: Bucket::default(),
                 bytes: Bucket::default(),
             },
@@ -108,36 +118,62 @@ impl Connections {
         }
     }
 
-    /// A sign of life that is no message.
-    pub(super) fn alive(&mut self, now: Duration, id: ConnectionId) {
-        if let Some(connection) = self.open.get_mut(&id) {
-            connection.last_heard = now;
+    /// A sign of life.
+    pub(super) fn alive(&mut self, now: Duration, id: ConnectionId) -> Option<Heard> {
+        let connection = self.open.get_mut(&id)?;
+        connection.last_heard = now;
+        let awaited = connection.answer_by.take().is_some();
+        Some(Heard { seat: connection.seat, awaited })
+    }
+
+    /// Whether it was heard not longer ago than that.
+    pub(super) fn heard_within(&self, now: Duration, id: ConnectionId, time: Duration) -> bool {
+        self.open
+            .get(&id)
+            .is_some_and(|connection| now <= connection.last_heard.saturating_add(time))
+    }
+
+    /// Whether somebody waits for a sign of life.
+    pub(super) fn is_awaited(&self, id: ConnectionId) -> bool {
+        self.open.get(&id).is_some_and(|connection| connection.answer_by.is_some())
+    }
+
+    /// It must show life within this time, or is dead. A ping is to be sent.
+    pub(super) fn probe(&mut self, now: Duration, id: ConnectionId, within: Duration) {
+        let Some(connection) = self.open.get_mut(&id) else { return };
+        let by = now.saturating_add(within);
+        connection.answer_by = Some(connection.answer_by.map_or(by, |earlier| earlier.min(by)));
+        if by < connection.beat {
+            self.beats.disarm(connection.beat, id);
+            connection.beat = by;
+            self.beats.arm(by, id);
         }
     }
 
-    /// Counts a message of `len` bytes; says who sits there, or why the message is not to be read.
+    /// Counts a message of `len` bytes, which is a sign of life; says why it is not to be read, if it is not.
     pub(super) fn count(
         &mut self,
         now: Duration,
         id: ConnectionId,
         len: usize,
         config: &Config,
-    ) -> Result<Option<SeatId>, Unread> {
+    ) -> Result<Heard, Unread> {
+        let heard = self.alive(now, id).ok_or(Unread::Gone)?;
         let connection = self.open.get_mut(&id).ok_or(Unread::Gone)?;
-        connection.last_heard = now;
         if len > config.max_message_bytes {
             return Err(Unread::TooBig);
         }
         let allowed = connection.messages.take(now, config.messages, 1)
             && connection.bytes.take(now, config.bytes, len);
-        if allowed { Ok(connection.seat) } else { Err(Unread::Flood) }
+        if allowed { Ok(heard) } else { Err(Unread::Flood) }
     }
 
     /// Looks after the next connection whose heartbeat is due.
     pub(super) fn beat(&mut self, now: Duration, config: &Config) -> Option<Beat> {
         while let Some(id) = self.beats.pop_due(now) {
             let connection = self.open.get_mut(&id).expect("closing disarms the heartbeat");
-            let dead_at = connection.last_heard.saturating_add(config.heartbeat_timeout);
+            let silent = connection.last_heard.saturating_add(config.heartbeat_timeout);
+            let dead_at = connection.answer_by.map_or(silent, |by| by.min(silent));
             if now >= dead_at {
                 return Some(Beat::Dead(id));
             }
@@ -166,6 +202,6 @@ mod tests {
 
     #[test]
     fn a_connection_stays_small() {
-        assert!(size_of::<Connection>() <= 112, "{}", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
     }
 }

@@ -4,13 +4,29 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use super::sessions::{Member, Side};
 use super::{Hub, SeatId, State};
 use crate::budgets::Wish;
 use crate::refusal::Refusal;
-use crate::wire::ServerMessage;
-use crate::{EndReason, Event, IceServers, SessionId, TicketId};
+use crate::tokens::{PairClaim, Role};
+use crate::wire::{Match, ServerMessage, SessionRef};
+use crate::{
+    EndReason, Event, IceServers, NodeId, Output, PartnerNews, Protocol, RemotePartner, SessionId,
+    TicketId,
+};
+
+/// On which occasion somebody is told of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    First,
+    /// It has lost what it was told before.
+    Again {
+        partner_away: bool,
+    },
+}
 
 impl Hub {
+    /// Two who are here and there begin a session. Both tickets are live.
     pub(super) fn pair(
         &mut self,
         now: Duration,
@@ -18,68 +34,149 @@ impl Hub {
         second: TicketId,
         ice: &mut impl IceServers,
     ) {
-        if first == second || ![first, second].iter().all(|ticket| self.seats.is_live(*ticket)) {
-            return self.seek_again(first, second);
-        }
-        let sides = [first, second].map(|ticket| {
-            let (seat, since) =
-                self.seats.end_ticket(ticket).expect("both tickets have been looked up");
-            self.event(Event::Matched { waited: now.saturating_sub(since) });
-            seat
-        });
-        let session = self.sessions.begin(now, self.config.session_lifetime, sides);
+        let seats = [first, second].map(|ticket| self.end_wait(now, ticket));
+        let session = self.sessions.new_id();
+        let members = seats.map(|seat| self.member(seat));
+        self.sessions.begin(now, self.config.session_lifetime, session, members);
         self.event(Event::SessionStarted);
-        let [initiator, answerer] = sides;
-        self.introduce(session, initiator, answerer, true, ice);
-        self.introduce(session, answerer, initiator, false, ice);
-    }
-
-    /// A match of which a side has left meanwhile: the other one still wants a partner.
-    fn seek_again(&mut self, first: TicketId, second: TicketId) {
-        self.seek(first);
-        if second != first {
-            self.seek(second);
+        for (seat, role) in seats.into_iter().zip([Role::Initiator, Role::Answerer]) {
+            self.seats.get_mut(seat).state = State::Paired { session, role };
+        }
+        for seat in seats {
+            self.tell_match(now, seat, Told::First, ice);
         }
     }
 
-    /// Puts one side into a session and tells it.
-    fn introduce(
+    /// A ticket of ours meets somebody at another node. Both nodes know the session by the same id.
+    pub(super) fn pair_with(
         &mut self,
-        session: SessionId,
-        id: SeatId,
-        partner: SeatId,
-        is_initiator: bool,
+        now: Duration,
+        ticket: TicketId,
+        (session, role): (SessionId, Role),
+        RemotePartner { node, user, protocol }: RemotePartner,
         ice: &mut impl IceServers,
     ) {
-        self.seats.get_mut(id).state = State::Paired { session, partner };
+        if self.seats.of_ticket(ticket).is_none() || self.sessions.find(session).is_some() {
+            let news = PartnerNews::Left(EndReason::Disconnected);
+            return self.outputs.push_back(Output::ToNode { node, session, news });
+        }
+        let seat = self.end_wait(now, ticket);
+        let mut members = [self.member(seat), Member { side: Side::There(node), user, protocol }];
+        if role == Role::Answerer {
+            members.reverse();
+        }
+        self.sessions.begin(now, self.config.session_lifetime, session, members);
+        self.event(Event::SessionStarted);
+        self.seats.get_mut(seat).state = State::Paired { session, role };
+        self.tell_match(now, seat, Told::First, ice);
+    }
+
+    fn end_wait(&mut self, now: Duration, ticket: TicketId) -> SeatId {
+        let (seat, since) = self.seats.end_ticket(ticket).expect("the ticket is live");
+        self.event(Event::Matched { waited: now.saturating_sub(since) });
+        seat
+    }
+
+    /// Tells one side of its session.
+    pub(super) fn tell_match(
+        &mut self,
+        now: Duration,
+        id: SeatId,
+        told: Told,
+        ice: &mut impl IceServers,
+    ) {
+        let State::Paired { session, role } = self.seats.get(id).state else { return };
+        let grant = self.lease_ice(now, id, ice).unwrap_or_default();
         let seat = self.seats.get(id);
-        let (to, grant) = (seat.connection, ice.issue(seat.connection, &seat.user));
-        let partner = self.seats.get(partner).user.clone();
-        self.send(
-            to,
-            &ServerMessage::MatchFound {
-                session_id: session,
-                partner_id: &partner,
-                is_initiator,
-                ice_servers: &grant.servers,
-                ice_ttl: grant.ttl.as_secs(),
-            },
-        );
+        let partner = self.sessions.get(session).member(role.other());
+        let (partner_id, partner_protocol) = (partner.user.clone(), partner.protocol);
+        let counts = seat.protocol() == Protocol::Resumable;
+        let sign = |users| self.signer.sign(&PairClaim::new(now, session, role, users, &seat.pool));
+        let token = counts.then(|| sign([&*seat.user, &*partner_id])).flatten();
+        let of = Match {
+            session_id: session,
+            partner_id: &partner_id,
+            is_initiator: role == Role::Initiator,
+            ice_servers: &grant.servers,
+            ice_ttl: grant.ttl.as_secs(),
+            partner_protocol: counts.then_some(partner_protocol.number()),
+            pair_token: token.as_deref(),
+        };
+        match told {
+            Told::First => self.tell(id, &ServerMessage::MatchFound(of)),
+            Told::Again { partner_away } => {
+                self.tell(id, &ServerMessage::Rejoined { of, partner_away });
+            }
+        }
     }
 
     /// Passes a signal on, as it is, to the partner in the sender's own session and to nobody else.
     pub(super) fn signal(
         &mut self,
         from: SeatId,
-        session: Option<SessionId>,
+        session: SessionRef,
         signal: &RawValue,
     ) -> Result<(), Refusal> {
-        match self.seats.get(from).state {
-            State::Paired { session: live, partner } if session == Some(live) => {
+        let State::Paired { session: live, role } = self.seats.get(from).state else {
+            return Err(Refusal::no_session());
+        };
+        if !session.means(live) {
+            return Err(Refusal::no_session());
+        }
+        match self.sessions.get(live).member(role.other()).side {
+            Side::Here(partner) => {
                 self.tell(partner, &ServerMessage::Signal { session_id: live, signal });
-                Ok(())
             }
-            _ => Err(Refusal::no_session()),
+            Side::There(node) => {
+                let news = PartnerNews::Signal(signal.get().into());
+                self.outputs.push_back(Output::ToNode { node, session: live, news });
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a side's partner, wherever that is.
+    pub(super) fn tell_partner(&mut self, session: SessionId, of: Role, news: PartnerNews) {
+        match self.sessions.get(session).member(of.other()).side {
+            Side::Here(partner) => self.hear_of_partner(partner, session, &news),
+            Side::There(node) => self.outputs.push_back(Output::ToNode { node, session, news }),
+        }
+    }
+
+    fn hear_of_partner(&mut self, id: SeatId, session_id: SessionId, news: &PartnerNews) {
+        match news {
+            PartnerNews::Signal(signal) => {
+                // What another node sends has been read there.
+                if let Ok(signal) = serde_json::from_str::<&RawValue>(signal) {
+                    self.tell(id, &ServerMessage::Signal { session_id, signal });
+                }
+            }
+            // A client of the old wire knows of no coming back.
+            _ if self.seats.get(id).protocol() == Protocol::Plain => {}
+            PartnerNews::Away => self.tell(id, &ServerMessage::PartnerAway { session_id }),
+            PartnerNews::Back => self.tell(id, &ServerMessage::PartnerBack { session_id }),
+            PartnerNews::Left(_) => unreachable!("whoever leaves parts"),
+        }
+    }
+
+    /// Another node has news of a side that it has.
+    pub(super) fn hear_from_node(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        session: SessionId,
+        news: PartnerNews,
+    ) {
+        let Some(sides) = self.sessions.find(session).map(|session| session.sides()) else {
+            return;
+        };
+        let theirs = sides.into_iter().find(|(_, side)| *side == Side::There(from));
+        match (theirs, news) {
+            (None, _) => {}
+            (Some((role, _)), PartnerNews::Left(reason)) => {
+                self.part(now, session, Some(role), reason);
+            }
+            (Some((role, _)), news) => self.tell_partner(session, role, news),
         }
     }
 
@@ -91,21 +188,21 @@ impl Hub {
         &mut self,
         now: Duration,
         id: SeatId,
-        session: Option<SessionId>,
+        session: SessionRef,
     ) -> Result<(), Refusal> {
         let seat = self.seats.get(id);
         let asks = match seat.state {
-            State::Paired { session: live, .. } => session == Some(live),
-            State::Idle => session.is_some() && session == seat.last_session,
+            State::Paired { session: live, .. } => session.means(live),
+            State::Idle => seat.last_session.is_some_and(|last| session.means(last)),
             State::Waiting(_) => false,
         };
         if asks {
-            let (connection, user) = (seat.connection, seat.user.clone());
+            let (connection, user) = (seat.connection(), seat.user.clone());
             self.afford(now, connection, Wish::Skip, &user)?;
         }
         self.end(now, id, session, EndReason::Skipped)?;
         if asks {
-            self.enqueue(now, id);
+            self.enqueue(now, id, now);
         }
         Ok(())
     }
@@ -115,7 +212,7 @@ impl Hub {
         &mut self,
         now: Duration,
         id: SeatId,
-        session: Option<SessionId>,
+        session: SessionRef,
     ) -> Result<(), Refusal> {
         self.end(now, id, session, EndReason::Ended)
     }
@@ -124,17 +221,16 @@ impl Hub {
         &mut self,
         now: Duration,
         id: SeatId,
-        session: Option<SessionId>,
+        session: SessionRef,
         reason: EndReason,
     ) -> Result<(), Refusal> {
-        let session = session.ok_or_else(Refusal::no_session)?;
         let seat = self.seats.get(id);
         match seat.state {
-            State::Paired { session: live, .. } if session == live => {
-                self.part(now, session, Some(id), reason);
+            State::Paired { session: live, role } if session.means(live) => {
+                self.part(now, live, Some(role), reason);
                 Ok(())
             }
-            _ if seat.last_session == Some(session) => Ok(()),
+            _ if seat.last_session.is_some_and(|last| session.means(last)) => Ok(()),
             _ => Err(Refusal::no_session()),
         }
     }
@@ -149,17 +245,28 @@ impl Hub {
         &mut self,
         now: Duration,
         session: SessionId,
-        leaver: Option<SeatId>,
+        leaver: Option<Role>,
         reason: EndReason,
     ) {
-        let ended = self.sessions.end(session);
-        for id in ended.sides {
-            let seat = self.seats.get_mut(id);
-            seat.state = State::Idle;
-            seat.last_session = Some(session);
-            // Who hears `shutting_down` next is not invited to look for somebody else.
-            if leaver != Some(id) && reason != EndReason::Shutdown {
-                self.tell(id, &ServerMessage::PartnerLeft { session_id: session, reason });
+        let ended = self.sessions.end(now, session);
+        for (role, side) in ended.sides() {
+            let knows = leaver == Some(role);
+            match side {
+                Side::Here(id) => {
+                    self.seats.lease_ice(id, None);
+                    let seat = self.seats.get_mut(id);
+                    seat.state = State::Idle;
+                    seat.last_session = Some(session);
+                    // Who hears that the server stops is not invited to look for somebody else.
+                    if !knows && reason != EndReason::Shutdown {
+                        self.tell(id, &ServerMessage::PartnerLeft { session_id: session, reason });
+                    }
+                }
+                Side::There(node) if !knows => {
+                    let news = PartnerNews::Left(reason);
+                    self.outputs.push_back(Output::ToNode { node, session, news });
+                }
+                Side::There(_) => {}
             }
         }
         let lasted = now.saturating_sub(ended.since);

@@ -7,8 +7,12 @@ use super::seats::Waiting;
 use super::{Hub, SeatId, State};
 use crate::budgets::Wish;
 use crate::refusal::{ErrorCode, Refusal};
-use crate::wire::ServerMessage;
-use crate::{ConnectionId, DEFAULT_POOL, EndReason, Event, MatchRequest, TicketId};
+use crate::tokens::PlaceClaim;
+use crate::wire::{JoinQueue, ServerMessage, no_user};
+use crate::{ConnectionId, DEFAULT_POOL, EndReason, Event, MatchRequest, Protocol, TicketId};
+
+/// Who has waited for longer has left meanwhile.
+const OLDEST_PLACE: Duration = Duration::from_secs(3600);
 
 impl Hub {
     /// `join_queue`, in whatever state the client is.
@@ -20,10 +24,15 @@ impl Hub {
         &mut self,
         now: Duration,
         id: ConnectionId,
-        user: &str,
-        pool: &str,
+        seat: Option<SeatId>,
+        JoinQueue { user, pool, place_token }: JoinQueue,
     ) -> Result<(), Refusal> {
-        let seat = self.connections.seat(id);
+        // Who has said `hello` has said who it is.
+        let known = seat.map(|seat| self.seats.get(seat));
+        let known = known.filter(|seat| seat.protocol() == Protocol::Resumable);
+        let user = user.map(Arc::from).or_else(|| known.map(|seat| seat.user.clone()));
+        let user: &str = &user.ok_or_else(no_user)?;
+        let pool: &str = &pool;
         if let Some(seat) = seat {
             self.may_be(seat, user)?;
             if let Some((ticket, position)) = self.waits_in(seat, pool) {
@@ -34,23 +43,27 @@ impl Hub {
                 return Ok(());
             }
         }
-        self.afford(now, id, Wish::Join, user)?;
+        self.afford(now, Some(id), Wish::Join, user)?;
         let seat = match seat {
             Some(seat) => {
-                self.identify(now, seat, user);
+                self.identify(now, id, seat, user)?;
                 seat
             }
-            None => self.sit_down(now, id, user, pool),
+            None => {
+                self.claim_name(now, id, user)?;
+                self.sit_down(id, user, Protocol::Plain)
+            }
         };
         self.move_to(seat, pool);
         match self.seats.get(seat).state {
             State::Waiting(_) => self.leave_queue(seat),
-            State::Paired { session, .. } => {
-                self.part(now, session, Some(seat), EndReason::Skipped);
+            State::Paired { session, role } => {
+                self.part(now, session, Some(role), EndReason::Skipped);
             }
             State::Idle => {}
         }
-        self.enqueue(now, seat);
+        let since = place_token.and_then(|token| self.proven_since(now, seat, &token));
+        self.enqueue(now, seat, since.unwrap_or(now));
         Ok(())
     }
 
@@ -60,11 +73,11 @@ impl Hub {
     pub(super) fn afford(
         &mut self,
         now: Duration,
-        id: ConnectionId,
+        id: Option<ConnectionId>,
         wish: Wish,
         user: &str,
     ) -> Result<(), Refusal> {
-        let origin = self.connections.origin(id);
+        let origin = id.and_then(|id| self.connections.origin(id));
         let taken = self.budgets.take(now, wish, user, origin, &self.config);
         taken.map_err(Refusal::too_often)
     }
@@ -79,11 +92,36 @@ impl Hub {
         Err(Refusal::new(ErrorCode::UserChange, message))
     }
 
-    fn identify(&mut self, now: Duration, seat: SeatId, user: &str) {
+    fn identify(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        seat: SeatId,
+        user: &str,
+    ) -> Result<(), Refusal> {
         if *self.seats.get(seat).user != *user {
-            self.replace(now, user);
+            self.claim_name(now, id, user)?;
             self.seats.rename(seat, user.into());
         }
+        Ok(())
+    }
+
+    /// Since when somebody waits by the word of another server, or of this one before it was started anew.
+    fn proven_since(&self, now: Duration, seat: SeatId, token: &str) -> Option<Duration> {
+        let claim: PlaceClaim = self.signer.verify(now, token)?;
+        let seat = self.seats.get(seat);
+        let is_its_own = *claim.user == *seat.user && *claim.pool == *seat.pool;
+        let oldest = now.saturating_sub(OLDEST_PLACE);
+        (is_its_own && claim.since() <= now && claim.since() >= oldest).then(|| claim.since())
+    }
+
+    /// Tells somebody its place, and gives it the proof of it.
+    pub(super) fn tell_position(&mut self, id: SeatId, position: usize) {
+        let seat = self.seats.get(id);
+        let State::Waiting(waiting) = seat.state else { return };
+        let sign = || self.signer.sign(&PlaceClaim::new(waiting.since, &seat.user, &seat.pool));
+        let token = (seat.protocol() == Protocol::Resumable).then(sign).flatten();
+        self.tell(id, &ServerMessage::Queued { position, place_token: token.as_deref() });
     }
 
     /// The ticket, and its place, of somebody who waits in this pool.
@@ -97,15 +135,6 @@ impl Hub {
         }
     }
 
-    /// Whoever is behind a connection has said who it is.
-    fn sit_down(&mut self, now: Duration, id: ConnectionId, user: &str, pool: &str) -> SeatId {
-        self.replace(now, user);
-        let pool = self.shared_pool(pool);
-        let seat = self.seats.take(user.into(), pool, id);
-        self.connections.set_seat(id, seat);
-        seat
-    }
-
     fn move_to(&mut self, seat: SeatId, pool: &str) {
         if *self.seats.get(seat).pool != *pool {
             self.seats.get_mut(seat).pool = self.shared_pool(pool);
@@ -113,20 +142,24 @@ impl Hub {
     }
 
     /// A pool's name, shared by all where that is cheap to find.
-    fn shared_pool(&self, pool: &str) -> Arc<str> {
+    pub(super) fn shared_pool(&self, pool: &str) -> Arc<str> {
         if pool == DEFAULT_POOL { self.default_pool.clone() } else { pool.into() }
     }
 
-    /// Queues somebody idle in its pool.
-    pub(super) fn enqueue(&mut self, now: Duration, seat: SeatId) {
+    /// Queues somebody idle in its pool, as one who waits since then.
+    pub(super) fn enqueue(&mut self, now: Duration, seat: SeatId, since: Duration) {
         let expires = now.saturating_add(self.config.queue_timeout);
-        let ticket = self.seats.wait(now, seat, expires);
+        let ticket = self.seats.wait(seat, since, expires);
         self.event(Event::Queued);
         self.seek(ticket);
     }
 
-    /// Asks the matcher for a partner for a ticket, if it is live.
+    /// Asks the matcher for a partner for a ticket, if it is live and somebody is there to meet.
     pub(super) fn seek(&mut self, ticket: TicketId) {
+        let seat = self.seats.of_ticket(ticket).map(|seat| self.seats.get(seat));
+        if self.draining.is_some() || seat.is_none_or(|seat| seat.connection().is_none()) {
+            return;
+        }
         self.requests.extend(self.seats.seek(ticket).map(MatchRequest::Seek));
     }
 
@@ -134,8 +167,8 @@ impl Hub {
     /// just have come first.
     pub(super) fn leave_queue(&mut self, seat: SeatId) {
         if let State::Waiting(Waiting { ticket, .. }) = self.seats.get(seat).state {
+            self.withdraw(seat);
             self.seats.end_ticket(ticket);
-            self.requests.push_back(MatchRequest::Unseek(ticket));
         }
     }
 

@@ -1,56 +1,132 @@
 //! Who is together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::seats::SeatId;
-use crate::SessionId;
 use crate::deadlines::Deadlines;
 use crate::ids::SessionIds;
+use crate::tokens::Role;
+use crate::{NodeId, Protocol, SessionId};
+
+/// How long a session that has ended is remembered, so that whoever comes back to it hears so at once.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// And how many at most.
+const MOST_REMEMBERED: usize = 1 << 16;
 
 /// All live pairs.
 pub(super) struct Sessions {
     live: BTreeMap<SessionId, Session>,
     ends: Deadlines<SessionId>,
     ids: SessionIds,
+    ended: BTreeMap<SessionId, Duration>,
+    /// The same, the oldest first.
+    ended_in_order: VecDeque<SessionId>,
 }
 
-/// A live pair. The first side is the initiator.
-#[derive(Clone, Copy, Debug)]
+/// A live pair, the initiator first.
+#[derive(Debug)]
 pub(super) struct Session {
-    pub(super) sides: [SeatId; 2],
+    members: [Member; 2],
     pub(super) since: Duration,
     expires: Duration,
 }
 
+/// One of a pair.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) side: Side,
+    pub(super) user: Arc<str>,
+    pub(super) protocol: Protocol,
+}
+
+/// Where a member's seat is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Here(SeatId),
+    /// At another node, which knows the session by the same id.
+    There(NodeId),
+}
+
+impl Session {
+    pub(super) fn member(&self, role: Role) -> &Member {
+        &self.members[role.index()]
+    }
+
+    /// The members with their roles.
+    pub(super) fn sides(&self) -> [(Role, Side); 2] {
+        [Role::Initiator, Role::Answerer].map(|role| (role, self.member(role).side))
+    }
+}
+
 impl Sessions {
-    /// None yet; ids follow from the seed.
-    pub(super) fn new(seed: [u64; 2]) -> Self {
-        Self { live: BTreeMap::new(), ends: Deadlines::new(), ids: SessionIds::new(seed) }
+    /// None yet; ids follow from the key.
+    pub(super) fn new(key: [u64; 2]) -> Self {
+        Self {
+            live: BTreeMap::new(),
+            ends: Deadlines::new(),
+            ids: SessionIds::new(key),
+            ended: BTreeMap::new(),
+            ended_in_order: VecDeque::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
         self.live.len()
     }
 
+    pub(super) fn new_id(&mut self) -> SessionId {
+        self.ids.next()
+    }
+
+    /// Begins a session, or goes on with one that this hub does not know.
     pub(super) fn begin(
         &mut self,
         now: Duration,
         lifetime: Duration,
-        sides: [SeatId; 2],
-    ) -> SessionId {
-        let id = self.ids.next();
+        id: SessionId,
+        members: [Member; 2],
+    ) {
         let expires = now.saturating_add(lifetime);
-        self.live.insert(id, Session { sides, since: now, expires });
+        let earlier = self.live.insert(id, Session { members, since: now, expires });
+        debug_assert!(earlier.is_none(), "session ids are used once");
         self.ends.arm(expires, id);
-        id
+    }
+
+    pub(super) fn find(&self, id: SessionId) -> Option<&Session> {
+        self.live.get(&id)
+    }
+
+    /// A session that somebody is in.
+    pub(super) fn get(&self, id: SessionId) -> &Session {
+        self.live.get(&id).expect(LIVE)
     }
 
     /// Ends a session that is live.
-    pub(super) fn end(&mut self, id: SessionId) -> Session {
-        let session = self.live.remove(&id).expect("what refers to a session ends with it");
+    pub(super) fn end(&mut self, now: Duration, id: SessionId) -> Session {
+        let session = self.live.remove(&id).expect(LIVE);
         self.ends.disarm(session.expires, id);
+        self.remember(now, id);
         session
+    }
+
+    /// Whether a session has ended here of late.
+    pub(super) fn has_ended(&self, id: SessionId) -> bool {
+        self.ended.contains_key(&id)
+    }
+
+    fn remember(&mut self, now: Duration, id: SessionId) {
+        while let Some(first) = self.ended_in_order.front() {
+            let due = self.ended.get(first).is_none_or(|at| now >= at.saturating_add(REMEMBERED));
+            if !due && self.ended_in_order.len() < MOST_REMEMBERED {
+                break;
+            }
+            self.ended.remove(first);
+            self.ended_in_order.pop_front();
+        }
+        self.ended.insert(id, now);
+        self.ended_in_order.push_back(id);
     }
 
     /// The next session that has had its time, to be ended.
@@ -60,5 +136,26 @@ impl Sessions {
 
     pub(super) fn next_end(&self) -> Option<Duration> {
         self.ends.next()
+    }
+}
+
+const LIVE: &str = "what refers to a session ends with it";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_ended_is_remembered_for_a_while_and_not_without_bound() {
+        let mut sessions = Sessions::new([1, 2]);
+        let ids: Vec<_> = (0..MOST_REMEMBERED + 5).map(|_| sessions.new_id()).collect();
+        for id in &ids {
+            sessions.remember(Duration::ZERO, *id);
+        }
+        assert_eq!(sessions.ended.len(), MOST_REMEMBERED);
+        assert!(!sessions.has_ended(ids[4]) && sessions.has_ended(ids[5]));
+        let last = sessions.new_id();
+        sessions.remember(REMEMBERED, last);
+        assert_eq!(sessions.ended.keys().collect::<Vec<_>>(), [&last]);
     }
 }

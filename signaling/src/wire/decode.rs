@@ -1,7 +1,8 @@
 //! What clients send.
 //!
 //! Fields are taken one by one from their raw text rather than by a derived decoder, so that an error can
-//! name the field, and so that a `signal` passes through without being understood. Unknown fields are ignored.
+//! name the field, and so that a `signal` passes through without being understood. Unknown fields are ignored, and `null`
+//! is as good as absent, but for a signal.
 
 use std::borrow::Cow;
 
@@ -14,19 +15,92 @@ use crate::{DEFAULT_POOL, MAX_POOL_LEN, MAX_USER_LEN, SessionId};
 /// A client's message, checked as far as it can be without knowing the client.
 #[derive(Debug)]
 pub(crate) enum ClientMessage<'a> {
-    JoinQueue { user: String, pool: Cow<'static, str> },
+    Hello(Box<Hello>),
+    JoinQueue(JoinQueue),
     LeaveQueue,
-    Signal { session: Option<SessionId>, signal: &'a RawValue },
-    Skip { session: Option<SessionId> },
-    EndSession { session: Option<SessionId> },
+    Signal {
+        session: SessionRef,
+        signal: &'a RawValue,
+    },
+    Skip {
+        session: SessionRef,
+    },
+    EndSession {
+        session: SessionRef,
+    },
+    IceServers,
+    Ping,
+    /// It says nothing but how far its client has heard.
+    Ack,
+}
+
+/// `hello`: who comes, and what it has from before.
+#[derive(Debug)]
+pub(crate) struct Hello {
+    pub(crate) user: String,
+    pub(crate) resume: Option<Resume>,
+    pub(crate) pair_token: Option<String>,
+}
+
+/// A seat somebody had.
+#[derive(Debug)]
+pub(crate) struct Resume {
+    pub(crate) token: String,
+    pub(crate) epoch: String,
+    /// The last number it has heard; `None` if it has forgotten all it heard.
+    pub(crate) received: Option<u64>,
+}
+
+/// `join_queue`.
+#[derive(Debug)]
+pub(crate) struct JoinQueue {
+    /// Only who has said `hello` need not say it again.
+    pub(crate) user: Option<String>,
+    pub(crate) pool: Cow<'static, str>,
+    pub(crate) place_token: Option<String>,
+}
+
+/// Which session a message means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionRef {
+    /// The one there is.
+    Mine,
+    Of(SessionId),
+    /// A string that is no session's id: a wrong session, not a wrong message.
+    Nobodys,
+}
+
+impl SessionRef {
+    /// Whether this one is meant, if it is the one there is.
+    pub(crate) fn means(self, session: SessionId) -> bool {
+        match self {
+            Self::Mine => true,
+            Self::Of(id) => id == session,
+            Self::Nobodys => false,
+        }
+    }
+}
+
+/// A message with what is said beside it.
+#[derive(Debug)]
+pub(crate) struct Envelope<'a> {
+    /// Its number, from a client that wants to know that it has arrived.
+    pub(crate) id: Option<u64>,
+    /// The last number its client has heard.
+    pub(crate) ack: Option<u64>,
+    pub(crate) message: Result<ClientMessage<'a>, Refusal>,
 }
 
 #[derive(Deserialize)]
-struct Envelope<'a> {
+struct RawEnvelope<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    ack: Option<&'a RawValue>,
 }
 
 /// Every field of every message; each is checked by the message that needs it.
@@ -41,6 +115,22 @@ struct Data<'a> {
     session_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "even_null")]
     signal: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    resume: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pair_token: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    place_token: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct RawResume<'a> {
+    #[serde(borrow)]
+    token: Cow<'a, str>,
+    #[serde(borrow, default)]
+    epoch: Cow<'a, str>,
+    #[serde(default)]
+    received: Option<u64>,
 }
 
 /// `"signal": null` is a signal: clients send it at the end of candidates.
@@ -49,37 +139,63 @@ fn even_null<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue
 }
 
 /// Reads one message.
-pub(crate) fn decode(text: &str) -> Result<ClientMessage<'_>, Refusal> {
-    let Envelope { kind, data } = object(text).ok_or_else(|| {
+///
+/// # Errors
+/// What is no message at all. One that is wrong in itself comes with its number, for its client to know which was.
+pub(crate) fn decode(text: &str) -> Result<Envelope<'_>, Refusal> {
+    let RawEnvelope { kind, data, id, ack } = object(text).ok_or_else(|| {
         Refusal::new(
             ErrorCode::BadMessage,
             r#"expected JSON text of the form {"type": "...", "data": {...}}"#,
         )
     })?;
+    Ok(Envelope { id: number("id", id)?, ack: number("ack", ack)?, message: message(&kind, data) })
+}
+
+fn message<'a>(kind: &str, data: Option<&'a RawValue>) -> Result<ClientMessage<'a>, Refusal> {
     let data = match data {
         Some(data) => object(data.get()).ok_or_else(|| invalid("data must be an object")),
         None => Ok(Data::default()),
     };
-    match &*kind {
+    match kind {
+        "hello" => data?.hello(),
         "join_queue" => data?.join_queue(),
         "leave_queue" => Ok(ClientMessage::LeaveQueue),
         "signal" => data?.signal(),
         "skip" => Ok(ClientMessage::Skip { session: data?.session()? }),
         "end_session" => Ok(ClientMessage::EndSession { session: data?.session()? }),
+        "ice_servers" => Ok(ClientMessage::IceServers),
+        "ping" => Ok(ClientMessage::Ping),
+        "ack" => Ok(ClientMessage::Ack),
         _ => Err(Refusal::new(
             ErrorCode::UnknownType,
-            "type must be join_queue, leave_queue, signal, skip or end_session",
+            "type must be hello, join_queue, leave_queue, signal, skip, end_session, ice_servers, ping or ack",
         )),
     }
 }
 
 impl<'a> Data<'a> {
+    fn hello(self) -> Result<ClientMessage<'a>, Refusal> {
+        let user = self.user()?.ok_or_else(no_user)?;
+        let resume = match self.resume {
+            Some(raw) => Some(resume(raw)?),
+            None => None,
+        };
+        let pair_token = token("pairToken", self.pair_token)?;
+        Ok(ClientMessage::Hello(Box::new(Hello { user, resume, pair_token })))
+    }
+
     fn join_queue(self) -> Result<ClientMessage<'a>, Refusal> {
-        let user =
-            text(self.user_id).filter(|user| (1..=MAX_USER_LEN).contains(&user.len())).ok_or_else(
-                || invalid(format!("userId must be a string of 1 to {MAX_USER_LEN} bytes")),
-            )?;
-        Ok(ClientMessage::JoinQueue { user, pool: self.pool()? })
+        let (user, pool) = (self.user()?, self.pool()?);
+        let place_token = token("placeToken", self.place_token)?;
+        Ok(ClientMessage::JoinQueue(JoinQueue { user, pool, place_token }))
+    }
+
+    /// Absent is nobody; everything else must be a user's name.
+    fn user(&self) -> Result<Option<String>, Refusal> {
+        let Some(raw) = self.user_id else { return Ok(None) };
+        let user = text(Some(raw)).filter(|user| (1..=MAX_USER_LEN).contains(&user.len()));
+        user.map(Some).ok_or_else(no_user)
     }
 
     /// The pool is the `matchMode`, for which absent, null and empty are the same.
@@ -100,11 +216,35 @@ impl<'a> Data<'a> {
         Ok(ClientMessage::Signal { session, signal })
     }
 
-    /// A string that cannot be the id of any session is `None`: a wrong session, not a wrong message.
-    fn session(&self) -> Result<Option<SessionId>, Refusal> {
-        let id = text(self.session_id).ok_or_else(|| invalid("sessionId must be a string"))?;
-        Ok(SessionId::parse(&id))
+    /// Absent or null is the session there is.
+    fn session(&self) -> Result<SessionRef, Refusal> {
+        let Some(raw) = self.session_id else { return Ok(SessionRef::Mine) };
+        let id = text(Some(raw)).ok_or_else(|| invalid("sessionId must be a string"))?;
+        Ok(SessionId::parse(&id).map_or(SessionRef::Nobodys, SessionRef::Of))
     }
+}
+
+/// What it says of a seat. An epoch of another form is another epoch.
+fn resume(raw: &RawValue) -> Result<Resume, Refusal> {
+    let RawResume { token, epoch, received } = object(raw.get()).ok_or_else(|| {
+        invalid("resume must be of the form {token: string, epoch: string, received: number}")
+    })?;
+    Ok(Resume { token: token.into_owned(), epoch: epoch.into_owned(), received })
+}
+
+fn token(name: &str, field: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+    let Some(raw) = field else { return Ok(None) };
+    text(Some(raw)).map(Some).ok_or_else(|| invalid(format!("{name} must be a string")))
+}
+
+fn number(name: &str, field: Option<&RawValue>) -> Result<Option<u64>, Refusal> {
+    let Some(raw) = field else { return Ok(None) };
+    let number = serde_json::from_str(raw.get()).ok();
+    number.map(Some).ok_or_else(|| invalid(format!("{name} must be a whole number")))
+}
+
+pub(crate) fn no_user() -> Refusal {
+    invalid(format!("userId must be a string of 1 to {MAX_USER_LEN} bytes"))
 }
 
 /// Reads an object and nothing else: a derived decoder would take an array for a struct as well.
@@ -117,106 +257,9 @@ fn text(field: Option<&RawValue>) -> Option<String> {
     field.and_then(|raw| serde_json::from_str(raw.get()).ok())
 }
 
-fn invalid(message: impl Into<Cow<'static, str>>) -> Refusal {
+pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::new(ErrorCode::InvalidField, message)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn code(text: &str) -> ErrorCode {
-        decode(text).expect_err("a wrong message").code
-    }
-
-    fn message(text: &str) -> String {
-        decode(text).expect_err("a wrong message").message.into_owned()
-    }
-
-    fn pool(mode: &str) -> String {
-        let text = format!(r#"{{"type":"join_queue","data":{{"userId":"a"{mode}}}}}"#);
-        match decode(&text).expect("a right message") {
-            ClientMessage::JoinQueue { pool, .. } => pool.into_owned(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn what_is_not_a_message_is_a_bad_message() {
-        let deep = "[".repeat(60_000);
-        for text in [
-            "",
-            "null",
-            "7",
-            "[]",
-            r#"["leave_queue"]"#,
-            "{}",
-            r#"{"type":7}"#,
-            r#"{"type":null}"#,
-            "{",
-            &deep,
-        ] {
-            assert_eq!(code(text), ErrorCode::BadMessage, "{text:.20}");
-        }
-    }
-
-    #[test]
-    fn unknown_types_are_told_so_and_unknown_fields_are_not() {
-        assert_eq!(code(r#"{"type":"dance","data":{}}"#), ErrorCode::UnknownType);
-        assert_eq!(code(r#"{"type":"dance","data":7}"#), ErrorCode::UnknownType);
-        let extra = r#"{"v":1,"type":"join_queue","data":{"userId":"a","mood":{"x":[1]}}}"#;
-        assert!(matches!(decode(extra), Ok(ClientMessage::JoinQueue { .. })));
-        assert!(matches!(decode(r#"{"type":"leave_queue"}"#), Ok(ClientMessage::LeaveQueue)));
-    }
-
-    #[test]
-    fn an_error_names_the_field() {
-        let long = format!(r#"{{"type":"join_queue","data":{{"userId":"{}"}}}}"#, "x".repeat(129));
-        for (text, field) in [
-            (r#"{"type":"join_queue"}"#, "userId"),
-            (r#"{"type":"join_queue","data":{}}"#, "userId"),
-            (r#"{"type":"join_queue","data":{"userId":7}}"#, "userId"),
-            (r#"{"type":"join_queue","data":{"userId":null}}"#, "userId"),
-            (r#"{"type":"join_queue","data":{"userId":""}}"#, "userId"),
-            (r#"{"type":"join_queue","data":{"userId":"\ud800"}}"#, "userId"),
-            (&*long, "userId"),
-            (r#"{"type":"join_queue","data":{"userId":"a","matchMode":7}}"#, "matchMode"),
-            (r#"{"type":"join_queue","data":["a"]}"#, "data"),
-            (r#"{"type":"skip","data":{}}"#, "sessionId"),
-            (r#"{"type":"end_session","data":{"sessionId":7}}"#, "sessionId"),
-            (r#"{"type":"signal","data":{"signal":1}}"#, "sessionId"),
-            (r#"{"type":"signal","data":{"sessionId":"x"}}"#, "signal"),
-        ] {
-            assert_eq!(code(text), ErrorCode::InvalidField, "{text}");
-            assert!(message(text).starts_with(field), "{text}: {}", message(text));
-        }
-    }
-
-    #[test]
-    fn a_match_mode_is_a_pool_and_none_is_the_default_one() {
-        for none in ["", r#","matchMode":null"#, r#","matchMode":"""#] {
-            assert_eq!(pool(none), DEFAULT_POOL);
-        }
-        assert_eq!(pool(r#","matchMode":"video""#), "video");
-        assert_eq!(pool(&format!(r#","matchMode":"{}""#, "x".repeat(64))).len(), 64);
-        let long = format!(
-            r#"{{"type":"join_queue","data":{{"userId":"a","matchMode":"{}"}}}}"#,
-            "x".repeat(65)
-        );
-        assert_eq!(code(&long), ErrorCode::InvalidField);
-    }
-
-    #[test]
-    fn a_signal_keeps_every_byte() {
-        for signal in ["null", "7", r#""\ud800""#, r#"{ "b" :1,"a":1.0, "a":[ ] }"#] {
-            let text =
-                format!(r#"{{"type":"signal","data":{{"sessionId":"x","signal": {signal} }}}}"#);
-            match decode(&text).expect("a right message") {
-                ClientMessage::Signal { session: None, signal: raw } => {
-                    assert_eq!(raw.get(), signal)
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-}
+mod tests;

@@ -15,42 +15,128 @@ use crate::{EndReason, IceServer, MessageKind, SessionId};
     rename_all_fields = "camelCase"
 )]
 pub(crate) enum ServerMessage<'a> {
+    Welcome {
+        epoch: &'a str,
+        resume_token: &'a str,
+        resumed: bool,
+        received: u64,
+        resume_window_ms: u64,
+        ping_ms: PingIntervals,
+    },
+    Restart {
+        reason: RestartReason,
+    },
     Queued {
         position: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        place_token: Option<&'a str>,
     },
-    MatchFound {
-        session_id: SessionId,
-        partner_id: &'a str,
-        is_initiator: bool,
-        ice_servers: &'a [IceServer],
-        ice_ttl: u64,
+    MatchFound(Match<'a>),
+    Rejoined {
+        #[serde(flatten)]
+        of: Match<'a>,
+        partner_away: bool,
     },
     Signal {
         session_id: SessionId,
         signal: &'a RawValue,
+    },
+    PartnerAway {
+        session_id: SessionId,
+    },
+    PartnerBack {
+        session_id: SessionId,
     },
     PartnerLeft {
         session_id: SessionId,
         reason: EndReason,
     },
     QueueTimeout {},
+    IceServers {
+        ice_servers: &'a [IceServer],
+        ice_ttl: u64,
+    },
+    Goaway {
+        retry_after_ms: u64,
+    },
+    Pong {},
+    Ack {
+        id: u64,
+    },
     Error {
         code: &'static str,
         message: &'a str,
         temporary: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
+        /// The number of the message that is refused, if it had one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
     },
+}
+
+/// A session, as one of its sides sees it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Match<'a> {
+    pub(crate) session_id: SessionId,
+    pub(crate) partner_id: &'a str,
+    pub(crate) is_initiator: bool,
+    pub(crate) ice_servers: &'a [IceServer],
+    pub(crate) ice_ttl: u64,
+    /// 1 if the partner has said `hello`, else 0. For who has said so itself, as the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) partner_protocol: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pair_token: Option<&'a str>,
+}
+
+/// How often a client is to ask whether its connection is alive, in milliseconds.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct PingIntervals {
+    /// While it waits, or sets a call up.
+    pub(crate) setup: u64,
+    /// Otherwise.
+    pub(crate) idle: u64,
+}
+
+impl Default for PingIntervals {
+    fn default() -> Self {
+        Self { setup: 3_000, idle: 15_000 }
+    }
+}
+
+/// Why somebody who came back begins anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RestartReason {
+    /// Its seat was at another server, or at this one before it was started anew.
+    ServerRestarted,
+    /// There is no such seat, or no more.
+    Expired,
+    /// More was said to it than is kept.
+    MissedTooMuch,
+    /// It has forgotten what it heard, and asks how things are.
+    StateAsked,
 }
 
 impl ServerMessage<'_> {
     pub(crate) fn kind(&self) -> MessageKind {
         match self {
+            Self::Welcome { .. } => MessageKind::Welcome,
+            Self::Restart { .. } => MessageKind::Restart,
             Self::Queued { .. } => MessageKind::Queued,
-            Self::MatchFound { .. } => MessageKind::MatchFound,
+            Self::MatchFound(_) => MessageKind::MatchFound,
+            Self::Rejoined { .. } => MessageKind::Rejoined,
             Self::Signal { .. } => MessageKind::Signal,
+            Self::PartnerAway { .. } => MessageKind::PartnerAway,
+            Self::PartnerBack { .. } => MessageKind::PartnerBack,
             Self::PartnerLeft { .. } => MessageKind::PartnerLeft,
             Self::QueueTimeout {} => MessageKind::QueueTimeout,
+            Self::IceServers { .. } => MessageKind::IceServers,
+            Self::Goaway { .. } => MessageKind::Goaway,
+            Self::Pong {} => MessageKind::Pong,
+            Self::Ack { .. } => MessageKind::Ack,
             Self::Error { .. } => MessageKind::Error,
         }
     }
@@ -58,15 +144,21 @@ impl ServerMessage<'_> {
     pub(crate) fn encode(&self) -> String {
         serde_json::to_string(self).expect("string keys and infallible values serialise")
     }
+
+    /// With its number in front, for a client that counts.
+    pub(crate) fn numbered(&self, seq: u64) -> String {
+        let text = self.encode();
+        format!("{{\"seq\":{seq},{}", &text[1..])
+    }
 }
 
 impl<'a> From<&'a Refusal> for ServerMessage<'a> {
-    fn from(Refusal { code, message, retry_after }: &'a Refusal) -> Self {
+    fn from(Refusal { code, message, retry_after, id }: &'a Refusal) -> Self {
         // Upwards: who comes a fraction early is refused again.
         let retry_after_ms = retry_after
             .map(|wait| u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
         let temporary = code.temporary();
-        Self::Error { code: code.as_str(), message, temporary, retry_after_ms }
+        Self::Error { code: code.as_str(), message, temporary, retry_after_ms, id: *id }
     }
 }
 
@@ -87,13 +179,15 @@ mod tests {
                 credential: Some("c".into()),
             },
         ];
-        let found = ServerMessage::MatchFound {
+        let found = ServerMessage::MatchFound(Match {
             session_id,
             partner_id: "b\"",
             is_initiator: true,
             ice_servers: &servers,
             ice_ttl: 600,
-        };
+            partner_protocol: None,
+            pair_token: None,
+        });
         assert_eq!(
             found.encode(),
             format!(
@@ -110,7 +204,7 @@ mod tests {
             )
         );
         assert_eq!(
-            ServerMessage::Queued { position: 1 }.encode(),
+            ServerMessage::Queued { position: 1, place_token: None }.encode(),
             r#"{"type":"queued","payload":{"position":1}}"#
         );
         assert_eq!(
@@ -126,6 +220,12 @@ mod tests {
         assert_eq!(
             ServerMessage::from(&refusal).encode(),
             r#"{"type":"error","payload":{"code":"too_often","message":"you ask for partners too often; ask again later","temporary":true,"retryAfterMs":2}}"#
+        );
+        assert_eq!(
+            ServerMessage::PartnerAway { session_id }.numbered(12),
+            format!(
+                r#"{{"seq":12,"type":"partner_away","payload":{{"sessionId":"{session_id}"}}}}"#
+            )
         );
         let raw = RawValue::from_string("{ \"x\": [1, 2] }".into()).expect("JSON");
         assert_eq!(

@@ -56,6 +56,7 @@ impl Site {
         let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay, clock));
         let hub = signaling::start(
             config.signaling.clone(),
+            &[],
             ice.clone(),
             metrics.clone(),
             clock,
@@ -79,7 +80,7 @@ impl Site {
         let address = listener.local_addr().expect("bound");
         tokio::spawn(accept(listener, web.clone()));
         let stop = CancellationToken::new();
-        let web = tokio::spawn(web.run(stop.clone()));
+        let web = tokio::spawn(web.run(stop.clone(), Duration::ZERO));
         Self { address, metrics, stop, web }
     }
 

@@ -1,0 +1,63 @@
+//! ICE servers of those who are in a session, renewed before they run out.
+
+use std::time::Duration;
+
+use super::story::IceLease;
+use super::{Hub, SeatId, State};
+use crate::budgets::Wish;
+use crate::refusal::Refusal;
+use crate::wire::ServerMessage;
+use crate::{ConnectionId, IceGrant, IceServers};
+
+impl Hub {
+    /// `ice_servers`: fresh ones are asked for.
+    pub(super) fn ask_for_ice(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        seat: SeatId,
+        ice: &mut impl IceServers,
+    ) -> Result<(), Refusal> {
+        let State::Paired { .. } = self.seats.get(seat).state else {
+            return Err(Refusal::no_session());
+        };
+        let (user, origin) = (self.seats.get(seat).user.clone(), self.connections.origin(id));
+        let taken = self.budgets.take(now, Wish::IceServers, &user, origin, &self.config);
+        taken.map_err(Refusal::ice_too_often)?;
+        self.renew_ice(now, seat, ice);
+        Ok(())
+    }
+
+    /// Gives somebody in a session fresh ICE servers. Who is away gets them when it comes back.
+    pub(super) fn renew_ice(&mut self, now: Duration, seat: SeatId, ice: &mut impl IceServers) {
+        let State::Paired { .. } = self.seats.get(seat).state else { return };
+        if let Some(IceGrant { servers, ttl }) = self.lease_ice(now, seat, ice) {
+            let (ice_servers, ice_ttl) = (&servers[..], ttl.as_secs());
+            self.tell(seat, &ServerMessage::IceServers { ice_servers, ice_ttl });
+        }
+    }
+
+    /// Renews what has run out, or soon will, while somebody was away.
+    pub(super) fn renew_old_ice(&mut self, now: Duration, seat: SeatId, ice: &mut impl IceServers) {
+        let lease = self.seats.get(seat).story().and_then(|story| story.ice);
+        if lease.is_none_or(|lease| lease.is_half_over(now)) {
+            self.renew_ice(now, seat, ice);
+        }
+    }
+
+    /// Servers for somebody who is there, which it will have renewed.
+    pub(super) fn lease_ice(
+        &mut self,
+        now: Duration,
+        seat: SeatId,
+        ice: &mut impl IceServers,
+    ) -> Option<IceGrant> {
+        let user = self.seats.get(seat).user.clone();
+        let grant = ice.issue(self.seats.get(seat).connection()?, &user);
+        // Nothing is renewed all the time.
+        let lease = (grant.ttl >= Duration::from_secs(10))
+            .then_some(IceLease { since: now, ttl: grant.ttl });
+        self.seats.lease_ice(seat, lease);
+        Some(grant)
+    }
+}
