@@ -70,7 +70,7 @@ impl World {
             }
             Step::Disconnect(id) => {
                 self.connected.remove(&connection(id));
-                self.lobby.disconnect(self.now, connection(id), Departure::Lost);
+                self.lobby.disconnect(self.now, connection(id), Departure::Lost, &mut NoIce);
             }
             Step::Text { from, text } => {
                 self.lobby.handle_message(self.now, connection(from), &text, &mut NoIce);
