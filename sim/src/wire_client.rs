@@ -342,6 +342,7 @@ impl WireClient {
             "rejoined" => {
                 self.met.insert(session.clone());
                 self.left.remove(&session);
+                self.news.push(News::Restart { session: Some(session.clone()) });
                 self.state = State::Waiting;
                 return self.meet(session, partner, payload);
             }
