@@ -34,6 +34,8 @@ pub(super) struct Batch {
 struct Waiting {
     batch: Batch,
     messages: usize,
+    /// Goes with the next message: whoever says something often hears of it as it is told something else.
+    ack: Option<Arc<str>>,
     /// The socket's task, if it sleeps.
     task: Option<Waker>,
 }
@@ -63,6 +65,20 @@ impl Outbox {
     pub(super) fn ping(&self) -> Result<Option<Waker>, Full> {
         let mut waiting = lock(&self.0);
         waiting.frame(OpCode::Control(Control::Ping), &[])?;
+        Ok(waiting.task.take())
+    }
+
+    /// Puts in that messages have arrived, to leave with what is put in next, or when [`Outbox::release_ack`] says so. It
+    /// includes what an earlier one says that has not left. Whether there was none of those.
+    pub(super) fn hold_ack(&self, text: Arc<str>) -> bool {
+        lock(&self.0).ack.replace(text).is_none()
+    }
+
+    /// Lets go what [`Outbox::hold_ack`] has put in, if it is still there; as [`Outbox::text`].
+    pub(super) fn release_ack(&self) -> Result<Option<Waker>, Full> {
+        let mut waiting = lock(&self.0);
+        let Some(ack) = waiting.ack.take() else { return Ok(None) };
+        waiting.frame(OpCode::Data(Data::Text), ack.as_bytes())?;
         Ok(waiting.task.take())
     }
 
@@ -97,24 +113,32 @@ impl Inbox {
             }
             return Poll::Pending;
         }
+        if let Some(ack) = waiting.ack.take() {
+            waiting.append(OpCode::Data(Data::Text), ack.as_bytes());
+        }
         waiting.messages = 0;
         Poll::Ready(mem::take(&mut waiting.batch))
     }
 }
 
 impl Waiting {
-    /// Appends a frame as a server's are: whole, and not masked (RFC 6455 s5.1, s5.2).
+    /// Appends a frame, if there is room.
     fn frame(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Full> {
         if self.messages == LIMIT {
             return Err(Full);
         }
         self.messages += 1;
+        self.append(opcode, payload);
+        Ok(())
+    }
+
+    /// Appends a frame as a server's are: whole, and not masked (RFC 6455 s5.1, s5.2).
+    fn append(&mut self, opcode: OpCode, payload: &[u8]) {
         let header = FrameHeader { opcode, ..FrameHeader::default() };
         let (frames, len) = (&mut self.batch.frames, payload.len() as u64);
         frames.reserve(header.len(len) + payload.len());
         header.format(len, frames).expect("a vector takes everything");
         frames.extend_from_slice(payload);
-        Ok(())
     }
 }
 
@@ -211,6 +235,31 @@ mod tests {
             outbox.ping().expect("room");
             assert!(socket.take().is_some());
         }
+    }
+
+    #[test]
+    fn an_ack_leaves_with_the_next_message_and_the_last_says_all() {
+        let (outbox, socket) = pair();
+        assert!(outbox.hold_ack("1".into()));
+        assert!(!outbox.hold_ack("2".into()), "it was held already");
+        assert!(socket.take().is_none(), "nothing else is said");
+        outbox.text(MessageKind::Signal, "s").expect("room").expect("it sleeps").wake();
+        assert_eq!(socket.take().expect("messages").frames, [0x81, 1, b's', 0x81, 1, b'2']);
+        assert!(outbox.release_ack().expect("room").is_none(), "it has left");
+        assert!(socket.take().is_none());
+    }
+
+    #[test]
+    fn an_ack_that_nothing_takes_along_is_let_go_alone() {
+        let (outbox, socket) = pair();
+        assert!(socket.take().is_none());
+        assert!(outbox.hold_ack("1".into()));
+        outbox.release_ack().expect("room").expect("it sleeps").wake();
+        assert_eq!(socket.take().expect("an ack").frames, [0x81, 1, b'1']);
+        assert!(outbox.hold_ack("2".into()));
+        outbox.close(CloseCode::GoingAway);
+        let last = socket.take().expect("an end");
+        assert_eq!((last.frames, last.close), (vec![0x81, 1, b'2'], Some(CloseCode::GoingAway)));
     }
 
     #[test]
