@@ -192,9 +192,10 @@ impl Crowd {
     /// The first server sends somebody away, or is gone.
     fn hear_of_the_end(&mut self, number: usize, stop: Stop) -> Result<()> {
         let mut wait = None;
-        let heard = self.seats[number].receive(|heard| match heard {
-            Heard::Goaway(time) => wait = Some(time),
-            _ => {}
+        let heard = self.seats[number].receive(|heard| {
+            if let Heard::Goaway(time) = heard {
+                wait = Some(time);
+            }
         });
         match (stop, heard) {
             (Stop::Drain, heard) => heard?,

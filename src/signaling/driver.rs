@@ -15,7 +15,7 @@ use hairpin_signaling::{
 use tokio::sync::mpsc;
 
 use super::handle::{Client, Input};
-use super::outbox::{Full, Outbox};
+use super::outbox::{Full, Held, Outbox};
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
@@ -33,7 +33,7 @@ pub(super) struct Driver {
     lobby: Lobby,
     clients: HashMap<ConnectionId, Client>,
     wakers: Wakers,
-    /// Who has an ack in its outbox, unless that has left with a message, and when it is to leave alone.
+    /// Whose acks are to leave, unless they have with a message, and when.
     acks: VecDeque<(Duration, ConnectionId)>,
     origins: RandomState,
     ice: Arc<IceIssuer>,
@@ -137,9 +137,10 @@ impl Driver {
         while let Some(output) = self.lobby.poll_output() {
             match output {
                 Output::Send { to, kind: MessageKind::Ack, text } => {
-                    let client = self.clients.get(&to);
-                    if client.is_some_and(|client| client.outbox.hold_ack(text)) {
-                        self.acks.push_back((now + ACK_DELAY, to));
+                    let Some(client) = self.clients.get(&to) else { continue };
+                    let due = now + ACK_DELAY;
+                    if client.outbox.hold_ack(due, text) == Held::First {
+                        self.acks.push_back((due, to));
                     }
                 }
                 Output::Send { to, kind, text } => {
@@ -159,7 +160,7 @@ impl Driver {
             && due <= now
         {
             self.acks.pop_front();
-            self.send(now, to, Outbox::release_ack);
+            self.send(now, to, |outbox| outbox.release_ack(now));
         }
     }
 
