@@ -1,14 +1,17 @@
 //! Two people, two networks, one server: the ways a call can go.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use super::cable::Quality;
 use super::counters::{agree, stop_frees_everything};
-use super::netns::{MEDIA, SERVER, UDP};
+use super::household::{MEDIA, Nat, UDP};
+use super::netns::SERVER;
 use super::person::{Call, Person};
 use super::{World, wait_for, wait_until};
 
 /// Frames that count as "the video runs".
-const FRAMES: u64 = 30;
+pub(super) const FRAMES: u64 = 30;
 
 #[tokio::test]
 async fn symmetric_nats_meet_through_one_relay_hop() {
@@ -110,6 +113,37 @@ async fn open_networks_connect_directly() {
 }
 
 #[tokio::test]
+async fn nats_that_let_everything_in_need_no_relay() {
+    let Some(mut world) = World::new().await else { return };
+    let (mut ada, mut bob) = two_behind(&mut world, Nat::Open).await;
+    find_each_other(&mut ada, &mut bob).await;
+    for person in [&mut ada, &mut bob] {
+        settles(person, "a direct pair", |call| call.path == "direct").await;
+        person.sees_video(FRAMES).await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_and_lossy_line_carries_a_call() {
+    let Some(mut world) = World::new().await else { return };
+    let page = world.server.page();
+    let [(one, first), (two, second)] = [1, 2].map(|number| world.network.distant_client(number));
+    let mut ada = Person::arrive(&one, &page, &[]).await;
+    let mut bob = Person::arrive(&two, &page, &[]).await;
+    // 200 ms from one to the other, and back.
+    for cable in [&first, &second] {
+        cable.becomes(Quality { delay: Duration::from_millis(100), loss: 0.05 });
+    }
+    let since = Instant::now();
+    find_each_other(&mut ada, &mut bob).await;
+    println!("a call came about after {:.1?}", since.elapsed());
+    for person in [&mut ada, &mut bob] {
+        person.sees_video(3 * FRAMES).await;
+    }
+    println!("and both have seen some seconds of it after {:.1?}", since.elapsed());
+}
+
+#[tokio::test]
 async fn a_call_that_loses_udp_goes_on_over_tcp() {
     let Some(mut world) = World::new().await else { return };
     let (mut ada, mut bob) = two_behind_nats(&mut world).await;
@@ -200,8 +234,12 @@ async fn a_secure_page_sends_camera_and_microphone() {
 }
 
 async fn two_behind_nats(world: &mut World) -> (Person, Person) {
+    two_behind(world, Nat::Symmetric).await
+}
+
+async fn two_behind(world: &mut World, nat: Nat) -> (Person, Person) {
     let page = world.server.page();
-    let (one, two) = (world.network.natted_client(1), world.network.natted_client(2));
+    let (one, two) = (world.network.wired_client(1, nat), world.network.wired_client(2, nat));
     (Person::arrive(&one, &page, &[]).await, Person::arrive(&two, &page, &[]).await)
 }
 
@@ -232,14 +270,14 @@ async fn keep_screenshots(person: &mut Person) {
         ("page-dark", (1280, 800), "dark"),
         ("page-phone", (390, 844), "dark"),
     ] {
-        person.browser.appear_as(size, scheme).await;
+        person.browser.chromium().appear_as(size, scheme).await;
         person.sees_video(FRAMES).await;
         person.browser.screenshot(&folder.join(format!("{name}.png"))).await;
     }
 }
 
 /// Both press *Find partner*, the first one first.
-async fn find_each_other(ada: &mut Person, bob: &mut Person) {
+pub(super) async fn find_each_other(ada: &mut Person, bob: &mut Person) {
     ada.press("find").await;
     ada.becomes("queued").await;
     bob.press("find").await;
