@@ -159,3 +159,58 @@ test('who waits knows within ten seconds that it is cut off, and keeps its place
   await find(bob, 'bob');
   await until(ann, phase('ann', 'connected'));
 });
+
+for (const shape of ['nested', 'typed', 'flat']) {
+  for (const first of ['ours', 'theirs']) {
+    test(`a partner of the old wire, signals ${shape}, ${first} is the initiator`, async () => {
+      const page = await tab();
+      const old = `globalThis.old = new OldClient('/old/ws', 'old', '${shape}');`;
+      const ours = `room.join('ann', { url: '/ann/' }).find();`;
+      await run(page, first === 'ours' ? ours : old);
+      if (first === 'ours') await until(page, `room.clients.ann.snapshot.queue !== null`);
+      else await until(page, `old.waits`);
+      await run(page, first === 'ours' ? old : ours);
+      await until(page, phase('ann', 'connected'));
+      assert.equal(await run(page, `return room.clients.ann.snapshot.session.isInitiator`), first === 'ours');
+      await seen(page, 'ann');
+      await until(page, `old.framesDecoded().then((frames) => frames > 3)`);
+      assert.deepEqual(await run(page, `return [old.odd, room.clients.ann.snapshot.partner.microphone]`), [[], null]);
+      await run(page, `old.skip()`);
+      await until(page, `room.events.ann.some(([type, detail]) => type === 'left' && detail.reason === 'skipped')`);
+      await until(page, `old.sessions === 2 && ${phase('ann', 'connected')}`);
+    });
+  }
+}
+
+test('a call changes over to relayed paths, and back', async () => {
+  const [ann, bob] = await call();
+  const same = await session(ann, 'ann');
+  const path = (path: string): string => `room.clients.ann.stats().then((stats) => stats?.path === '${path}')`;
+  await until(ann, path('direct'));
+  await run(ann, `room.clients.ann.relayOnly = true`);
+  await until(ann, path('relayed'));
+  await seen(bob, 'bob');
+  await run(ann, `room.clients.ann.relayOnly = false`);
+  await until(ann, path('direct'));
+  await seen(ann, 'ann');
+  assert.equal(await session(ann, 'ann'), same);
+});
+
+test('another camera, the screen and the camera again reach the partner without negotiating', async () => {
+  const [ann, bob] = await call();
+  await ann.bringToFront();
+  const partner = `room.clients.bob.snapshot.partner`;
+  const width = (test: string): string => `room.clients.bob.stats().then((stats) => stats && stats.video.width ${test})`;
+  const offers = await run(ann, `globalThis.offers = 0;
+    room.clients.ann.peerConnection.addEventListener('negotiationneeded', () => { offers += 1; });
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    await room.clients.ann.useDevice('videoinput', devices.find(({ kind }) => kind === 'videoinput').deviceId);`);
+  await until(bob, width('> 160'));
+  await run(ann, `await room.clients.ann.shareScreen()`);
+  await until(bob, `${partner}.screen`);
+  assert.equal(await run(ann, `return room.clients.ann.snapshot.local.screen`), true);
+  await run(ann, `await room.clients.ann.stopScreen()`);
+  await until(bob, `!${partner}.screen`);
+  await seen(bob, 'bob');
+  assert.equal(await run(ann, `return offers`), 0, offers);
+});

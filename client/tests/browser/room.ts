@@ -3,6 +3,7 @@ import { HairpinClient } from '../../src/hairpin-client.js';
 import type { Options } from '../../src/hairpin-client.js';
 import { FakeHairpin } from '../fake/hairpin.js';
 import { Network } from '../fake/wire.js';
+import { OldClient } from './old-client.js';
 
 /** A moving picture and a tone. */
 export function synthetic(kinds: string): MediaStream {
@@ -54,6 +55,7 @@ class Room {
 const room = new Room();
 Object.assign(globalThis, {
   room,
+  OldClient,
   synthetic,
   state: () => ({
     events: room.events,

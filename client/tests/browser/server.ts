@@ -10,7 +10,7 @@ declare const PACKAGE: string;
 
 const FLAGS = [
   ...['--listening-ip', '127.0.0.1', '--listening-port', '0', '--alt-listening-port', 'none'],
-  ...['--relay-ip', '127.0.0.1', '--allowed-peer-ip', '127.0.0.0/8', '--admin-listen', 'none'],
+  ...['--relay-ip', '127.0.0.1', '--allowed-peer-ip', '0.0.0.0/0', '--admin-listen', 'none'],
   // The same after a restart, so that tokens of the one before are good.
   ...['--static-auth-secret', 'a secret of the tests'],
 ];
