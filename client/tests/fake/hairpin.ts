@@ -1,0 +1,232 @@
+import type { Connection, Server } from './wire.js';
+
+interface Seat {
+  user: string;
+  token: string;
+  earlier: string | null;
+  connection: Connection | null;
+  seq: number;
+  sent: { seq: number; type: string; payload: object }[];
+  received: number;
+  waiting: boolean;
+  session: Session | null;
+}
+
+interface Session {
+  id: string;
+  users: [string, string];
+}
+
+/** As much of a hairpin server as a client can notice, in one room without a network. */
+export class FakeHairpin implements Server {
+  epoch = 'epoch-1';
+  /** Of the time before seats. */
+  oldWire = false;
+  /** Everything the clients signalled, as it was passed on. */
+  readonly passed: { from: string; signal: unknown }[] = [];
+  readonly iceServers: RTCIceServer[] = [];
+  readonly #seats = new Map<string, Seat>();
+  readonly #byConnection = new Map<number, Seat>();
+  #tokens = 0;
+  #sessions = 0;
+
+  opened(): void {}
+
+  received(connection: Connection, message: any): void {
+    if (message.type === 'hello') return this.#hello(connection, message.data);
+    if (this.oldWire && !this.#byConnection.has(connection.id) && message.type === 'join_queue')
+      this.#serve(connection, this.#take(message.data.userId));
+    const seat = this.#byConnection.get(connection.id);
+    if (!seat || seat.connection?.id !== connection.id) return;
+    seat.earlier = null;
+    if (message.ack !== undefined) seat.sent = seat.sent.filter(({ seq }) => seq > message.ack);
+    if (message.type === 'ping') return connection.send({ type: 'pong', payload: {} });
+    if (message.type === 'ack') return;
+    if (message.id !== undefined) {
+      if (message.id > seat.received + 1) throw new Error(`gap: ${message.id} after ${seat.received}`);
+      const known = message.id <= seat.received;
+      if (!known) seat.received = message.id;
+      connection.send({ type: 'ack', payload: { id: seat.received } });
+      if (known) return;
+    }
+    this.#request(seat, message);
+  }
+
+  closed(connection: Connection, code: number | null): void {
+    const seat = this.#byConnection.get(connection.id);
+    this.#byConnection.delete(connection.id);
+    if (!seat || seat.connection?.id !== connection.id) return;
+    seat.connection = null;
+    if (code === 1000 || this.oldWire) return this.expire(seat.user, code === 1000 ? 'ended' : 'disconnected');
+    this.#partner(seat, 'partner_away');
+  }
+
+  /** The resume window of a seat is over. */
+  expire(user: string, reason = 'disconnected'): void {
+    const seat = this.#seats.get(user);
+    if (!seat) return;
+    this.#seats.delete(user);
+    this.#end(seat, reason);
+  }
+
+  /** A new process on the same address: it knows nobody. */
+  restart(): void {
+    this.epoch += '+';
+    this.#seats.clear();
+    this.#byConnection.clear();
+  }
+
+  push(user: string, type: string, payload: object): void {
+    const seat = this.#seats.get(user);
+    if (seat) this.#tell(seat, type, payload);
+  }
+
+  close(user: string, code: number): void {
+    this.#seats.get(user)?.connection?.close(code);
+  }
+
+  state(user: string): string {
+    const seat = this.#seats.get(user);
+    return !seat ? 'none' : seat.session ? seat.session.id : seat.waiting ? 'waiting' : 'idle';
+  }
+
+  // ----------------------------------------------------------------------------------------------
+
+  #hello(connection: Connection, { userId, resume, pairToken }: any): void {
+    if (this.oldWire) {
+      const payload = { code: 'unknown_type', message: 'hello', temporary: false };
+      return connection.send({ type: 'error', payload });
+    }
+    const known = this.#seats.get(userId);
+    const good = known && resume && [known.token, known.earlier].includes(resume.token) && resume.epoch === this.epoch;
+    const resumed = Boolean(good && resume.received !== undefined);
+    const seat = good ? known : this.#take(userId);
+    seat.connection?.close(4500);
+    if (!resumed) Object.assign(seat, { seq: 0, sent: [], received: 0 });
+    seat.earlier = good ? resume.token : null;
+    seat.token = `token-${++this.#tokens}`;
+    this.#serve(connection, seat);
+    const { epoch } = this;
+    const rest = { received: seat.received, resumeWindowMs: 30_000, pingMs: { setup: 3000, idle: 15_000 } };
+    connection.send({ type: 'welcome', payload: { epoch, resumeToken: seat.token, resumed, ...rest } });
+    if (resumed) {
+      for (const message of seat.sent) if (message.seq > resume.received) connection.send(message);
+      this.#partner(seat, 'partner_back');
+    } else if (resume) {
+      connection.send({ type: 'restart', payload: { reason: good ? 'state_asked' : 'unknown_token' } });
+      if (pairToken && !seat.session) this.#pairAgain(seat, JSON.parse(pairToken));
+      if (seat.session) this.#describe(seat, 'rejoined');
+      else if (seat.waiting) this.#tell(seat, 'queued', { position: 1 });
+      this.#partner(seat, 'partner_back');
+    }
+  }
+
+  #take(user: string): Seat {
+    const before = this.#seats.get(user);
+    before?.connection?.close(4500);
+    if (before) this.expire(user, 'replaced');
+    const seat: Seat = {
+      ...{ user, token: '', earlier: null, connection: null, seq: 0, sent: [], received: 0 },
+      ...{ waiting: false, session: null },
+    };
+    this.#seats.set(user, seat);
+    return seat;
+  }
+
+  #serve(connection: Connection, seat: Seat): void {
+    seat.connection = connection;
+    this.#byConnection.set(connection.id, seat);
+  }
+
+  /** Two of a session that an earlier process knew. */
+  #pairAgain(seat: Seat, session: Session): void {
+    const known = [...this.#seats.values()].find((other) => other.session?.id === session.id)?.session;
+    seat.session = known ?? session;
+  }
+
+  #request(seat: Seat, { type, data = {} }: any): void {
+    const session = seat.session;
+    switch (type) {
+      case 'join_queue':
+        this.#end(seat, 'skipped');
+        return this.#match(seat);
+      case 'leave_queue':
+        seat.waiting = false;
+        return;
+      case 'signal': {
+        const partner = this.#partnerOf(seat);
+        if (!session || session.id !== data.sessionId)
+          return this.#tell(seat, 'error', { code: 'no_session', message: '', temporary: false });
+        this.passed.push({ from: seat.user, signal: data.signal });
+        if (partner) this.#tell(partner, 'signal', { sessionId: session.id, signal: data.signal });
+        return;
+      }
+      case 'skip':
+        this.#end(seat, 'skipped');
+        return this.#match(seat);
+      case 'end_session':
+        this.#end(seat, 'ended');
+        return;
+      case 'ice_servers':
+        this.#tell(seat, 'ice_servers', { iceServers: this.iceServers, iceTtl: 600 });
+        return;
+      default:
+        throw new Error(`unknown: ${type}`);
+    }
+  }
+
+  #match(seat: Seat): void {
+    const other = [...this.#seats.values()].find(({ waiting, user }) => waiting && user !== seat.user);
+    if (!other) {
+      seat.waiting = true;
+      return this.#tell(seat, 'queued', { position: 1 });
+    }
+    other.waiting = false;
+    other.session = seat.session = { id: `session-${++this.#sessions}`, users: [other.user, seat.user] };
+    this.#describe(other, 'match_found');
+    this.#describe(seat, 'match_found');
+  }
+
+  #describe(seat: Seat, type: string): void {
+    const { id, users } = seat.session as Session;
+    const partner = this.#partnerOf(seat);
+    this.#tell(seat, type, {
+      sessionId: id,
+      partnerId: users.find((user) => user !== seat.user),
+      isInitiator: users[0] === seat.user,
+      iceServers: this.iceServers,
+      iceTtl: 600,
+      ...(this.oldWire ? {} : { pairToken: JSON.stringify(seat.session), partnerProtocol: 1 }),
+      ...(type === 'rejoined' ? { partnerAway: !partner?.connection } : {}),
+    });
+  }
+
+  #end(seat: Seat, reason: string): void {
+    const { session } = seat;
+    seat.waiting = false;
+    if (!session) return;
+    const partner = this.#partnerOf(seat);
+    seat.session = null;
+    if (!partner) return;
+    partner.session = null;
+    this.#tell(partner, 'partner_left', { sessionId: session.id, reason });
+  }
+
+  #partner(seat: Seat, type: string): void {
+    const partner = this.#partnerOf(seat);
+    if (partner && seat.session) this.#tell(partner, type, { sessionId: seat.session.id });
+  }
+
+  #partnerOf(seat: Seat): Seat | null {
+    const user = seat.session?.users.find((user) => user !== seat.user);
+    const partner = this.#seats.get(user ?? '');
+    return partner && partner.session?.id === seat.session?.id ? partner : null;
+  }
+
+  #tell(seat: Seat, type: string, payload: object): void {
+    if (this.oldWire) return seat.connection?.send({ type, payload });
+    const message = { type, payload, seq: ++seat.seq };
+    seat.sent.push(message);
+    seat.connection?.send(message);
+  }
+}
