@@ -1,4 +1,4 @@
-//! The demo page, built into the binary.
+//! The demo page and the client library it is built on, both in the binary.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -9,12 +9,13 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
 
+use super::access::Access;
 use super::app::App;
 
-/// A file of the page.
+/// A file in the binary.
 #[derive(Debug)]
 struct File {
     path: &'static str,
@@ -32,15 +33,15 @@ macro_rules! file {
     };
 }
 
-static FILES: [File; 7] = [
-    file!("/", "index.html", "text/html"),
-    file!("/hairpin.js", "hairpin.js", "text/javascript"),
-    file!("/page.js", "page.js", "text/javascript"),
-    file!("/media.js", "media.js", "text/javascript"),
-    file!("/stats.js", "stats.js", "text/javascript"),
-    file!("/style.css", "style.css", "text/css"),
-    file!("/favicon.svg", "favicon.svg", "image/svg+xml"),
+/// The page. Its script, with the library in it, is made of client/page/ by `npm run build` in client/.
+static PAGE: [File; 4] = [
+    file!("/", "page/index.html", "text/html"),
+    file!("/page.js", "dist/page.js", "text/javascript"),
+    file!("/style.css", "page/style.css", "text/css"),
+    file!("/favicon.svg", "page/favicon.svg", "image/svg+xml"),
 ];
+
+static CLIENT: File = file!("/hairpin-client.js", "dist/hairpin-client.js", "text/javascript");
 
 /// Nothing but our own files, and WebSockets, which `'self'` does not cover in every browser.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -55,15 +56,22 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(self)"),
 ];
 
-/// A route for every file.
+/// A route for every file of the page.
 pub(super) fn routes() -> Router<Arc<App>> {
-    FILES.iter().fold(Router::new(), |router, file| {
-        let etag = file.etag();
-        router.route(file.path, get(async move |request: HeaderMap| file.answer(etag, &request)))
-    })
+    PAGE.iter().fold(Router::new(), |router, file| router.route(file.path, file.route()))
+}
+
+/// The client library, for a page of any origin that may use this server.
+pub(super) fn client_route(access: &Access) -> Router<Arc<App>> {
+    Router::new().route(CLIENT.path, CLIENT.route().layer(access.cors()))
 }
 
 impl File {
+    fn route(&'static self) -> MethodRouter<Arc<App>> {
+        let etag = self.etag();
+        get(async move |request: HeaderMap| self.answer(etag, &request))
+    }
+
     /// The file, or that the client has it already (RFC 9110 s13.1.2).
     fn answer(&self, etag: ETag, request: &HeaderMap) -> Response {
         let known = request.typed_get::<IfNoneMatch>();

@@ -6,6 +6,7 @@
 mod cdp;
 mod counters;
 mod netns;
+mod page;
 mod person;
 mod scenarios;
 mod server;
