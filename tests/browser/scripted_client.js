@@ -22,8 +22,6 @@
   /** Every state the page can be in: a snapshot, the events that lead to it, and how good the connection is. */
   const scenes = {
     lobby: () => [idle],
-    /** For a page that may not simply open the devices. */
-    'lobby-asked': () => [idle, 'press start-camera'],
     'lobby-nobody-came': () => [looking, ['timeout', null], idle],
     'lobby-replaced': () => [{ ...idle, server: { state: 'refused', code: 'replaced' } }],
     'server-reached': () => [{ ...looking, server: { state: 'connecting' }, queue: null }],
@@ -65,7 +63,8 @@
     quality,
   });
 
-  let quality = 'good';
+  /** What the partner sends. */
+  let shown = null;
   const client = {
     userId: 'visitor-2',
     snapshot: idle,
@@ -75,28 +74,30 @@
     /** The methods that were called, for tests to read. */
     calls: [],
     on: (type, handler) => void (handlers[type] ??= []).push(handler),
-    stats: async () => (client.snapshot.session ? stats(quality) : null),
+    quality: 'good',
+    stats: async () => (client.snapshot.session ? stats(client.quality) : null),
     resume: () => false,
     play(name) {
-      quality = 'good';
+      client.quality = 'good';
       document.getElementById('undo').click();
       for (const off of document.querySelectorAll('.round.off')) off.click();
       for (const step of scenes[name]()) {
         if (typeof step === 'string' && step.startsWith('press ')) document.getElementById(step.slice(6)).click();
-        else if (typeof step === 'string') quality = step;
+        else if (typeof step === 'string') client.quality = step;
         else if (Array.isArray(step)) client.emit(...step);
         else client.change(step);
       }
     },
     change(snapshot) {
-      const inCall = snapshot.session !== null;
-      if (inCall !== (client.snapshot.session !== null)) {
-        client.remoteStream = inCall ? drawn(portraits.partner) : null;
-        client.snapshot = snapshot;
-        if (inCall) client.emit('partner', snapshot.session);
+      const before = client.snapshot;
+      client.snapshot = snapshot;
+      if (snapshot.session && !before.session) client.emit('partner', snapshot.session);
+      const picture = snapshot.session && (snapshot.partner.screen ? screen : portraits.partner);
+      if (picture !== shown) {
+        shown = picture;
+        client.remoteStream = picture && drawn(picture);
         client.emit('stream', client.remoteStream);
       }
-      client.snapshot = snapshot;
       client.emit('change', snapshot);
     },
     emit: (type, detail) => handlers[type]?.forEach((handler) => handler(detail)),
@@ -130,6 +131,7 @@
 
   // -- people ------------------------------------------------------------------------------------
 
+  const screen = {};
   const portraits = {
     partner: { wall: '#e8c6a2', skin: '#c98d66', shade: '#b37850', hair: '#2d1f1a', shirt: '#1f6f66', long: true },
     visitor: { wall: '#b4cdd9', skin: '#efc3a0', shade: '#dba681', hair: '#8a4b25', shirt: '#d8694a', long: false },
@@ -138,10 +140,24 @@
   function drawn(person) {
     const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 });
     const stream = canvas.captureStream(5);
-    draw(canvas.getContext('2d'), person);
+    const paint = () => (person === screen ? drawSlide : draw)(canvas.getContext('2d'), person);
+    paint();
     // A stream has a frame whenever something was drawn.
-    setInterval(() => draw(canvas.getContext('2d'), person), 200);
+    setInterval(paint, 200);
     return stream;
+  }
+
+  function drawSlide(context) {
+    const bar = (colour, ...rectangle) => {
+      context.fillStyle = colour;
+      context.fillRect(...rectangle);
+    };
+    bar('#fbfaf7', 0, 0, 1280, 720);
+    bar('#1f6f66', 96, 96, 560, 44);
+    for (const [index, width] of [440, 520, 380, 480].entries()) bar('#c9cdca', 96, 190 + index * 44, width, 16);
+    for (const [index, height] of [120, 190, 160, 260, 340].entries())
+      bar(index === 4 ? '#d8694a' : '#86b5ad', 740 + index * 92, 600 - height, 60, height);
+    bar('#8b928f', 720, 600, 480, 4);
   }
 
   function draw(context, { wall, skin, shade, hair, shirt, long }) {
