@@ -6,7 +6,7 @@ import { type Media, mayOpenUnasked, openMedia, troubleWords } from './media.js'
 import { nameOf } from './names.js';
 import { prepareSettings } from './settings.js';
 import { type Own, showScene, showSelf, showStream } from './stage.js';
-import { NOBODY_CAME, type Reason, errorWords, refusalWords, sceneOf } from './words.js';
+import { type Hold, NOBODY_CAME, type Reason, errorWords, refusalWords, sceneOf } from './words.js';
 
 /** How long *Next* can be undone. */
 const UNDO_MS = 1000;
@@ -26,7 +26,7 @@ let media: Media | null = null;
 let opening: Promise<void> | null = null;
 let leaving: number | undefined;
 let farewell: Reason | null = null;
-let holdUntil: number | null = null;
+let hold: Hold | null = null;
 /** Something that happened; what is wrong with the devices is said where nothing happened. */
 let notice: string | null = null;
 let troubleDismissed = false;
@@ -84,15 +84,16 @@ document.addEventListener('keydown', ({ key }) => {
 
 // -- what the client reports ---------------------------------------------------------------------
 
-client.on('change', ({ phase, session, server }) => {
+client.on('change', ({ phase, session, server, local }) => {
   if (!session) stay();
-  if (phase === 'idle') farewell = holdUntil = null;
+  if (!session && local.screen) void client.stopScreen(); // It was shared with that partner, and with nobody else.
+  if (phase === 'idle') farewell = hold = null;
   else if (document.body.dataset.phase === 'idle') notice = null;
   if (server.state === 'refused') notice = refusalWords(server.code);
   render();
 });
 client.on('partner', () => {
-  farewell = holdUntil = notice = null;
+  farewell = hold = notice = null;
   stay();
   render();
 });
@@ -105,7 +106,7 @@ client.on('timeout', () => {
   render();
 });
 client.on('error', (error) => {
-  if (error.retryAfterMs) holdUntil = Date.now() + error.retryAfterMs;
+  if (error.retryAfterMs) hold = { code: error.code, until: Date.now() + error.retryAfterMs };
   else notice = errorWords(error) ?? notice;
   render();
 });
@@ -155,7 +156,7 @@ function stay() {
 
 function render() {
   const { snapshot } = client;
-  if (holdUntil !== null && holdUntil <= Date.now()) holdUntil = null;
+  if (hold && hold.until <= Date.now()) hold = null;
   const partnerName = snapshot.session ? nameOf(snapshot.session.partnerId) : '';
   const situation = {
     snapshot,
@@ -163,7 +164,7 @@ function render() {
     hasPicture: Boolean(client.remoteStream?.getVideoTracks().length),
     leaving: leaving !== undefined,
     farewell,
-    holdUntil,
+    hold,
   };
   const scene = sceneOf(situation);
   const focused = document.activeElement;

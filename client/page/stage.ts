@@ -120,9 +120,11 @@ function cutOff({ videoWidth, videoHeight, clientWidth, clientHeight }: HTMLVide
 }
 
 /** A few pixels of the picture, which the style sheet makes large and soft. */
-setInterval(() => {
+function paintBackdrop() {
   const remote = video('remote');
   if (document.hidden || !remote.classList.contains('whole') || remote.readyState < remote.HAVE_CURRENT_DATA) return;
   const small = canvas('backdrop');
   small.getContext('2d')?.drawImage(remote, 0, 0, small.width, small.height);
-}, BACKDROP_EVERY_MS);
+}
+video('remote').addEventListener('loadeddata', paintBackdrop);
+setInterval(paintBackdrop, BACKDROP_EVERY_MS);

@@ -16,8 +16,13 @@ export interface Situation {
   readonly leaving: boolean;
   /** Why the last partner is gone, until there is another. */
   readonly farewell: Reason | null;
-  /** The server grants no new partner before this moment. */
-  readonly holdUntil: number | null;
+  /** The server grants no new partner before a moment, and why. */
+  readonly hold: Hold | null;
+}
+
+export interface Hold {
+  readonly code: string;
+  readonly until: number;
 }
 
 /** Words, and the moment they count down to. The counter is shown and not read aloud every second. */
@@ -38,13 +43,13 @@ export interface Scene {
 }
 
 export function sceneOf(situation: Situation): Scene {
-  const { snapshot, partnerName, leaving, farewell, holdUntil } = situation;
+  const { snapshot, partnerName, leaving, farewell, hold } = situation;
   if (leaving) return { name: 'leaving', words: { title: 'Moving on…', text: `You leave ${partnerName}.` }, banner: null };
   switch (snapshot.phase) {
     case 'idle':
       return { name: 'lobby', words: null, banner: null };
     case 'looking':
-      return { name: 'looking', words: looking(snapshot, farewell, holdUntil), banner: null };
+      return { name: 'looking', words: looking(snapshot, farewell, hold), banner: null };
     case 'pairing':
       return { name: 'pairing', words: pairing(snapshot, partnerName), banner: null };
     case 'connected':
@@ -54,24 +59,26 @@ export function sceneOf(situation: Situation): Scene {
   }
 }
 
-function looking({ server, queue }: Snapshot, farewell: Reason | null, holdUntil: number | null): Words {
+function looking({ server, queue }: Snapshot, farewell: Reason | null, hold: Hold | null): Words {
   if (server.state === 'retrying')
     return {
       title: 'The server does not answer',
       text: 'Your search goes on as soon as it does.',
       ...nextTry(server.retryAt),
     };
-  if (holdUntil !== null)
-    return {
-      title: 'That was quick',
-      text: 'So many partners in so short a time need a little break.',
-      until: holdUntil,
-      counter: (seconds) => `The search goes on in ${plural(seconds, 'second')}.`,
-    };
+  if (hold) return held(hold);
   if (server.state !== 'open') return { title: 'Reaching the server…', text: 'One moment.' };
   const text = queue && queue.position > 1 ? `You are number ${queue.position} in line.` : 'The call starts by itself.';
   if (farewell) return { title: FAREWELLS[farewell] ?? FAREWELLS.disconnected, text: `Looking for the next one. ${text}` };
   return { title: queue ? 'Looking for a partner…' : 'Asking for a partner…', text };
+}
+
+function held({ code, until }: Hold): Words {
+  const [title, text] =
+    code === 'too_often'
+      ? ['That was quick', 'So many partners in so short a time need a little break.']
+      : ['One moment', 'An older connection of yours still holds your place.'];
+  return { title, text, until, counter: (seconds) => `The search goes on in ${plural(seconds, 'second')}.` };
 }
 
 function pairing({ server, partner }: Snapshot, name: string): Words {
@@ -145,8 +152,6 @@ export function refusalWords(code: string): string {
 /** What a visitor should know of an error; null if it is none of theirs. */
 export function errorWords({ code, temporary }: Events['error']): string | null {
   switch (code) {
-    case 'user_taken':
-      return 'Your place is still held by an older connection of yours. It is free again in a moment.';
     case 'shutting_down':
     case 'no_session':
       return null;

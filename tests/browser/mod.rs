@@ -11,6 +11,7 @@ mod person;
 mod scenarios;
 mod server;
 mod snippets;
+mod visitors;
 
 use std::time::Duration;
 
