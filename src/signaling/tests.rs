@@ -132,6 +132,18 @@ async fn a_hub_that_fails_is_noticed_and_its_clients_are_told_so() {
 }
 
 #[tokio::test]
+async fn an_ack_follows_what_is_said_and_comes_though_nothing_is() {
+    let site = Site::start();
+    let (mut ada, _) = site.client().await;
+    ada.say(json!({ "type": "hello", "data": { "userId": "ada" } })).await;
+    assert_eq!(ada.hear().await, "welcome");
+    ada.say(json!({ "type": "join_queue", "id": 1 })).await;
+    assert_eq!([ada.hear().await, ada.hear().await], ["queued", "ack"]);
+    ada.say(json!({ "type": "leave_queue", "id": 2 })).await;
+    assert_eq!(ada.hear().await, "ack");
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_is_not_told_of_a_failure() {
     let site = Site::start();
     let (mut slow, _) = site.client().await;
