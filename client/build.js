@@ -1,4 +1,4 @@
-// Builds dist/: one file for each entry, and the types that can be reached from them.
+// Builds dist/: one file for each entry, the types that can be reached from them, and the demo page's script.
 // Elsewhere than into dist/ with a folder as argument: so the tests see whether what is committed is fresh.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,10 +13,11 @@ const ENTRIES = ['hairpin-client', 'react'];
 
 export async function buildInto(dist) {
   mkdirSync(dist, { recursive: true });
-  for (const entry of ENTRIES) {
+  // The page is one file with the client in it.
+  for (const [entry, source] of [...ENTRIES.map((entry) => [entry, `src/${entry}.ts`]), ['page', 'page/main.ts']]) {
     await build({
       absWorkingDir: root,
-      entryPoints: [`src/${entry}.ts`],
+      entryPoints: [source],
       outfile: join(dist, `${entry}.js`),
       bundle: true,
       format: 'esm',

@@ -68,6 +68,8 @@ pub(crate) fn measure(programs: &Programs, load: Load, length: Duration) -> Resu
     let launch = Launch { cpus: of_server.to_vec(), ..Launch::for_web_sockets() };
     let server = Server::start(programs, Engine::Hairpin, &launch)?;
     let mut seats = pair_up(server.http, load.pairs * 2, load.wire)?;
+    // In turn, first one side of every pair and then the other: partners do not speak at the same time.
+    seats.sort_by_key(|seat| seat.found.as_ref().is_some_and(|found| found.is_initiator));
     let sender = Sender::new(&seats, load)?;
     let traffic = Traffic::new(load, length.min(WARM_UP), length);
     let clocks = || -> Result<_> {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use hairpin_lobby::Lobby;
-use hairpin_signaling::{Config, ConnectionId, IceGrant, IceServers, MessageKind, Origin, Output};
+use hairpin_signaling::{
+    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, MessageKind, Origin, Output,
+};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -46,7 +48,7 @@ struct World {
 impl Default for World {
     fn default() -> Self {
         Self {
-            lobby: Lobby::new(Config::default(), [0; 2]),
+            lobby: Lobby::new(Config::default(), &Keys::new([0; 2], b"north")),
             now: Duration::ZERO,
             connected: BTreeSet::new(),
             sessions: Vec::new(),
@@ -68,13 +70,17 @@ impl World {
             }
             Step::Disconnect(id) => {
                 self.connected.remove(&connection(id));
-                self.lobby.disconnect(self.now, connection(id));
+                self.lobby.disconnect(self.now, connection(id), Departure::Lost, &mut NoIce);
             }
             Step::Text { from, text } => {
                 self.lobby.handle_message(self.now, connection(from), &text, &mut NoIce);
             }
-            Step::Binary { from } => self.lobby.handle_binary(self.now, connection(from)),
-            Step::Pong { from } => self.lobby.handle_pong(self.now, connection(from)),
+            Step::Binary { from } => {
+                self.lobby.handle_binary(self.now, connection(from), &mut NoIce);
+            }
+            Step::Pong { from } => {
+                self.lobby.handle_pong(self.now, connection(from), &mut NoIce);
+            }
             Step::Join { from, user, pool } => {
                 let data = json!({ "userId": name(user), "matchMode": name(pool % 2) });
                 self.say(from, "join_queue", data);
@@ -121,6 +127,7 @@ impl World {
                 }
                 Output::Ping { to } => assert!(self.connected.contains(&to)),
                 Output::Close { to, .. } => assert!(self.connected.remove(&to)),
+                Output::ToNode { .. } => unreachable!("there is one node"),
                 Output::Event(_) => {}
             }
         }
@@ -130,9 +137,10 @@ impl World {
             self.sessions.push((session, sides));
         }
         let hub = self.lobby.hub();
-        assert_eq!(hub.queue_len(), self.lobby.matcher().len());
+        let met = self.lobby.matcher().len() + 2 * hub.introductions();
+        assert!(met <= hub.queue_len() && hub.queue_len() <= met + hub.away());
         assert_eq!(hub.connections(), self.connected.len());
-        assert!(2 * hub.sessions() + hub.queue_len() <= self.connected.len());
+        assert!(2 * hub.sessions() + hub.queue_len() <= self.connected.len() + hub.away());
     }
 
     /// What is sent is of the protocol, and a signal stays between the two sides of its session.
@@ -158,17 +166,20 @@ impl World {
                     self.sessions.iter().find(|(id, _)| *id == session).expect("it was announced");
                 assert!(sides.contains(&to));
             }
-            MessageKind::Queued
-            | MessageKind::PartnerLeft
-            | MessageKind::QueueTimeout
-            | MessageKind::Error => {}
+            _ => {}
         }
     }
 
     /// When all are gone, nothing is left.
     fn close(mut self) {
-        self.lobby.drain(self.now);
+        self.lobby.drain(self.now, Duration::ZERO, Duration::ZERO);
         self.drain();
+        // Those who could come back do not.
+        while let Some(at) = self.lobby.poll_timeout() {
+            self.now = at.max(self.now);
+            self.lobby.handle_timeout(self.now, &mut NoIce);
+            self.drain();
+        }
         let hub = self.lobby.hub();
         assert!(self.connected.is_empty() && self.lobby.matcher().is_empty());
         assert_eq!((hub.connections(), hub.sessions()), (0, 0));

@@ -45,6 +45,7 @@ impl Lobby {
         ice: &mut impl IceServers,
     ) {
         self.hub.disconnect(now, id, departure);
+        // Whoever was to meet it looks on, and may meet another.
         self.settle(now, ice);
     }
 
@@ -128,7 +129,7 @@ impl Lobby {
         }
     }
 
-    /// Hands the hub's wishes on. Who comes or is sent away can only take wishes back, and gets no answer.
+    /// Hands the hub's wishes on.
     fn ask(&mut self, now: Duration) {
         while let Some(request) = self.hub.poll_match_request() {
             match request {

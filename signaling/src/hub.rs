@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::connections::{Beat, Connections};
+use self::connections::{Beat, Connections, Heard};
 use self::drain::Drain;
 use self::introductions::Introductions;
 use self::seats::{SeatId, Seats, State};
@@ -28,7 +28,8 @@ use crate::tokens::{ResumeTokens, Signer};
 use crate::wire::{ClientMessage, Envelope, ServerMessage, decode, invalid};
 use crate::{
     CloseCode, Config, ConnectionId, DEFAULT_POOL, Departure, Event, IceServers, Keys,
-    MatchRequest, NodeId, Origin, Output, PartnerNews, RemotePartner, Role, SessionId, TicketId,
+    MatchRequest, NodeId, Origin, Output, PartnerNews, Protocol, RemotePartner, Role, SessionId,
+    TicketId,
 };
 
 /// Pings at no distance from each other would never end.
@@ -113,7 +114,12 @@ impl Hub {
     ) {
         let Some(heard) = self.read(now, id, text.len()) else { return };
         self.read_message(now, id, heard.seat, text, ice);
-        // Afterwards: it may have changed its mind about whom it waits for.
+        // Afterwards: it may have changed its mind about whom it waits for. A first message may be the answer to what was
+        // asked of an earlier connection.
+        let heard = match heard.seat {
+            Some(_) => heard,
+            None => Heard { seat: self.connections.seat(id), awaited: true },
+        };
         self.show_life(now, heard, ice);
     }
 
@@ -125,19 +131,23 @@ impl Hub {
         text: &str,
         ice: &mut impl IceServers,
     ) {
-        let Envelope { id: number, ack, message } = match decode(text) {
-            Ok(envelope) => envelope,
+        // Fields of the new wire are none of the old one's, where an app may mean something else by them.
+        let counts = seat.filter(|seat| self.seats.get(*seat).protocol() == Protocol::Resumable);
+        let read = decode(text).and_then(|Envelope { numbers, message }| {
+            Ok((if counts.is_some() { numbers.read()? } else { (None, None) }, message))
+        });
+        let ((number, ack), message) = match read {
+            Ok(read) => read,
             Err(refusal) => return self.refuse(id, &refusal),
         };
-        let number = match seat.map(|seat| self.take_numbers(now, seat, number, ack)) {
+        match counts.map(|seat| self.take_numbers(now, seat, number, ack)) {
             Some(Number::Seen) => return,
             Some(Number::Ahead) => {
                 let refusal = invalid("id must be the last one and 1");
                 return self.refuse(id, &Refusal { id: number, ..refusal });
             }
-            Some(Number::Next) => number,
-            None => None,
-        };
+            Some(Number::Next) | None => {}
+        }
         let done = match (message, seat) {
             (Err(refusal), _) => Err(refusal),
             (Ok(ClientMessage::Hello(hello)), None) => self.hello(now, id, *hello, ice),

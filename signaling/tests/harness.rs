@@ -1,6 +1,7 @@
 //! A hub with a clock that stands still until told, and the simplest matcher there is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_signaling::{
@@ -36,6 +37,8 @@ pub(crate) struct World {
     /// Whether tickets are matched as they come; otherwise they pile up in `seeking`.
     pub(crate) matching: bool,
     pub(crate) inbox: BTreeMap<ConnectionId, Vec<Value>>,
+    /// Everything that was ever sent, to the byte.
+    pub(crate) texts: BTreeMap<ConnectionId, Vec<Arc<str>>>,
     pub(crate) pings: Vec<ConnectionId>,
     pub(crate) closed: BTreeMap<ConnectionId, CloseCode>,
     pub(crate) events: Vec<Event>,
@@ -56,6 +59,7 @@ impl World {
             seeking: Vec::new(),
             matching: true,
             inbox: BTreeMap::new(),
+            texts: BTreeMap::new(),
             pings: Vec::new(),
             closed: BTreeMap::new(),
             events: Vec::new(),
@@ -200,6 +204,7 @@ impl World {
                     let message: Value = serde_json::from_str(&text).expect("the hub sends JSON");
                     assert_eq!(message["type"], kind.as_str());
                     self.inbox.entry(to).or_default().push(message);
+                    self.texts.entry(to).or_default().push(text);
                 }
                 Output::Ping { to } => self.pings.push(to),
                 Output::Close { to, code } => {

@@ -1,9 +1,20 @@
 //! The hub from outside: what clients send, what they get, and what the matcher hears.
 
+mod away;
+mod callers;
 mod docs;
+mod drain;
+mod ghosts;
 mod harness;
 mod lifecycle;
 mod limits;
 mod model;
+mod names;
+mod nodes;
+mod numbers;
+mod old_wire;
+mod pair_tokens;
+mod place_tokens;
 mod queue;
+mod resume;
 mod session;

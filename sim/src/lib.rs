@@ -14,6 +14,8 @@ mod rng;
 mod shards;
 mod system;
 mod turn_client;
+mod wire_client;
+mod wires;
 
 pub use hairpin_turn::{Family, Transport};
 pub use nat::{Nat, NatKind};
@@ -23,3 +25,5 @@ pub use rng::Rng;
 pub use shards::{Counters, SERVER, Shards};
 pub use system::{Datagram, PersonId, System};
 pub use turn_client::{TurnClient, TurnEvent};
+pub use wire_client::{News, State, WireClient};
+pub use wires::{Step, Wires};

@@ -218,8 +218,8 @@ impl System {
                 self.lobby.handle_pong(self.now, id, &mut RestIce { now: self.now });
             }
             Arrival::Gone(id) => {
-                let ice = &mut RestIce { now: self.now };
-                self.lobby.disconnect(self.now, id, Departure::Lost, ice);
+                let mut ice = RestIce { now: self.now };
+                self.lobby.disconnect(self.now, id, Departure::Lost, &mut ice);
             }
             Arrival::Heard(connection, frame) => self.hear(connection, frame),
             Arrival::Datagram(datagram) => self.deliver(datagram),

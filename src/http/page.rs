@@ -10,13 +10,13 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::app::App;
 
-/// A file of the page.
+/// A file in the binary.
 #[derive(Debug)]
 struct File {
     path: &'static str,
@@ -34,14 +34,12 @@ macro_rules! file {
     };
 }
 
-static FILES: [File; 7] = [
-    file!("/", "index.html", "text/html"),
-    file!("/hairpin.js", "hairpin.js", "text/javascript"),
-    file!("/page.js", "page.js", "text/javascript"),
-    file!("/media.js", "media.js", "text/javascript"),
-    file!("/stats.js", "stats.js", "text/javascript"),
-    file!("/style.css", "style.css", "text/css"),
-    file!("/favicon.svg", "favicon.svg", "image/svg+xml"),
+/// The page. Its script, with the library in it, is made of client/page/ by `npm run build` in client/.
+static PAGE: [File; 4] = [
+    file!("/", "page/index.html", "text/html"),
+    file!("/page.js", "dist/page.js", "text/javascript"),
+    file!("/style.css", "page/style.css", "text/css"),
+    file!("/favicon.svg", "page/favicon.svg", "image/svg+xml"),
 ];
 
 /// `hairpin-client`, as `client/build.js` makes it.
@@ -62,21 +60,20 @@ const HEADERS: [(HeaderName, &str); 4] = [
 
 /// A route for every file of the page.
 pub(super) fn routes() -> Router<Arc<App>> {
-    FILES.iter().fold(Router::new(), |router, file| file.route_in(router))
+    PAGE.iter().fold(Router::new(), |router, file| router.route(file.path, file.route()))
 }
 
 /// Any page may load the client from here: who may use the server is another question, and asked later.
 pub(super) fn client() -> Router<Arc<App>> {
-    CLIENT.route_in(Router::new()).layer(SetResponseHeaderLayer::overriding(
-        ACCESS_CONTROL_ALLOW_ORIGIN,
-        HeaderValue::from_static("*"),
-    ))
+    let any = HeaderValue::from_static("*");
+    let cors = SetResponseHeaderLayer::overriding(ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    Router::new().route(CLIENT.path, CLIENT.route().layer(cors))
 }
 
 impl File {
-    fn route_in(&'static self, router: Router<Arc<App>>) -> Router<Arc<App>> {
+    fn route(&'static self) -> MethodRouter<Arc<App>> {
         let etag = self.etag();
-        router.route(self.path, get(async move |request: HeaderMap| self.answer(etag, &request)))
+        get(async move |request: HeaderMap| self.answer(etag, &request))
     }
 
     /// The file, or that the client has it already (RFC 9110 s13.1.2).

@@ -1,6 +1,6 @@
 //! The hub's task: sole owner of the lobby, so that it needs no lock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    CloseCode, Config, ConnectionId, Departure, Event, IceGrant, IceServers, Keys, Origin, Output,
+    CloseCode, Config, ConnectionId, Departure, Event, IceGrant, IceServers, Keys, MessageKind,
+    Origin, Output,
 };
 use tokio::sync::mpsc;
 
 use super::handle::{Client, Input};
-use super::outbox::{Full, Outbox};
+use super::outbox::{Full, Held, Outbox};
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
@@ -23,11 +24,17 @@ use crate::net::network;
 /// Inputs handled per reading of the clock.
 const BATCH: usize = 256;
 
+/// How long a client may wait to hear that its messages have arrived. Meanwhile it nearly always is told something else,
+/// and a second write, which costs more than all else about a signal, is saved.
+const ACK_DELAY: Duration = Duration::from_millis(100);
+
 /// Drives the lobby.
 pub(super) struct Driver {
     lobby: Lobby,
     clients: HashMap<ConnectionId, Client>,
     wakers: Wakers,
+    /// Whose acks are to leave, unless they have with a message, and when.
+    acks: VecDeque<(Duration, ConnectionId)>,
     origins: RandomState,
     ice: Arc<IceIssuer>,
     metrics: Arc<Metrics>,
@@ -49,6 +56,7 @@ impl Driver {
             lobby: Lobby::new(config, &keys),
             clients: HashMap::new(),
             wakers: Wakers::default(),
+            acks: VecDeque::new(),
             origins: RandomState::new(),
             ice,
             metrics,
@@ -61,7 +69,8 @@ impl Driver {
     pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let timeout = self.lobby.poll_timeout();
+            let ack = self.acks.front().map(|&(due, _)| due);
+            let timeout = [self.lobby.poll_timeout(), ack].into_iter().flatten().min();
             let due = timeout.unwrap_or_default().saturating_sub(self.since_1970);
             let due = self.clock.instant(due);
             tokio::select! {
@@ -75,6 +84,7 @@ impl Driver {
             }
             self.with_ice(|lobby, ice| lobby.handle_timeout(now, ice));
             self.carry_out(now);
+            self.release_acks(now);
             let hub = self.lobby.hub();
             self.metrics.signaling.now(
                 hub.queue_len(),
@@ -126,6 +136,13 @@ impl Driver {
     fn carry_out(&mut self, now: Duration) {
         while let Some(output) = self.lobby.poll_output() {
             match output {
+                Output::Send { to, kind: MessageKind::Ack, text } => {
+                    let Some(client) = self.clients.get(&to) else { continue };
+                    let due = now + ACK_DELAY;
+                    if client.outbox.hold_ack(due, text) == Held::First {
+                        self.acks.push_back((due, to));
+                    }
+                }
                 Output::Send { to, kind, text } => {
                     self.send(now, to, |outbox| outbox.text(kind, &text));
                 }
@@ -135,6 +152,15 @@ impl Driver {
                 Output::ToNode { .. } => {}
                 Output::Event(event) => self.count(event),
             }
+        }
+    }
+
+    fn release_acks(&mut self, now: Duration) {
+        while let Some(&(due, to)) = self.acks.front()
+            && due <= now
+        {
+            self.acks.pop_front();
+            self.send(now, to, |outbox| outbox.release_ack(now));
         }
     }
 

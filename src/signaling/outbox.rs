@@ -3,6 +3,7 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use hairpin_signaling::{CloseCode, MessageKind};
 use tungstenite::protocol::frame::FrameHeader;
@@ -34,8 +35,17 @@ pub(super) struct Batch {
 struct Waiting {
     batch: Batch,
     messages: usize,
+    /// Goes with the next message, or alone at this time.
+    ack: Option<(Duration, Arc<str>)>,
     /// The socket's task, if it sleeps.
     task: Option<Waker>,
+}
+
+/// What became of an ack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    First,
+    WithEarlier,
 }
 
 /// There is no room for another message.
@@ -63,6 +73,30 @@ impl Outbox {
     pub(super) fn ping(&self) -> Result<Option<Waker>, Full> {
         let mut waiting = lock(&self.0);
         waiting.frame(OpCode::Control(Control::Ping), &[])?;
+        Ok(waiting.task.take())
+    }
+
+    /// Puts in that messages have arrived, to leave with what is put in next, and includes what was to leave in this way
+    /// already. If nothing was, [`Outbox::release_ack`] is to be called when this is `due`.
+    pub(super) fn hold_ack(&self, due: Duration, text: Arc<str>) -> Held {
+        let mut waiting = lock(&self.0);
+        match &mut waiting.ack {
+            Some((_, earlier)) => {
+                *earlier = text;
+                Held::WithEarlier
+            }
+            none => {
+                *none = Some((due, text));
+                Held::First
+            }
+        }
+    }
+
+    /// Lets go what [`Outbox::hold_ack`] has put in, if it is still there, and due; as [`Outbox::text`].
+    pub(super) fn release_ack(&self, now: Duration) -> Result<Option<Waker>, Full> {
+        let mut waiting = lock(&self.0);
+        let Some((_, ack)) = waiting.ack.take_if(|(due, _)| *due <= now) else { return Ok(None) };
+        waiting.frame(OpCode::Data(Data::Text), ack.as_bytes())?;
         Ok(waiting.task.take())
     }
 
@@ -97,24 +131,32 @@ impl Inbox {
             }
             return Poll::Pending;
         }
+        if let Some((_, ack)) = waiting.ack.take() {
+            waiting.append(OpCode::Data(Data::Text), ack.as_bytes());
+        }
         waiting.messages = 0;
         Poll::Ready(mem::take(&mut waiting.batch))
     }
 }
 
 impl Waiting {
-    /// Appends a frame as a server's are: whole, and not masked (RFC 6455 s5.1, s5.2).
+    /// Appends a frame, if there is room.
     fn frame(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Full> {
         if self.messages == LIMIT {
             return Err(Full);
         }
         self.messages += 1;
+        self.append(opcode, payload);
+        Ok(())
+    }
+
+    /// Appends a frame as a server's are: whole, and not masked (RFC 6455 s5.1, s5.2).
+    fn append(&mut self, opcode: OpCode, payload: &[u8]) {
         let header = FrameHeader { opcode, ..FrameHeader::default() };
         let (frames, len) = (&mut self.batch.frames, payload.len() as u64);
         frames.reserve(header.len(len) + payload.len());
         header.format(len, frames).expect("a vector takes everything");
         frames.extend_from_slice(payload);
-        Ok(())
     }
 }
 
@@ -129,6 +171,8 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
+
+    const DUE: Duration = Duration::from_secs(1);
 
     /// Counts how often it is woken.
     #[derive(Default)]
@@ -211,6 +255,35 @@ mod tests {
             outbox.ping().expect("room");
             assert!(socket.take().is_some());
         }
+    }
+
+    #[test]
+    fn an_ack_leaves_with_the_next_message_and_the_last_says_all() {
+        let (outbox, socket) = pair();
+        assert_eq!(outbox.hold_ack(DUE, "1".into()), Held::First);
+        assert_eq!(outbox.hold_ack(2 * DUE, "2".into()), Held::WithEarlier);
+        assert!(socket.take().is_none(), "nothing else is said");
+        outbox.text(MessageKind::Signal, "s").expect("room").expect("it sleeps").wake();
+        assert_eq!(socket.take().expect("messages").frames, [0x81, 1, b's', 0x81, 1, b'2']);
+        assert!(outbox.release_ack(DUE).expect("room").is_none(), "it has left");
+        assert!(socket.take().is_none());
+    }
+
+    #[test]
+    fn an_ack_that_nothing_takes_along_leaves_alone_when_it_is_due() {
+        let (outbox, socket) = pair();
+        assert!(socket.take().is_none());
+        assert_eq!(outbox.hold_ack(DUE, "1".into()), Held::First);
+        assert!(
+            outbox.release_ack(DUE / 2).expect("room").is_none(),
+            "that was for an earlier one"
+        );
+        outbox.release_ack(DUE).expect("room").expect("it sleeps").wake();
+        assert_eq!(socket.take().expect("an ack").frames, [0x81, 1, b'1']);
+        assert_eq!(outbox.hold_ack(2 * DUE, "2".into()), Held::First);
+        outbox.close(CloseCode::GoingAway);
+        let last = socket.take().expect("an end");
+        assert_eq!((last.frames, last.close), (vec![0x81, 1, b'2'], Some(CloseCode::GoingAway)));
     }
 
     #[test]

@@ -131,13 +131,46 @@ impl Chromium {
         answer["result"]["value"].take()
     }
 
-    /// Makes the tab as large as a screen of that many CSS pixels, light or dark.
-    pub(super) async fn appear_as(&mut self, (width, height): (u32, u32), scheme: &str) {
-        let mobile = width < 600;
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": if mobile { 2 } else { 1 }, "mobile": mobile });
+    /// Whether a JavaScript expression is true.
+    pub(super) async fn holds(&mut self, expression: &str) -> bool {
+        self.eval(expression).await == true
+    }
+
+    /// Makes the tab as large as a screen of that many CSS pixels, light or dark, with nothing that moves.
+    /// `scale` is how many pixels a screenshot has for one of them.
+    pub(super) async fn appear_as(
+        &mut self,
+        (width, height): (u32, u32),
+        scheme: &str,
+        scale: f32,
+    ) {
+        let mobile = width.min(height) < 600;
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile });
         self.call("Emulation.setDeviceMetricsOverride", size).await;
-        let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.call("Emulation.setEmulatedMedia", scheme).await;
+        let features = json!({ "features": [
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ] });
+        self.call("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Has every page that is opened from now on run `script` before its own.
+    pub(super) async fn run_first(&mut self, script: &str) {
+        self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+    }
+
+    /// Presses a key as a person at the keyboard does: `Tab`, `Enter` or `Escape`.
+    pub(super) async fn key(&mut self, key: &str) {
+        let (code, text) = match key {
+            "Tab" => (9, ""),
+            "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
+            _ => unreachable!("no test presses {key}"),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let event = json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text });
+            self.call("Input.dispatchKeyEvent", event).await;
+        }
     }
 
     /// Writes what the tab shows to `path`, as PNG.

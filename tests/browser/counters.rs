@@ -50,7 +50,7 @@ pub(super) async fn agree(world: &World, ada: &mut Person, bob: &mut Person) {
 /// When both have pressed *Stop* nothing is left of them on the server.
 pub(super) async fn stop_frees_everything(world: &World, ada: &mut Person, bob: &mut Person) {
     ada.press("stop").await;
-    bob.becomes("queued").await;
+    bob.waits_in_line().await;
     bob.press("stop").await;
     for gauge in [
         "hairpin_allocations",

@@ -13,10 +13,12 @@ mod laboratory;
 mod marionette;
 mod netns;
 mod old_wire;
+mod page;
 mod person;
 mod scenarios;
 mod server;
 mod snippets;
+mod visitors;
 mod watch;
 
 use std::time::Duration;

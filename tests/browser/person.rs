@@ -42,16 +42,22 @@ impl Person {
         wait_until(&format!("the button {id}"), async || self.browser.holds(&press).await).await;
     }
 
-    /// Waits for the page to be in that state, as the panel names it.
-    pub(super) async fn becomes(&mut self, state: &str) {
-        let question = format!("document.getElementById('stat-state').textContent === '{state}'");
-        wait_until(&format!("the state {state}"), async || self.browser.holds(&question).await)
+    /// Waits for the page to be in that phase, as the panel names it.
+    pub(super) async fn becomes(&mut self, phase: &str) {
+        let question = format!("document.getElementById('stat-state').textContent === '{phase}'");
+        wait_until(&format!("the phase {phase}"), async || self.browser.holds(&question).await)
             .await;
+    }
+
+    /// Waits for the server's word that this one is in line.
+    pub(super) async fn waits_in_line(&mut self) {
+        let question = "hairpin.client.snapshot.queue !== null";
+        wait_until("a place in line", async || self.browser.holds(question).await).await;
     }
 
     /// Which session the page is in, if any.
     pub(super) async fn session(&mut self) -> Option<String> {
-        self.browser.eval("hairpin.client.session?.id").await.as_str().map(str::to_owned)
+        self.browser.eval("hairpin.client.snapshot.session?.id").await.as_str().map(str::to_owned)
     }
 
     /// Waits until the partner's picture has been decoded `frames` more times, and returns the statistics of that moment.
@@ -72,12 +78,12 @@ impl Person {
     pub(super) async fn call(&mut self) -> Option<Call> {
         let stats = self.browser.eval("hairpin.stats()").await;
         (stats != Value::Null)
-            .then(|| serde_json::from_value(stats).expect("stats.js gives these fields"))
+            .then(|| serde_json::from_value(stats).expect("the client gives these fields"))
     }
 
     /// The `ice-pwd` this side uses now; an ICE restart changes it.
     pub(super) async fn ice_password(&mut self) -> Option<String> {
-        let line = "hairpin.client.pc?.localDescription?.sdp.match(/ice-pwd:(.+)/)[1]";
+        let line = "hairpin.client.peerConnection?.localDescription?.sdp.match(/ice-pwd:(.+)/)[1]";
         self.browser.eval(line).await.as_str().map(str::to_owned)
     }
 
@@ -87,7 +93,7 @@ impl Person {
         let counts = "(pc => [
             pc.localDescription.sdp.match(/typ relay/g)?.length ?? 0,
             pc.getConfiguration().iceServers.flatMap(s => s.urls).filter(url => url.startsWith('turn')).length,
-        ])(hairpin.client.pc)";
+        ])(hairpin.client.peerConnection)";
         let counts = self.browser.eval(counts).await;
         let count = |index: usize| counts[index].as_u64().expect("a length");
         count(0)..=count(1)
@@ -101,7 +107,7 @@ impl Person {
     }
 }
 
-/// `CallStats` of client/stats.js.
+/// `CallStats` of client/src/stats.ts.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Call {

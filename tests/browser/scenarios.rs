@@ -1,6 +1,5 @@
 //! Two people, two networks, one server: the ways a call can go.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::cable::Quality;
@@ -29,7 +28,6 @@ async fn symmetric_nats_meet_through_one_relay_hop() {
     ada.sees_video(FRAMES).await;
     bob.sees_video(FRAMES).await;
     wait_until("the panel says so", async || ada.panel("path").await == "relayed").await;
-    keep_screenshots(&mut ada).await;
 
     agree(&world, &mut ada, &mut bob).await;
     stop_frees_everything(&world, &mut ada, &mut bob).await;
@@ -82,7 +80,7 @@ async fn next_moves_on_to_a_third_person() {
 
     let mut eve = Person::arrive(&world.network.natted_client(3), &world.server.page(), &[]).await;
     eve.press("find").await;
-    eve.becomes("queued").await;
+    eve.waits_in_line().await;
     let first = ada.session().await.expect("ada is in a call");
     ada.press("next").await;
     // Eve has waited longest, so whoever of the two asks first gets her, and the other one waits.
@@ -94,7 +92,7 @@ async fn next_moves_on_to_a_third_person() {
     assert!(with_ada != with_bob, "eve's call has exactly one other side");
     let (partner, alone) = if with_ada { (&mut ada, &mut bob) } else { (&mut bob, &mut ada) };
     partner.sees_video(FRAMES).await;
-    alone.becomes("queued").await;
+    alone.waits_in_line().await;
 }
 
 #[tokio::test]
@@ -219,7 +217,7 @@ async fn a_secure_page_sends_camera_and_microphone() {
     bob.sees_video(FRAMES).await;
     let sources = ada
         .browser
-        .eval("hairpin.client.stream.getTracks().map(track => track.label).sort().join()")
+        .eval("document.getElementById('local').srcObject.getTracks().map(track => track.label).sort().join()")
         .await;
     assert!(
         sources
@@ -243,43 +241,36 @@ async fn two_behind(world: &mut World, nat: Nat) -> (Person, Person) {
     (Person::arrive(&one, &page, &[]).await, Person::arrive(&two, &page, &[]).await)
 }
 
-/// Chromium's own fake camera and its consent; the flag stands for the https a real deployment has.
+/// Chromium's own fake camera and its consent, and its own tab for a screen.
 pub(super) async fn two_on_secure_pages(world: &mut World) -> (Person, Person) {
+    let secure = secure_flag(world);
+    let flags = [
+        &secure,
+        "--use-fake-ui-for-media-stream",
+        "--auto-select-tab-capture-source-by-title=hairpin",
+    ];
+    two_in_the_open(world, &flags).await
+}
+
+/// Stands for the https that a real deployment has.
+pub(super) fn secure_flag(world: &World) -> String {
     let page = world.server.page();
-    let origin = page.trim_end_matches('/');
-    let secure = format!("--unsafely-treat-insecure-origin-as-secure={origin}");
-    two_in_the_open(world, &[&secure, "--use-fake-ui-for-media-stream"]).await
+    format!("--unsafely-treat-insecure-origin-as-secure={}", page.trim_end_matches('/'))
 }
 
 async fn two_in_the_open(world: &mut World, flags: &[&str]) -> (Person, Person) {
-    let page = world.server.page();
-    let (one, two) = (world.network.open_client("ada", 31), world.network.open_client("bob", 32));
-    (Person::arrive(&one, &page, flags).await, Person::arrive(&two, &page, flags).await)
+    (in_the_open(world, 0, flags).await, in_the_open(world, 1, flags).await)
 }
 
-/// The pictures the README shows. Kept only when asked for, so that a test run leaves the tree as it was.
-async fn keep_screenshots(person: &mut Person) {
-    let keep = std::env::var_os("UPDATE_SCREENSHOTS").is_some_and(|value| value == "1");
-    let folder = if keep {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
-    } else {
-        Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned()
-    };
-    for (name, size, scheme) in [
-        ("page", (1280, 800), "light"),
-        ("page-dark", (1280, 800), "dark"),
-        ("page-phone", (390, 844), "dark"),
-    ] {
-        person.browser.chromium().appear_as(size, scheme).await;
-        person.sees_video(FRAMES).await;
-        person.browser.screenshot(&folder.join(format!("{name}.png"))).await;
-    }
+pub(super) async fn in_the_open(world: &mut World, number: u8, flags: &[&str]) -> Person {
+    let host = world.network.open_client(&format!("open{number}"), 31 + number);
+    Person::arrive(&host, &world.server.page(), flags).await
 }
 
 /// Both press *Find partner*, the first one first.
 pub(super) async fn find_each_other(ada: &mut Person, bob: &mut Person) {
     ada.press("find").await;
-    ada.becomes("queued").await;
+    ada.waits_in_line().await;
     bob.press("find").await;
     ada.becomes("connected").await;
     bob.becomes("connected").await;

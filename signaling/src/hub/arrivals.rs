@@ -31,7 +31,10 @@ impl Hub {
         let pair = pair.filter(|pair| *pair.user == *user);
         let found = resume.as_ref().map(|resume| self.find_seat(resume, &user));
         if let (Some(resume), Some(Ok(seat))) = (&resume, &found) {
-            self.come_back(now, id, *seat, resume, ice);
+            let how = self.come_back(now, id, *seat, resume, ice);
+            // What it hears with all else it has missed is not said again.
+            let last = self.seats.get(*seat).last_session.filter(|_| how == Return::Resumed);
+            let pair = pair.filter(|pair| last != Some(pair.session));
             // Its seat has lost the session that the token is for, to a restart of this server or at another one.
             return self.rejoin(now, *seat, pair, ice);
         }
@@ -90,17 +93,19 @@ impl Hub {
         seat: SeatId,
         resume: &Resume,
         ice: &mut impl IceServers,
-    ) {
+    ) -> Return {
         self.take_over(now, id, seat);
-        let story = self.seats.get(seat).story().expect("only a seat with a story has a token");
+        let used = TokenHash::of(&resume.token);
+        let story = self.seats.story_mut(seat).expect("only a seat with a story has a token");
+        story.anew &= used != story.token;
         let missed: Result<Vec<_>, _> = match resume.received {
             None => Err(RestartReason::StateAsked),
+            Some(_) if story.anew => Err(RestartReason::MissedTooMuch),
             Some(received) => match story.after(received) {
                 Some(missed) => Ok(missed.cloned().collect()),
                 None => Err(RestartReason::MissedTooMuch),
             },
         };
-        let used = TokenHash::of(&resume.token);
         match missed {
             Ok(missed) => {
                 self.welcome(id, seat, Some(used), true);
@@ -109,6 +114,7 @@ impl Hub {
                 }
                 self.event(Event::Returned(Return::Resumed));
                 self.renew_old_ice(now, seat, ice);
+                Return::Resumed
             }
             Err(reason) => {
                 self.seats.restart(seat);
@@ -116,6 +122,7 @@ impl Hub {
                 self.send(id, &ServerMessage::Restart { reason });
                 self.event(Event::Returned(Return::Restarted));
                 self.tell_state(now, seat, ice);
+                Return::Restarted
             }
         }
     }
@@ -192,10 +199,6 @@ impl Hub {
     ) -> Result<(), Refusal> {
         let (Some(pair), State::Idle) = (pair, self.seats.get(seat).state) else { return Ok(()) };
         let PairClaim { session, role, partner, pool, .. } = pair;
-        if self.seats.get(seat).last_session == Some(session) {
-            // It hears that with all else it has missed.
-            return Ok(());
-        }
         // A partner that is here, and not in this session, has left it. So has one that could not come back in any case.
         let is_over = self.sessions.has_ended(session)
             || self.sessions.find(session).is_some()

@@ -97,13 +97,17 @@ impl Hub {
     pub(super) fn withdraw(&mut self, seat: SeatId) {
         let State::Waiting(waiting) = self.seats.get(seat).state else { return };
         self.requests.push_back(crate::MatchRequest::Unseek(waiting.ticket));
-        if let Some(other) = self.introductions.end(waiting.ticket) {
+        self.end_introduction(waiting.ticket);
+    }
+
+    pub(super) fn end_introduction(&mut self, ticket: TicketId) {
+        if let Some(other) = self.introductions.end(ticket) {
             self.seek(other);
         }
     }
 
     /// The connection of whoever waits with a ticket, if it is live and has one.
-    fn reached_by(&self, ticket: TicketId) -> Option<ConnectionId> {
+    pub(super) fn reached_by(&self, ticket: TicketId) -> Option<ConnectionId> {
         self.seats.get(self.seats.of_ticket(ticket)?).connection()
     }
 

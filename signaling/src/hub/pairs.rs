@@ -56,10 +56,15 @@ impl Hub {
         RemotePartner { node, user, protocol }: RemotePartner,
         ice: &mut impl IceServers,
     ) {
-        if self.seats.of_ticket(ticket).is_none() || self.sessions.find(session).is_some() {
+        // Whoever left or stopped while the match was on its way is not met; who is only away looks on when it is back.
+        if self.draining.is_some()
+            || self.reached_by(ticket).is_none()
+            || self.sessions.find(session).is_some()
+        {
             let news = PartnerNews::Left(EndReason::Disconnected);
             return self.outputs.push_back(Output::ToNode { node, session, news });
         }
+        self.end_introduction(ticket);
         let seat = self.end_wait(now, ticket);
         let mut members = [self.member(seat), Member { side: Side::There(node), user, protocol }];
         if role == Role::Answerer {

@@ -82,13 +82,15 @@ impl Hub {
         taken.map_err(Refusal::too_often)
     }
 
-    /// The user of a seat is fixed by the first `join_queue`, and changed by a later one only when idle.
+    /// The user of a seat is fixed by `hello`, or by the first `join_queue`, and changed by a later one only when idle.
     fn may_be(&self, seat: SeatId, user: &str) -> Result<(), Refusal> {
         let current = self.seats.get(seat);
-        if *current.user == *user || current.state == State::Idle {
-            return Ok(());
-        }
-        let message = "leave the queue or the session before you change your userId";
+        let message = match (current.protocol(), current.state) {
+            _ if *current.user == *user => return Ok(()),
+            (Protocol::Resumable, _) => "your hello has said another userId",
+            (Protocol::Plain, State::Idle) => return Ok(()),
+            (Protocol::Plain, _) => "leave the queue or the session before you change your userId",
+        };
         Err(Refusal::new(ErrorCode::UserChange, message))
     }
 
@@ -174,6 +176,7 @@ impl Hub {
 
     /// Ends a ticket that has waited in vain, if it is live.
     pub(super) fn queue_timeout(&mut self, ticket: TicketId) {
+        self.end_introduction(ticket);
         if let Some((seat, _)) = self.seats.end_ticket(ticket) {
             self.tell(seat, &ServerMessage::QueueTimeout {});
             self.event(Event::QueueTimeout);

@@ -208,6 +208,12 @@ impl Seats {
             story.earlier_token.and_then(|token| self.by_token.remove(&token));
             story.ice.iter().for_each(|lease| self.ice.disarm(lease.renewal(), id));
         }
+        debug_assert!(!self.taken.is_empty() || self.keeps_nothing(), "something is left behind");
+    }
+
+    fn keeps_nothing(&self) -> bool {
+        let found = self.by_user.len() + self.by_ticket.len() + self.by_token.len();
+        found + self.away.len() + self.ice.len() == 0 && self.kept.is_nothing()
     }
 
     /// Somebody is reached otherwise from now on.
@@ -300,7 +306,9 @@ impl Seats {
     /// A client has shown that it knows its newest token.
     pub(super) fn confirm_token(&mut self, id: SeatId) {
         let story = self.taken.get_mut(&id).and_then(|seat| seat.story.as_deref_mut());
-        if let Some(earlier) = story.and_then(|story| story.earlier_token.take()) {
+        let Some(story) = story else { return };
+        story.anew = false;
+        if let Some(earlier) = story.earlier_token.take() {
             self.by_token.remove(&earlier);
         }
     }

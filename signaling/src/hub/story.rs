@@ -20,6 +20,12 @@ const ALL_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Kept(usize);
 
+impl Kept {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// Both directions are numbered from 1: what a client is told, and what it says.
 #[derive(Debug)]
 pub(super) struct Story {
@@ -27,6 +33,9 @@ pub(super) struct Story {
     pub(super) token: TokenHash,
     /// The one before, while it may not have heard of the newer.
     pub(super) earlier_token: Option<TokenHash>,
+    /// Whether numbers have begun anew and the client may not have heard of that: then it counts as it did before, if it
+    /// comes back by the earlier token.
+    pub(super) anew: bool,
     /// The number of the last message it was told.
     told: u64,
     /// The last of those, as they were sent.
@@ -73,6 +82,7 @@ impl Story {
         Self {
             token,
             earlier_token: None,
+            anew: false,
             told: 0,
             log: VecDeque::new(),
             bytes: 0,
@@ -129,7 +139,7 @@ impl Story {
     /// Begins anew: both sides count from 1 again.
     pub(super) fn restart(&mut self, kept: &mut Kept) {
         self.forget(kept);
-        (self.told, self.heard, self.ack_due) = (0, 0, false);
+        (self.told, self.heard, self.ack_due, self.anew) = (0, 0, false, true);
     }
 
     /// Keeps nothing any more.

@@ -84,11 +84,24 @@ impl SessionRef {
 /// A message with what is said beside it.
 #[derive(Debug)]
 pub(crate) struct Envelope<'a> {
-    /// Its number, from a client that wants to know that it has arrived.
-    pub(crate) id: Option<u64>,
-    /// The last number its client has heard.
-    pub(crate) ack: Option<u64>,
+    pub(crate) numbers: Numbers<'a>,
     pub(crate) message: Result<ClientMessage<'a>, Refusal>,
+}
+
+/// What a client that counts says beside a message.
+#[derive(Debug)]
+pub(crate) struct Numbers<'a> {
+    /// Its number, from a client that wants to know that it has arrived.
+    id: Option<&'a RawValue>,
+    /// The last number its client has heard.
+    ack: Option<&'a RawValue>,
+}
+
+impl Numbers<'_> {
+    /// `id` and `ack`.
+    pub(crate) fn read(&self) -> Result<(Option<u64>, Option<u64>), Refusal> {
+        Ok((number("id", self.id)?, number("ack", self.ack)?))
+    }
 }
 
 #[derive(Deserialize)]
@@ -149,7 +162,7 @@ pub(crate) fn decode(text: &str) -> Result<Envelope<'_>, Refusal> {
             r#"expected JSON text of the form {"type": "...", "data": {...}}"#,
         )
     })?;
-    Ok(Envelope { id: number("id", id)?, ack: number("ack", ack)?, message: message(&kind, data) })
+    Ok(Envelope { numbers: Numbers { id, ack }, message: message(&kind, data) })
 }
 
 fn message<'a>(kind: &str, data: Option<&'a RawValue>) -> Result<ClientMessage<'a>, Refusal> {

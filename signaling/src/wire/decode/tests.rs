@@ -3,7 +3,7 @@
 use super::*;
 
 fn read(text: &str) -> Result<ClientMessage<'_>, Refusal> {
-    decode(text).and_then(|envelope| envelope.message)
+    decode(text).and_then(|envelope| envelope.numbers.read().and(envelope.message))
 }
 
 fn code(text: &str) -> ErrorCode {
@@ -121,7 +121,7 @@ fn a_hello_says_what_its_client_has_from_before() {
     let text = r#"{"type":"hello","ack":3,"data":{"userId":"a","pairToken":"p",
         "resume":{"token":"t","epoch":"e","received":12}}}"#;
     let envelope = decode(text).expect("an envelope");
-    assert_eq!((envelope.id, envelope.ack), (None, Some(3)));
+    assert_eq!(envelope.numbers.read(), Ok((None, Some(3))));
     let Ok(ClientMessage::Hello(hello)) = envelope.message else { panic!("no hello") };
     assert_eq!((&*hello.user, hello.pair_token.as_deref()), ("a", Some("p")));
     let resume = hello.resume.expect("it was there");
@@ -131,6 +131,6 @@ fn a_hello_says_what_its_client_has_from_before() {
 #[test]
 fn a_wrong_message_keeps_its_number() {
     let envelope = decode(r#"{"type":"signal","id":7,"data":{}}"#).expect("an envelope");
-    assert_eq!(envelope.id, Some(7));
+    assert_eq!(envelope.numbers.read(), Ok((Some(7), None)));
     assert_eq!(envelope.message.expect_err("no signal").code, ErrorCode::InvalidField);
 }
