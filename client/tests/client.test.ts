@@ -338,6 +338,8 @@ test('credentials that the server renews are used from then on', async () => {
   const iceServers = [{ urls: 'turn:relay', username: 'new', credential: 'new' }];
   server.push('ann', 'ice_servers', { iceServers, iceTtl: 600 });
   await clock.advance(100);
+  server.push('ann', 'ice_servers', { iceServers: [], iceTtl: 600 });
+  await clock.advance(100);
   assert.deepEqual((peer(ann).configurations.at(-1) as { iceServers: object }).iceServers, iceServers);
 });
 
