@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'puppeteer-core';
-import { startChromium, until } from './browser/chromium.js';
+import { startBrowser, until } from './browser/launch.js';
 import { Hairpin } from './browser/server.js';
 
 declare const PACKAGE: string;
@@ -31,7 +31,7 @@ before(async () => {
   execFileSync('npm', ['run', 'build', '--silent', '--', '--log-level=warning'], { cwd: EXAMPLE, stdio: 'inherit' });
   await new Promise<void>((listening) => files.listen(0, '127.0.0.1', listening));
   await hairpin.start();
-  browser = await startChromium();
+  browser = await startBrowser();
 });
 after(async () => {
   await browser?.close();

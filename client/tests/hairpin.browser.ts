@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, Page } from 'puppeteer-core';
-import { bundled, startChromium, until } from './browser/chromium.js';
+import { bundled, startBrowser, until } from './browser/launch.js';
 import { Door, Hairpin } from './browser/server.js';
 
 let browser: Browser;
@@ -12,7 +12,7 @@ let door: Door;
 let pages: Page[];
 
 before(async () => {
-  [browser, script] = await Promise.all([startChromium(), bundled('browser/room.ts')]);
+  [browser, script] = await Promise.all([startBrowser(), bundled('browser/room.ts')]);
 });
 after(() => browser?.close());
 beforeEach(async () => {
