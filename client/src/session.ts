@@ -95,6 +95,8 @@ export class LiveSession {
   }
 
   renewed(grant: { iceServers: RTCIceServer[]; iceTtl: number }): void {
+    // Who comes back too often gets none, and keeps those it has.
+    if (!grant.iceServers.length) return;
     this.#granted(grant);
     this.call.iceServers = grant.iceServers;
   }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, Page } from 'puppeteer-core';
-import { bundled, startChromium, until } from './browser/chromium.js';
+import { bundled, startBrowser, until } from './browser/launch.js';
 
 let browser: Browser;
 let script: string;
 let page: Page;
 
 before(async () => {
-  [browser, script] = await Promise.all([startChromium(), bundled('browser/room.ts')]);
+  [browser, script] = await Promise.all([startBrowser(), bundled('browser/room.ts')]);
 });
 after(() => browser?.close());
 beforeEach(async () => {

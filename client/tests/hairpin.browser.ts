@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, Page } from 'puppeteer-core';
-import { bundled, startChromium, until } from './browser/chromium.js';
+import { bundled, startBrowser, until } from './browser/launch.js';
 import { Door, Hairpin } from './browser/server.js';
 
 let browser: Browser;
@@ -12,7 +12,7 @@ let door: Door;
 let pages: Page[];
 
 before(async () => {
-  [browser, script] = await Promise.all([startChromium(), bundled('browser/room.ts')]);
+  [browser, script] = await Promise.all([startBrowser(), bundled('browser/room.ts')]);
 });
 after(() => browser?.close());
 beforeEach(async () => {
@@ -63,6 +63,17 @@ async function seen(page: Page, name: string): Promise<void> {
   await until(page, `frames('${name}').then((now) => now > ${before} + 3)`);
 }
 
+/** Resolves when the server tells a page this. */
+async function told(page: Page, type: string): Promise<void> {
+  const devtools = await page.createCDPSession();
+  await devtools.send('Network.enable');
+  return await new Promise((resolve) => {
+    devtools.on('Network.webSocketFrameReceived', ({ response }) => {
+      if (response.payloadData.includes(`"${type}"`)) resolve();
+    });
+  });
+}
+
 test('two who look for a partner see each other', async () => {
   const [ann, bob] = await call();
   await seen(ann, 'ann');
@@ -90,6 +101,24 @@ for (const how of ['seen', 'unseen'] as const) {
     await until(bob, `room.events.bob.some(([type, detail]) => type === 'left' && detail.reason === 'skipped')`);
   });
 }
+
+test('a call whose session has ended at the server lasts until one of the two hangs up', async () => {
+  await hairpin.kill();
+  await hairpin.start('--resume-window', '1');
+  const [ann, bob] = await call();
+  const expired = told(bob, 'partner_left');
+  door.cut('ann', 'seen');
+  await expired;
+  door.mend('ann');
+  await until(ann, `room.clients.ann.snapshot.server.state === 'open'`);
+  await seen(ann, 'ann');
+  await seen(bob, 'bob');
+  assert.deepEqual(await run(ann, `return room.phases.ann`), ['looking', 'pairing', 'connected']);
+  await run(bob, `room.clients.bob.stop()`);
+  const time = await until(ann, `room.clients.ann.snapshot.queue !== null`);
+  assert.ok(time < 5000, `${time} ms`);
+  assert.deepEqual(await run(ann, `return room.events.ann.at(-1)`), ['left', { reason: 'disconnected' }]);
+});
 
 test('a server that is killed and started again finds the call as it was', async () => {
   const [ann, bob] = await call();

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'puppeteer-core';
-import { bundled, startChromium, until } from './browser/chromium.js';
+import { bundled, startBrowser, until } from './browser/launch.js';
 
 let browser: Browser;
 let script: string;
 
 before(async () => {
-  [browser, script] = await Promise.all([startChromium(), bundled('browser/react.tsx')]);
+  [browser, script] = await Promise.all([startBrowser(), bundled('browser/react.tsx')]);
 });
 after(() => browser?.close());
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { backoff } from '../src/signaling/backoff.js';
+import { Outbox } from '../src/signaling/outbox.js';
 import { Signaling } from '../src/signaling/signaling.js';
 import type { SeatMessage } from '../src/wire.js';
 import type { ServerLink } from '../src/types.js';
@@ -8,6 +10,8 @@ import { FakeHairpin } from './fake/hairpin.js';
 import { Network } from './fake/wire.js';
 import type { Cut } from './fake/wire.js';
 
+/** In the place of the window. */
+const on = new EventTarget();
 let clock: Clock;
 beforeEach(() => {
   clock = new Clock().install();
@@ -93,3 +97,50 @@ for (const cut of ['seen', 'unseen'] as const) {
     }
   });
 }
+
+test('a message that comes twice is handled once, and after a gap the rest is asked for', async () => {
+  const server = new FakeHairpin();
+  const network = new Network(server);
+  const ann = new Person('ann', network);
+  await clock.until(() => ann.heard.length === 1, 'queued');
+  server.repeat('ann');
+  await clock.advance(100);
+  assert.equal(ann.heard.length, 1);
+  server.lose('ann');
+  server.push('ann', 'error', { code: 'third' });
+  await clock.until(() => ann.heard.length === 3, 'both are there');
+  assert.equal(network.sockets.length, 2);
+  assert.deepEqual(ann.heard.map(({ type }) => type), ['queued', 'error', 'error']);
+  assert.deepEqual((ann.heard[1]?.payload as { code: string }).code, 'second');
+});
+
+test('what was acknowledged is not said again, and the rest in order', () => {
+  const outbox = new Outbox();
+  for (const sessionId of ['a', 'b', 'c']) outbox.add({ type: 'skip', data: { sessionId } });
+  outbox.acknowledge(2);
+  assert.deepEqual(outbox.waiting, [{ type: 'skip', data: { sessionId: 'c' }, id: 3 }]);
+  outbox.restart();
+  assert.deepEqual(outbox.waiting, []);
+  assert.equal(outbox.add({ type: 'leave_queue', data: {} }).id, 1);
+});
+
+test('a server out of reach is tried again with full jitter, more and more slowly, and at once when the network is back', async () => {
+  const network = new Network(new FakeHairpin());
+  network.down = true;
+  Object.assign(globalThis, { document: new EventTarget(), addEventListener: on.addEventListener.bind(on) });
+  const ann = new Person('ann', network);
+  await clock.advance(300_000);
+  const delays = ann.links.flatMap((link) => (link.state === 'retrying' ? [link] : []));
+  assert.ok(delays.length > 15 && delays.length < 25, `${delays.length} tries in five minutes`);
+  network.down = false;
+  const tries = network.sockets.length;
+  on.dispatchEvent(new Event('online'));
+  await clock.advance(15);
+  assert.deepEqual([network.sockets.length, ann.link], [tries + 1, 'connecting']);
+  await clock.advance(100);
+  assert.equal(ann.link, 'open');
+  Object.assign(globalThis, { document: undefined, addEventListener: undefined });
+
+  Math.random = () => 0.5;
+  assert.deepEqual([0, 1, 2, 9].map((attempt) => backoff(attempt, 20_000)), [250, 500, 1000, 10_000]);
+});

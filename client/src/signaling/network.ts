@@ -21,7 +21,7 @@ export function watchNetwork(heard: (sign: NetworkSign) => void): () => void {
   document.addEventListener('visibilitychange', shown, { signal });
   // Back from the cache of pages: timers stood still.
   addEventListener('pageshow', ({ persisted }) => persisted && heard('look'), { signal });
-  const connection = (navigator as { connection?: NetworkInformation }).connection;
+  const connection = (globalThis.navigator as { connection?: NetworkInformation } | undefined)?.connection;
   let type = connection?.type;
   const changed = (): void => {
     // Also fires for new guesses of the speed; only another type is another network for sure.

@@ -27,10 +27,10 @@ export class Hairpin {
   #process: ChildProcess | null = null;
   port = 0;
 
-  async start(): Promise<void> {
+  async start(...more: string[]): Promise<void> {
     const binary = hairpinBinary();
     if (!binary) throw new Error('no hairpin: cargo build first, or say where with HAIRPIN');
-    const flags = [...FLAGS, '--http-listen', `127.0.0.1:${this.port}`];
+    const flags = [...FLAGS, '--http-listen', `127.0.0.1:${this.port}`, ...more];
     const child = (this.#process = spawn(binary, flags, { stdio: ['ignore', 'pipe', 'pipe'] }));
     let said = '';
     this.port = await new Promise<number>((resolve, reject) => {

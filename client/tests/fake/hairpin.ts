@@ -83,6 +83,18 @@ export class FakeHairpin implements Server {
     if (seat) this.#tell(seat, type, payload);
   }
 
+  /** Sends the last message again. */
+  repeat(user: string): void {
+    const seat = this.#seats.get(user);
+    seat?.connection?.send(seat.sent.at(-1) as object);
+  }
+
+  /** A message that does not arrive, although the connection lives. */
+  lose(user: string): void {
+    const seat = this.#seats.get(user);
+    if (seat) seat.sent.push({ type: 'error', payload: { code: 'second' }, seq: ++seat.seq });
+  }
+
   goaway(user: string, retryAfterMs: number): void {
     this.#seats.get(user)?.connection?.send({ type: 'goaway', payload: { retryAfterMs } });
   }

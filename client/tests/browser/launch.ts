@@ -6,18 +6,37 @@ import type { Browser, Page } from 'puppeteer-core';
 
 declare const PACKAGE: string;
 
-export function startChromium(): Promise<Browser> {
+/** Chromium, or Firefox with BROWSER=firefox. */
+export function startBrowser(): Promise<Browser> {
+  return process.env.BROWSER === 'firefox' ? startFirefox() : startChromium();
+}
+
+function startChromium(): Promise<Browser> {
   return launch({
-    executablePath: process.env.CHROMIUM ?? execFileSync('which', ['chromium']).toString().trim(),
+    executablePath: pathOf('chromium'),
     headless: true,
     pipe: true,
     args: [
       ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
       ...['--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
       ...['--autoplay-policy=no-user-gesture-required', '--use-fake-device-for-media-stream'],
-      ...['--use-fake-ui-for-media-stream', '--auto-accept-this-tab-capture', '--auto-select-tab-capture-source-by-title=room'],
+      ...['--use-fake-ui-for-media-stream', '--auto-accept-this-tab-capture'],
+      '--auto-select-tab-capture-source-by-title=room',
     ],
   });
+}
+
+function startFirefox(): Promise<Browser> {
+  return launch({
+    browser: 'firefox',
+    executablePath: pathOf('firefox-esr'),
+    headless: true,
+    extraPrefsFirefox: { 'media.autoplay.default': 0 },
+  });
+}
+
+function pathOf(command: string): string {
+  return execFileSync('which', [command]).toString().trim();
 }
 
 /** Bundles a file of tests/ for a page. */
