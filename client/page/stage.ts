@@ -100,7 +100,7 @@ function say(words: Words | null, title: string | null, text: string, counter: s
 /** For ears, without what counts down. */
 function spoken({ name, words, banner }: Scene, { snapshot: { partner }, partnerName }: Situation): string {
   if (name === 'lobby') return '';
-  if (name !== 'call') return words ? `${words.title} ${words.text}` : '';
+  if (name !== 'call') return words ? `${words.title}${/\p{L}$/u.test(words.title) ? '.' : ''} ${words.text}` : '';
   return [
     `In a call with ${partnerName}.`,
     partner?.microphone === false && 'Their microphone is off.',

@@ -101,7 +101,7 @@ async fn axe_finds_nothing_in_any_state() {
 #[tokio::test]
 async fn every_control_is_in_sight_on_every_screen() {
     let Some((_world, mut browser)) = scripted("").await else { return };
-    for size in PHONES.into_iter().chain([DESKTOP]) {
+    for size in PHONES.into_iter().chain([(640, 360), (320, 568), (650, 600), DESKTOP]) {
         browser.appear_as(size, "light", 1.0).await;
         for (scene, _) in WORDS {
             play(&mut browser, scene).await;
