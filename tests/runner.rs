@@ -1,4 +1,4 @@
-//! `tests/run` itself: what it says at the end of what cargo said.
+//! `tests/run` itself: what it says at the end of what cargo and node said.
 
 use std::fs;
 use std::path::Path;
@@ -16,13 +16,17 @@ test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
 running 3 tests
 test src/lib.rs - (line 6) ... ok
 test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+# tests 12
+# pass 10
+# fail 1
+# skipped 1
 ";
 
 #[test]
 fn it_ends_in_one_line_and_a_skip_is_no_pass() {
     let said = outcome("browser::they_meet: no namespaces\nbrowser::they_meet: no namespaces\n");
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines.last(), Some(&"4 passed, 1 failed, 2 skipped"), "{said}");
+    assert_eq!(lines.last(), Some(&"14 passed, 2 failed, 3 skipped"), "{said}");
     let slowest = lines.iter().position(|line| line.contains("slowest")).expect("a heading");
     assert_eq!(lines[slowest + 1], "20.000 s  browser::they_meet", "{said}");
     assert_eq!(lines[slowest + 2], "1.250 s  calls::one_is_made", "{said}");
@@ -31,7 +35,7 @@ fn it_ends_in_one_line_and_a_skip_is_no_pass() {
 
 #[test]
 fn nothing_skipped_is_said_in_the_same_line() {
-    assert_eq!(outcome("").lines().last(), Some("5 passed, 1 failed, 1 skipped"));
+    assert_eq!(outcome("").lines().last(), Some("15 passed, 2 failed, 2 skipped"));
 }
 
 /// What the script's own function prints, of what cargo said and the tests that say they were skipped.

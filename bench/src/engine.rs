@@ -7,10 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use hairpin_sim::{Request, TurnClient};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{metrics, process};
@@ -27,6 +29,11 @@ const FIRST_SERVER_PORT: u16 = 32_000;
 const SERVER_PORTS: u16 = 768;
 /// How long an engine may take from its start to its first answer.
 const STARTUP: Duration = Duration::from_secs(10);
+
+/// How long resident memory must stay the same (within half a per cent) to count as settled.
+const SETTLED: Duration = Duration::from_millis(500);
+/// How long it may take to.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -73,13 +80,21 @@ pub(crate) struct Launch {
     pub(crate) workers: Option<usize>,
     /// Allocations it may hold, if that is to be bounded: what they do not need of the open files is for connections.
     pub(crate) total_quota: Option<usize>,
+    /// More options.
+    pub(crate) more: String,
 }
 
 impl Launch {
     /// One CPU and one worker, which is what either engine would choose on a machine of one CPU. But coturn
     /// counts the machine's CPUs and not those it may use.
     pub(crate) fn on_one_cpu(cpu: usize) -> Self {
-        Self { cpus: vec![cpu], workers: Some(1), total_quota: None }
+        Self { cpus: vec![cpu], workers: Some(1), ..Self::default() }
+    }
+
+    /// hairpin for so many WebSockets: few of its open files are set aside for the relay. Any CPU, as many workers as
+    /// it chooses.
+    pub(crate) fn for_web_sockets() -> Self {
+        Self { total_quota: Some(1000), ..Self::default() }
     }
 }
 
@@ -126,6 +141,25 @@ impl Server {
 
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         process::resident_bytes(self.child.id())
+    }
+
+    /// Its resident memory once that has stopped changing, or after [`SETTLING`].
+    pub(crate) fn settled_bytes(&self) -> Result<u64> {
+        let (start, mut resident) = (Instant::now(), self.resident_bytes()?);
+        let mut since = start;
+        while since.elapsed() < SETTLED && start.elapsed() < SETTLING {
+            thread::sleep(SETTLED / 10);
+            let now = self.resident_bytes()?;
+            if now.abs_diff(resident) > resident / 200 {
+                (resident, since) = (now, Instant::now());
+            }
+        }
+        self.resident_bytes()
+    }
+
+    /// Asks it to stop, or ends it.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
     /// How often each of its threads has begun to run, by the thread's number.
@@ -223,6 +257,7 @@ fn arguments(engine: Engine, ports: [SocketAddr; 3], launch: &Launch) -> Vec<Str
         };
         line += &format!(" --{option} {workers}");
     }
+    line += &format!(" {}", launch.more);
     line.split_ascii_whitespace().map(str::to_owned).collect()
 }
 

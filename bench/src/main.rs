@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use hairpin_bench::relay::{Case, Framing, Route, Workers};
-use hairpin_bench::{Engine, Pace, Plan, Programs, Transport, results};
+use hairpin_bench::{
+    Engine, Load as Signals, Pace, Plan, Programs, Stop, Transport, Wire, results,
+};
 
 /// Measures hairpin and coturn, one beside the other: CPU per packet, memory, matching.
 #[derive(Debug, Parser)]
@@ -71,6 +73,39 @@ enum Command {
         /// How many workers hairpin has: a number, or `default`.
         #[arg(long, value_delimiter = ',', value_parser = workers, default_value = "default")]
         workers: Vec<WorkerCount>,
+    },
+    /// What idle seats take in memory, with their clients there and away.
+    Seats {
+        /// How many, an even number.
+        #[arg(long, default_value_t = 10_000)]
+        clients: usize,
+        /// Seconds in which a client may come back: none does.
+        #[arg(long, default_value_t = 15)]
+        window: u64,
+    },
+    /// How long signals take from partner to partner; fails when one is lost, doubled or overtaken.
+    Signals {
+        /// How many pairs.
+        #[arg(long, default_value_t = 1000)]
+        pairs: usize,
+        /// Signals a second of all clients together; a client may send 50.
+        #[arg(long, value_delimiter = ',', default_value = "50000")]
+        rate: Vec<u32>,
+        /// What clients speak.
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "new,old")]
+        wire: Vec<Wire>,
+    },
+    /// When the clients of a server that stops come to another one; fails when a call does not go on.
+    Drain {
+        /// How many, an even number.
+        #[arg(long, default_value_t = 10_000)]
+        clients: usize,
+        /// How the server ends.
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "drain,kill")]
+        stop: Vec<Stop>,
+        /// Seconds within which a server that drains sends its clients away.
+        #[arg(long, default_value_t = 10)]
+        spread: u64,
     },
     /// All of it, written to a file, with what got slower since that file was written.
     Results {
@@ -191,6 +226,16 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Match { clients, workers } => {
             let workers: Vec<_> = workers.iter().map(|&WorkerCount(workers)| workers).collect();
             plan.matching(*clients, &workers)?
+        }
+        Command::Seats { clients, window } => plan.seats(*clients, Duration::from_secs(*window))?,
+        Command::Signals { pairs, rate, wire } => {
+            let loads = wire.iter().flat_map(|&wire| {
+                rate.iter().map(move |&rate| Signals { wire, pairs: *pairs, rate })
+            });
+            plan.signals(&loads.collect::<Vec<_>>())?
+        }
+        Command::Drain { clients, stop, spread } => {
+            plan.drain(*clients, stop, Duration::from_secs(*spread))?
         }
         Command::Results { output } => return write_results(&plan, output),
     };

@@ -1,30 +1,22 @@
 //! A crowd of WebSocket clients that press *Find partner* at once.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::thread;
+use std::io::Write;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
+use crate::connection::Connection;
 use crate::engine::{Engine, Launch, Programs, Server};
 use crate::events::Events;
-use crate::process;
-use crate::socket::is_dry;
 use crate::verdict::{Found, judge};
-use crate::ws::{self, Frame};
+use crate::{process, ws};
 
-/// Connections that are being set up at a time; a listener's backlog holds more.
-const PIPELINE: usize = 64;
 /// How long the last match may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long silence must last before a second match for somebody is held to be impossible.
 const SILENCE: Duration = Duration::from_millis(300);
-/// How long resident memory must stay the same (within half a per cent) to count as settled.
-const SETTLED: Duration = Duration::from_millis(500);
-/// How long it may take to.
-const SETTLING: Duration = Duration::from_secs(10);
 /// The series in which the server says how long its last burst of matching took.
 const OWN_CLOCK: &str = "hairpin_matchmaking_burst_seconds";
 /// Open files beside one a client.
@@ -58,11 +50,11 @@ pub(crate) struct Matched {
 /// When the server fails, or when its matches break a rule: the message says which.
 pub(crate) fn run(programs: &Programs, clients: usize, workers: Option<usize>) -> Result<Matched> {
     process::allow_open_files(clients as u64 + SPARE_FILES)?;
-    let launch = Launch { cpus: Vec::new(), workers, total_quota: Some(1000) };
+    let launch = Launch { workers, ..Launch::for_web_sockets() };
     let server = Server::start(programs, Engine::Hairpin, &launch)?;
-    let resident_empty = settled(&server)?;
+    let resident_empty = server.settled_bytes()?;
     let mut crowd = Crowd::connect(server.http, clients)?;
-    let resident_connected = settled(&server)?;
+    let resident_connected = server.settled_bytes()?;
     let cpu_before = server.cpu_time()?;
     let until_last = crowd.join_and_wait()?;
     let cpu = server.cpu_time()?.saturating_sub(cpu_before);
@@ -78,22 +70,8 @@ pub(crate) fn run(programs: &Programs, clients: usize, workers: Option<usize>) -
         resident_empty,
         resident_connected,
         resident_matched,
-        resident_left: settled(&server)?,
+        resident_left: server.settled_bytes()?,
     })
-}
-
-/// The server's resident memory once it has stopped changing, or after [`SETTLING`].
-fn settled(server: &Server) -> Result<u64> {
-    let (start, mut resident) = (Instant::now(), server.resident_bytes()?);
-    let mut since = start;
-    while since.elapsed() < SETTLED && start.elapsed() < SETTLING {
-        thread::sleep(SETTLED / 10);
-        let now = server.resident_bytes()?;
-        if now.abs_diff(resident) > resident / 200 {
-            (resident, since) = (now, Instant::now());
-        }
-    }
-    server.resident_bytes()
 }
 
 /// All clients.
@@ -105,9 +83,8 @@ pub(crate) struct Crowd {
 }
 
 struct Member {
-    stream: TcpStream,
+    connection: Connection,
     user: String,
-    received: Vec<u8>,
     /// What the server said, to be understood when the clock has stopped.
     texts: Vec<String>,
     matched: bool,
@@ -117,26 +94,12 @@ impl Crowd {
     /// Connects `count` clients to the WebSocket of `server`.
     pub(crate) fn connect(server: SocketAddr, count: usize) -> Result<Self> {
         ensure!(count.is_multiple_of(2), "{count} clients cannot all be matched: one is left over");
-        let mut members = Vec::with_capacity(count);
-        let request = ws::upgrade_request(server);
-        while members.len() < count {
-            let first = members.len();
-            for number in first..count.min(first + PIPELINE) {
-                let mut stream = TcpStream::connect(server)
-                    .with_context(|| format!("connection {number} of {count}"))?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.write_all(request.as_bytes())?;
-                members.push(Member::new(stream, number));
-            }
-            for member in &mut members[first..] {
-                member.finish_upgrade()?;
-            }
-        }
+        let connections = Connection::open_many(server, count)?.into_iter().enumerate();
+        let members: Vec<Member> =
+            connections.map(|(number, connection)| Member::new(connection, number)).collect();
         let events = Events::new()?;
         for (number, member) in members.iter().enumerate() {
-            member.stream.set_nonblocking(true)?;
-            events.watch(&member.stream, number)?;
+            events.watch(&member.connection.stream, number)?;
         }
         Ok(Self { members, events, matched: 0 })
     }
@@ -146,7 +109,7 @@ impl Crowd {
         let joins: Vec<Vec<u8>> = self.members.iter().map(Member::join_frame).collect();
         let start = Instant::now();
         for (member, join) in self.members.iter_mut().zip(&joins) {
-            member.stream.write_all(join)?;
+            member.connection.stream.write_all(join)?;
         }
         while self.matched < self.members.len() {
             self.receive(Duration::from_millis(100))?;
@@ -192,16 +155,9 @@ impl Crowd {
 }
 
 impl Member {
-    fn new(stream: TcpStream, number: usize) -> Self {
+    fn new(connection: Connection, number: usize) -> Self {
         let user = format!("bench-{number}");
-        Self { stream, user, received: Vec::new(), texts: Vec::new(), matched: false }
-    }
-
-    fn finish_upgrade(&mut self) -> Result<()> {
-        while !ws::take_upgrade(&mut self.received)? {
-            self.read_some().with_context(|| format!("no upgrade for {}", self.user))?;
-        }
-        Ok(())
+        Self { connection, user, texts: Vec::new(), matched: false }
     }
 
     fn join_frame(&self) -> Vec<u8> {
@@ -210,28 +166,14 @@ impl Member {
     }
 
     fn receive(&mut self) -> Result<()> {
-        self.read_some().with_context(|| format!("{} lost its connection", self.user))?;
-        while let Some(frame) = ws::take_frame(&mut self.received)? {
-            match frame {
-                Frame::Text(text) => {
-                    self.matched |= text.contains("\"match_found\"");
-                    self.texts.push(text);
-                }
-                Frame::Ping(payload) => ws::send_pong(&self.stream, &payload)?,
-                Frame::Pong => {}
-                Frame::Close(code) => bail!("{} was closed with {code:?}", self.user),
-            }
-        }
-        Ok(())
+        self.take_texts().with_context(|| format!("{} lost its connection", self.user))
     }
 
-    fn read_some(&mut self) -> Result<()> {
-        let mut buffer = [0; 4096];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => bail!("the server closed the connection"),
-            Ok(len) => self.received.extend_from_slice(&buffer[..len]),
-            Err(error) if is_dry(&error) => {}
-            Err(error) => return Err(error.into()),
+    fn take_texts(&mut self) -> Result<()> {
+        self.connection.receive()?;
+        while let Some(text) = self.connection.next_text()? {
+            self.matched |= text.contains("\"match_found\"");
+            self.texts.push(text);
         }
         Ok(())
     }
@@ -240,6 +182,7 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::thread;
 
     use serde_json::Value;
     use tungstenite::Message;

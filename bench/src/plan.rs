@@ -1,28 +1,18 @@
 //! How to measure: engines take turns, and medians are compared.
 
+mod people;
+
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
 use crate::engine::{Engine, Programs};
-use crate::matching::Matched;
 use crate::relay::{Case, Workers};
 use crate::report::{
     Report, disturbance, figures, keys, micros, millis, parts, ratio, side_by_side,
 };
 use crate::table::{Better, Column, Figure, Role, Row, Table};
-use crate::{binding, cases, matching, memory, pause, relay};
-
-/// The figures of a crowd that finds partners.
-const MATCHING: [&str; 7] = [
-    "ms until the last match_found, server's clock",
-    "clients' clock",
-    "server CPU ms",
-    "MiB RSS empty",
-    "KiB RSS per idle WebSocket",
-    "MiB RSS matched",
-    "MiB RSS when all have left",
-];
+use crate::{binding, cases, memory, pause, relay};
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -174,43 +164,6 @@ impl Plan {
             row("ms, p99 of round trips meanwhile", |sample| millis(sample.meanwhile.p99));
             row("ms until all are deleted", |sample| millis(sample.took));
             row("CPU µs to delete one", |sample| sample.micros);
-        }
-        Ok(Report { table, note: None })
-    }
-
-    /// Lets a crowd of `clients` find partners, `rounds` times with each number of `workers` (`None` is hairpin's
-    /// own choice), and checks every match.
-    ///
-    /// # Errors
-    /// When a round fails or breaks a rule of matching.
-    pub fn matching(&self, clients: usize, workers: &[Option<usize>]) -> Result<Report> {
-        let mut columns = keys(&["clients", "workers"]);
-        columns.extend(MATCHING.map(|name| Column::new(name, Role::Figure)));
-        let mut table = Table::new(columns);
-        let what = format!("{clients} clients find partners");
-        let samples = self.take_turns(&what, workers, |workers| {
-            matching::run(&self.programs, clients, workers)
-        })?;
-        for (workers, samples) in workers.iter().zip(&samples) {
-            let figure = |digits, value: &dyn Fn(&Matched) -> Option<f64>| {
-                Figure::of(&samples.iter().filter_map(value).collect::<Vec<_>>()).show(digits)
-            };
-            let mib = |bytes: u64| Some(bytes as f64 / f64::from(1 << 20));
-            let each = |sample: &Matched| {
-                let grown = sample.resident_connected as f64 - sample.resident_empty as f64;
-                Some(grown / 1024.0 / clients as f64)
-            };
-            table.push(vec![
-                clients.to_string(),
-                workers.map_or("default".to_owned(), |workers| workers.to_string()),
-                figure(0, &|sample| sample.own_clock_millis),
-                figure(0, &|sample| Some(millis(sample.until_last))),
-                figure(0, &|sample| Some(millis(sample.cpu))),
-                figure(1, &|sample| mib(sample.resident_empty)),
-                figure(1, &each),
-                figure(1, &|sample| mib(sample.resident_matched)),
-                figure(1, &|sample| mib(sample.resident_left)),
-            ]);
         }
         Ok(Report { table, note: None })
     }

@@ -58,7 +58,7 @@ pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
 }
 
 /// Time CPU number `cpu` has been busy for anybody since boot, in steps of 10 ms.
-fn busy_time(cpu: usize) -> Result<Duration> {
+pub(crate) fn busy_time(cpu: usize) -> Result<Duration> {
     let stat = fs::read_to_string("/proc/stat")?;
     let name = format!("cpu{cpu} ");
     let line = stat.lines().find_map(|line| line.strip_prefix(&name)).context("no such CPU")?;

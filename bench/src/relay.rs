@@ -111,7 +111,7 @@ pub(crate) fn measure(
     let launch = Launch {
         cpus: cpus.server.clone(),
         workers: Some(case.workers.count()),
-        total_quota: None,
+        ..Launch::default()
     };
     let server = Server::start(programs, engine, &launch)?;
     let clocks = || Ok((server.cpu_time()?, cpus.server_busy_time()?));

@@ -1,10 +1,15 @@
 //! Everything there is to measure, written up beside what an earlier run found.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use crate::compare::Previous;
+use crate::drain::Stop;
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::seat::Wire;
+use crate::signals::Load;
 use crate::{cases, engine, process};
 
 /// How the written results begin.
@@ -21,6 +26,13 @@ const ALLOCATIONS: [usize; 2] = [1000, 5000];
 const ENDING: usize = 10_000;
 /// Clients that find partners at once.
 const CROWD: usize = 10_000;
+/// How long seats are kept for who is away: long enough to be measured.
+const WINDOW: Duration = Duration::from_secs(15);
+/// Pairs that exchange so many signals a second.
+const PAIRS: usize = 1000;
+const SIGNALS: u32 = 50_000;
+/// Within which a server that drains sends its clients away.
+const SPREAD: Duration = Duration::from_secs(10);
 
 /// Runs everything and writes it up. `previous` is the text of the results before, empty if there are none.
 ///
@@ -51,5 +63,12 @@ pub fn everything(plan: &Plan, previous: &str) -> Result<String> {
     section("The end of many allocations", plan.pause(&[ENDING])?);
     section("Binding", plan.binding()?);
     section("Ten thousand find partners", plan.matching(CROWD, &[None, Some(1)])?);
+    section("Ten thousand idle seats", plan.seats(CROWD, WINDOW)?);
+    let signals = [Wire::New, Wire::Old].map(|wire| Load { wire, pairs: PAIRS, rate: SIGNALS });
+    section("Signals", plan.signals(&signals)?);
+    section(
+        "Ten thousand move to another server",
+        plan.drain(CROWD, &[Stop::Drain, Stop::Kill], SPREAD)?,
+    );
     Ok(text)
 }

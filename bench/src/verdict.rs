@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// One `match_found` as a client received it.
+/// One `match_found` as a client received it, or one `rejoined`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    session: String,
-    partner: String,
-    is_initiator: bool,
+    pub(crate) session: String,
+    pub(crate) partner: String,
+    pub(crate) is_initiator: bool,
     has_ice_servers: bool,
 }
 
@@ -22,17 +22,19 @@ impl Found {
             Some("queued") => return Ok(None),
             _ => return Err(format!("a message nobody expects here: {text}")),
         }
-        let payload = &message["payload"];
+        let found = Self::of(&message["payload"]);
+        found.map(Some).ok_or_else(|| format!("a match_found without its fields: {text}"))
+    }
+
+    /// Reads what such a message says.
+    pub(crate) fn of(payload: &Value) -> Option<Self> {
         let string = |key: &str| payload[key].as_str().map(str::to_owned);
-        let found = || {
-            Some(Self {
-                session: string("sessionId")?,
-                partner: string("partnerId")?,
-                is_initiator: payload["isInitiator"].as_bool()?,
-                has_ice_servers: !payload["iceServers"].as_array()?.is_empty(),
-            })
-        };
-        found().map(Some).ok_or_else(|| format!("a match_found without its fields: {text}"))
+        Some(Self {
+            session: string("sessionId")?,
+            partner: string("partnerId")?,
+            is_initiator: payload["isInitiator"].as_bool()?,
+            has_ice_servers: !payload["iceServers"].as_array()?.is_empty(),
+        })
     }
 }
 

@@ -86,6 +86,11 @@ pub(crate) fn send_pong(mut stream: &TcpStream, payload: &[u8]) -> io::Result<()
     stream.write_all(&client_frame(OPCODE_PONG, payload))
 }
 
+/// Closes, and says how.
+pub(crate) fn close_frame(code: u16) -> Vec<u8> {
+    client_frame(OPCODE_CLOSE, &code.to_be_bytes())
+}
+
 fn client_frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![FIN | opcode];
     match u8::try_from(payload.len()) {

@@ -29,7 +29,7 @@ export declare class HairpinClient {
     /** Relayed paths only. A running call changes its path. */
     get relayOnly(): boolean;
     set relayOnly(relayOnly: boolean);
-    /** To the partner's `message` event, by the call itself. False: there is no way for it yet. */
+    /** To the partner's `message` event, by the call itself. False: there is no way for it now. */
     send(data: string | ArrayBuffer): boolean;
     /** Null until there is a path. */
     stats(): Promise<CallStats | null>;

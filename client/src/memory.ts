@@ -17,6 +17,7 @@ export class Memory {
   readonly #storage: NonNullable<Options['storage']> | null;
   readonly #key: string;
   #remembered: Remembered;
+  #stored = '{}';
 
   constructor(storage: Options['storage'], url: URL) {
     this.#key = `hairpin-client ${url}`;
@@ -30,8 +31,11 @@ export class Memory {
 
   remember(more: { [K in keyof Remembered]: Remembered[K] | undefined }): void {
     this.#remembered = { ...this.#remembered, ...more } as Remembered;
+    const text = JSON.stringify(this.#remembered);
+    if (text === this.#stored) return;
+    this.#stored = text;
     try {
-      this.#storage?.setItem(this.#key, JSON.stringify(this.#remembered));
+      this.#storage?.setItem(this.#key, text);
     } catch {
       // Full, or forbidden.
     }

@@ -94,3 +94,61 @@ test('a server that restarts while the two negotiate does not leave them hanging
     await run(`room.clients.ann.stop(); room.clients.bob.stop()`);
   }
 });
+
+test('each knows what the other has muted', async () => {
+  await connect(`{}`, `{ kinds: 'audio' }`);
+  await until(page, `room.clients.ann.snapshot.partner.microphone && room.clients.bob.snapshot.partner.camera`);
+  assert.equal(await run(`return room.clients.ann.snapshot.partner.camera`), false, 'there is none');
+  await run(`room.clients.ann.setCamera(false); room.clients.bob.setMicrophone(false)`);
+  await until(page, `room.clients.bob.snapshot.partner.camera === false`);
+  await until(page, `room.clients.ann.snapshot.partner.microphone === false`);
+  await run(`room.clients.ann.setCamera(true)`);
+  await until(page, `room.clients.bob.snapshot.partner.camera === true`);
+});
+
+test('data reaches the partner, text and bytes', async () => {
+  await connect();
+  await until(page, `room.clients.ann.send('hello')`);
+  await run(`room.clients.ann.send(new Uint8Array([1, 2, 3]).buffer)`);
+  await until(page, `room.events.bob.filter(([type]) => type === 'message').length === 2`);
+  const [[, text], [, bytes]] = await run(`return room.events.bob.filter(([type]) => type === 'message')
+    .map(([type, data]) => [type, typeof data === 'string' ? data : [...new Uint8Array(data)]])`);
+  assert.deepEqual([text, bytes], ['hello', [1, 2, 3]]);
+  await run(`room.clients.ann.stop()`);
+  assert.equal(await run(`return room.clients.ann.send('gone')`), false);
+});
+
+/** The two agree on what was negotiated last. */
+const AGREED = `(() => {
+  const [ann, bob] = ['ann', 'bob'].map((name) => room.clients[name].peerConnection);
+  const ufrag = (description) => /ice-ufrag:(.*)/.exec(description?.sdp ?? '')?.[1];
+  return [ann, bob].every((pc) => pc.signalingState === 'stable' && pc.connectionState === 'connected')
+    && ufrag(ann.currentLocalDescription) === ufrag(bob.currentRemoteDescription)
+    && ufrag(bob.currentLocalDescription) === ufrag(ann.currentRemoteDescription);
+})()`;
+const UFRAG = `/ice-ufrag:(.*)/.exec(room.clients.ann.peerConnection.currentLocalDescription.sdp)[1]`;
+
+test('when the network changes new paths are made at once, by both at once too', async () => {
+  await connect();
+  await until(page, AGREED);
+  for (let round = 0; round < 5; round++) {
+    const before = await run(`return ${UFRAG}`);
+    // Both clients of the page hear it in the same moment: their offers cross.
+    await run(`dispatchEvent(new Event('online'))`);
+    await until(page, `${UFRAG} !== '${before}' && ${AGREED}`, 3000);
+    await seen('ann');
+  }
+  assert.deepEqual(await run(`return room.phases.ann`), ['looking', 'pairing', 'connected']);
+});
+
+test('tracks that both add in the same moment reach both', async () => {
+  for (let round = 0; round < 5; round++) {
+    await connect(`{ kinds: 'audio' }`, `{ kinds: 'audio' }`);
+    await until(page, AGREED);
+    await run(`await Promise.all(['ann', 'bob'].map((name) => room.clients[name].setStream(synthetic('audio video'))))`);
+    await seen('ann');
+    await seen('bob');
+    await until(page, AGREED);
+    await run(`room.clients.ann.stop(); room.clients.bob.stop()`);
+  }
+});

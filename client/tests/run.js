@@ -1,4 +1,5 @@
-// Bundles the tests with what they test, and runs them: `node tests/run.js` in node, `node tests/run.js browser`.
+// Bundles the tests with what they test, and runs them: `node tests/run.js` in node, `node tests/run.js browser` in
+// Chromium. A second argument is the beginning of the names of those that are wanted.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,7 +8,8 @@ import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const suffix = process.argv[2] === 'browser' ? '.browser.ts' : '.test.ts';
-const names = readdirSync(here).filter((name) => name.endsWith(suffix));
+const only = process.argv[3] ?? '';
+const names = readdirSync(here).filter((name) => name.endsWith(suffix) && name.startsWith(only));
 // In the package, so that what is not bundled is found.
 const out = mkdtempSync(join(here, '../node_modules/.tests-'));
 try {
@@ -25,7 +27,8 @@ try {
     logLevel: 'warning',
   });
   const files = readdirSync(out).map((name) => join(out, name));
-  const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...files], { stdio: 'inherit' });
+  const flags = ['--enable-source-maps', '--test', `--test-reporter=${process.stdout.isTTY ? 'spec' : 'tap'}`];
+  const { status } = spawnSync(process.execPath, [...flags, ...files], { stdio: 'inherit' });
   process.exitCode = status ?? 1;
 } finally {
   rmSync(out, { recursive: true });

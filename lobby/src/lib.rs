@@ -37,9 +37,15 @@ impl Lobby {
     }
 
     /// A client's connection is gone; news only if the lobby has not closed it.
-    pub fn disconnect(&mut self, now: Duration, id: ConnectionId, departure: Departure) {
+    pub fn disconnect(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        departure: Departure,
+        ice: &mut impl IceServers,
+    ) {
         self.hub.disconnect(now, id, departure);
-        self.ask(now);
+        self.settle(now, ice);
     }
 
     /// A client has sent a text message.
@@ -122,7 +128,7 @@ impl Lobby {
         }
     }
 
-    /// Hands the hub's wishes on. Whatever is no message can only take wishes back, and gets no answer.
+    /// Hands the hub's wishes on. Who comes or is sent away can only take wishes back, and gets no answer.
     fn ask(&mut self, now: Duration) {
         while let Some(request) = self.hub.poll_match_request() {
             match request {

@@ -102,7 +102,7 @@ impl World {
             Op::Disconnect(slot) => {
                 if let Some(id) = self.slots.remove(&slot) {
                     self.live.remove(&id);
-                    self.lobby.disconnect(self.now, id, Departure::Lost);
+                    self.lobby.disconnect(self.now, id, Departure::Lost, &mut self.ice);
                 }
             }
             Op::Join { client, user, pool } => self.join(client, user, pool),

@@ -36,23 +36,25 @@ fn insert(matcher: &mut Matcher, now: Duration, ticket: Ticket) -> Vec<Output> {
 
 /// A list, the oldest first, searched from its head.
 #[derive(Default)]
-struct List(Vec<(Duration, Ticket)>);
+struct List(Vec<Ticket>);
 
 impl List {
     fn insert(&mut self, now: Duration, new: Ticket) -> Vec<Output> {
-        let replaced = self.0.iter().find(|(_, old)| old.user == new.user).map(|(_, old)| old.id);
-        self.0.retain(|(_, old)| old.user != new.user);
-        let partner =
-            self.0.iter().position(|(_, old)| old.pool == new.pool && old.user != new.user);
+        let replaced = self.0.iter().find(|old| old.user == new.user).map(|old| old.id);
+        self.0.retain(|old| old.user != new.user);
+        let partner = self.0.iter().position(|old| old.pool == new.pool && old.user != new.user);
         let outcome = match partner.map(|index| self.0.remove(index)) {
-            Some((since, old)) => Output::Matched(Match {
-                first: Waited { id: old.id, waited: now - since },
-                second: Waited { id: new.id, waited: Duration::ZERO },
-            }),
+            Some(old) => {
+                let mut sides = [old, new];
+                sides.sort_by_key(|side| side.since);
+                let waited = sides.map(|side| Waited { id: side.id, waited: now - side.since });
+                let [first, second] = waited;
+                Output::Matched(Match { first, second })
+            }
             None => {
-                let position = 1 + self.0.iter().filter(|(_, old)| old.pool == new.pool).count();
+                let position = 1 + self.0.iter().filter(|old| old.pool == new.pool).count();
                 let id = new.id;
-                self.0.push((now, new));
+                self.0.push(new);
                 Output::Waiting { id, position }
             }
         };
@@ -61,31 +63,39 @@ impl List {
 
     fn remove(&mut self, id: TicketId) -> bool {
         let before = self.0.len();
-        self.0.retain(|(_, ticket)| ticket.id != id);
+        self.0.retain(|ticket| ticket.id != id);
         self.0.len() < before
     }
 
     /// Ends what is due, the earliest end first and then the oldest.
     fn handle_timeout(&mut self, now: Duration) -> Vec<Output> {
         let (mut due, rest): (Vec<_>, Vec<_>) =
-            self.0.drain(..).partition(|(_, ticket)| ticket.expires <= now);
+            self.0.drain(..).partition(|ticket| ticket.expires <= now);
         self.0 = rest;
-        due.sort_by_key(|(_, ticket)| (ticket.expires, ticket.id));
-        due.into_iter().map(|(_, ticket)| Output::Expired(ticket.id)).collect()
+        due.sort_by_key(|ticket| (ticket.expires, ticket.id));
+        due.into_iter().map(|ticket| Output::Expired(ticket.id)).collect()
     }
 }
 
 #[derive(Clone, Debug)]
 enum Op {
-    Insert { user: u8, pool: u8, patience: u64 },
-    Remove { ago: u64 },
+    /// Somebody who has waited for so long already.
+    Insert {
+        user: u8,
+        pool: u8,
+        patience: u64,
+        waited: u64,
+    },
+    Remove {
+        ago: u64,
+    },
     Pass(u64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => (0..6u8, 0..4u8, 0..2000u64)
-            .prop_map(|(user, pool, patience)| Op::Insert { user, pool, patience }),
+        4 => (0..6u8, 0..4u8, 0..2000u64, prop_oneof![Just(0), 0..1000u64])
+            .prop_map(|(user, pool, patience, waited)| Op::Insert { user, pool, patience, waited }),
         1 => (0..8u64).prop_map(|ago| Op::Remove { ago }),
         1 => (0..1000u64).prop_map(Op::Pass),
     ]
@@ -98,10 +108,12 @@ proptest! {
         let (mut now, mut ids) = (Duration::ZERO, 0);
         for op in ops {
             match op {
-                Op::Insert { user, pool, patience } => {
+                Op::Insert { user, pool, patience, waited } => {
                     ids += 1;
                     let end = now + Duration::from_millis(patience);
+                    let since = now.saturating_sub(Duration::from_millis(waited));
                     let ticket = ticket_until(end, ids, &user.to_string(), &pool.to_string());
+                    let ticket = Ticket { since, ..ticket };
                     prop_assert_eq!(insert(&mut matcher, now, ticket.clone()), list.insert(now, ticket));
                 }
                 Op::Remove { ago } => {
@@ -115,12 +127,12 @@ proptest! {
                 }
             }
             prop_assert_eq!(matcher.len(), list.0.len());
-            prop_assert_eq!(matcher.poll_timeout(), list.0.iter().map(|(_, ticket)| ticket.expires).min());
-            for (_, ticket) in &list.0 {
+            prop_assert_eq!(matcher.poll_timeout(), list.0.iter().map(|ticket| ticket.expires).min());
+            for ticket in &list.0 {
                 prop_assert_eq!(matcher.waiting(&ticket.pool), Some(ticket.id));
             }
         }
-        for (_, ticket) in &list.0 {
+        for ticket in &list.0 {
             prop_assert!(matcher.remove(ticket.id));
         }
         prop_assert!(matcher.is_empty());

@@ -163,7 +163,7 @@ impl Hub {
             (Ok(ClientMessage::EndSession { session }), Some(seat)) => {
                 self.end_session(now, seat, session)
             }
-            (Ok(ClientMessage::IceServers), Some(seat)) => self.ask_for_ice(now, id, seat, ice),
+            (Ok(ClientMessage::IceServers), Some(seat)) => self.ask_for_ice(now, seat, ice),
         };
         if let Err(refusal) = done {
             self.refuse(id, &Refusal { id: number, ..refusal });

@@ -217,7 +217,10 @@ impl System {
             Arrival::Pong(id) => {
                 self.lobby.handle_pong(self.now, id, &mut RestIce { now: self.now });
             }
-            Arrival::Gone(id) => self.lobby.disconnect(self.now, id, Departure::Lost),
+            Arrival::Gone(id) => {
+                let ice = &mut RestIce { now: self.now };
+                self.lobby.disconnect(self.now, id, Departure::Lost, ice);
+            }
             Arrival::Heard(connection, frame) => self.hear(connection, frame),
             Arrival::Datagram(datagram) => self.deliver(datagram),
             Arrival::Wake(id) => {

@@ -1,18 +1,19 @@
-//! The demo page and the client library it is built on, both in the binary.
+//! The demo page, and the client for pages of other origins, built into the binary.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    HeaderValue, REFERRER_POLICY,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
+use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::access::Access;
 use super::app::App;
 
 /// A file in the binary.
@@ -41,6 +42,7 @@ static PAGE: [File; 4] = [
     file!("/favicon.svg", "page/favicon.svg", "image/svg+xml"),
 ];
 
+/// `hairpin-client`, as `client/build.js` makes it.
 static CLIENT: File = file!("/hairpin-client.js", "dist/hairpin-client.js", "text/javascript");
 
 /// Nothing but our own files, and WebSockets, which `'self'` does not cover in every browser.
@@ -58,18 +60,21 @@ const HEADERS: [(HeaderName, &str); 4] = [
 
 /// A route for every file of the page.
 pub(super) fn routes() -> Router<Arc<App>> {
-    PAGE.iter().fold(Router::new(), |router, file| router.route(file.path, file.route()))
+    PAGE.iter().fold(Router::new(), |router, file| file.route_in(router))
 }
 
-/// The client library, for a page of any origin that may use this server.
-pub(super) fn client_route(access: &Access) -> Router<Arc<App>> {
-    Router::new().route(CLIENT.path, CLIENT.route().layer(access.cors()))
+/// Any page may load the client from here: who may use the server is another question, and asked later.
+pub(super) fn client() -> Router<Arc<App>> {
+    CLIENT.route_in(Router::new()).layer(SetResponseHeaderLayer::overriding(
+        ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    ))
 }
 
 impl File {
-    fn route(&'static self) -> MethodRouter<Arc<App>> {
+    fn route_in(&'static self, router: Router<Arc<App>>) -> Router<Arc<App>> {
         let etag = self.etag();
-        get(async move |request: HeaderMap| self.answer(etag, &request))
+        router.route(self.path, get(async move |request: HeaderMap| self.answer(etag, &request)))
     }
 
     /// The file, or that the client has it already (RFC 9110 s13.1.2).

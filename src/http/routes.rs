@@ -34,9 +34,8 @@ pub(super) enum Page {
 
 /// All of it. Errors are in JSON, whoever finds them.
 pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
-    let mut router = page::client_route(&app.access)
-        .route("/ws", any(websocket))
-        .route("/v1/ice", ice_route(&app.access));
+    let mut router =
+        page::client().route("/ws", any(websocket)).route("/v1/ice", ice_route(&app.access));
     if page == Page::Served {
         router = router.merge(page::routes());
     }

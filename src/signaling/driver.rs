@@ -98,7 +98,7 @@ impl Driver {
             Input::Alive(id) => self.with_ice(|lobby, ice| lobby.handle_pong(now, id, ice)),
             Input::Disconnected(id, departure) => {
                 self.clients.remove(&id);
-                self.lobby.disconnect(now, id, departure);
+                self.with_ice(|lobby, ice| lobby.disconnect(now, id, departure, ice));
             }
             Input::Drain { spread, grace } => self.lobby.drain(now, spread, grace),
         }
@@ -150,7 +150,7 @@ impl Driver {
             Ok(waker) => self.wakers.0.extend(waker),
             Err(Full) => {
                 self.close(to, CloseCode::SlowReader);
-                self.lobby.disconnect(now, to, Departure::Lost);
+                self.with_ice(|lobby, ice| lobby.disconnect(now, to, Departure::Lost, ice));
             }
         }
     }

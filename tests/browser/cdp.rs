@@ -29,20 +29,23 @@ const FLAGS: &[&str] = &[
     "--remote-debugging-pipe",
 ];
 
-/// A Chromium of its own with one tab. Ends with its value.
-pub(super) struct Browser {
+/// A Chromium of its own. Ends with its value.
+pub(super) struct Chromium {
     /// Ended by `kill_on_drop`.
     _process: Child,
     commands: ChildStdin,
     messages: BufReader<ChildStdout>,
-    tab: Option<String>,
+    /// DevTools' sessions with the tabs, in the order they were opened, each with its target.
+    tabs: Vec<(String, String)>,
+    /// The one that is meant.
+    tab: usize,
     last_id: u64,
     /// What the page said on its console and what it threw, in order.
     pub(super) log: Vec<String>,
     host: String,
 }
 
-impl Browser {
+impl Chromium {
     /// Starts Chromium on `host` and opens an empty tab. `extra` is appended to the flags.
     pub(super) async fn launch(host: &Host, extra: &[&str]) -> Self {
         // DevTools' pipe is descriptors 3 (in) and 4 (out); ours are 0 and 1, so a shell moves them.
@@ -63,22 +66,47 @@ impl Browser {
             _process: process,
             commands,
             messages,
-            tab: None,
+            tabs: Vec::new(),
+            tab: 0,
             last_id: 0,
             log: Vec::new(),
             host: host.namespace.clone(),
         };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" })).await;
-        let attached = browser
-            .call(
-                "Target.attachToTarget",
-                json!({ "targetId": target["targetId"], "flatten": true }),
-            )
-            .await;
-        browser.tab = attached["sessionId"].as_str().map(str::to_owned);
-        browser.call("Runtime.enable", json!({})).await;
-        browser.call("Page.enable", json!({})).await;
+        let target = browser.send("Target.createTarget", json!({ "url": "about:blank" }), None);
+        let target =
+            target.await["targetId"].as_str().expect("the protocol promises it").to_owned();
+        browser.attach(target).await;
         browser
+    }
+
+    /// From now on another tab is meant, by its number in the order they were opened.
+    pub(super) fn turn_to(&mut self, tab: usize) {
+        assert!(tab < self.tabs.len(), "there are {} tabs", self.tabs.len());
+        self.tab = tab;
+    }
+
+    /// Runs a script that opens a tab, and turns to that.
+    pub(super) async fn open_tab_by(&mut self, script: &str) {
+        self.eval(script).await;
+        let target = super::wait_for("the new tab", async || {
+            let targets = self.send("Target.getTargets", json!({}), None).await;
+            let targets = targets["targetInfos"].as_array().expect("the protocol promises it");
+            let pages = targets.iter().filter(|target| target["type"] == "page");
+            let mut pages = pages.filter_map(|target| target["targetId"].as_str());
+            pages.find(|id| self.tabs.iter().all(|(_, known)| known != id)).map(str::to_owned)
+        })
+        .await;
+        self.attach(target).await;
+    }
+
+    async fn attach(&mut self, target: String) {
+        let parameters = json!({ "targetId": target, "flatten": true });
+        let attached = self.send("Target.attachToTarget", parameters, None).await;
+        let session = attached["sessionId"].as_str().expect("the protocol promises it");
+        self.tabs.push((session.to_owned(), target));
+        self.tab = self.tabs.len() - 1;
+        self.call("Runtime.enable", json!({})).await;
+        self.call("Page.enable", json!({})).await;
     }
 
     /// Opens `url` and waits until it has loaded.
@@ -86,7 +114,7 @@ impl Browser {
         let answer = self.call("Page.navigate", json!({ "url": url })).await;
         assert!(answer.get("errorText").is_none(), "{url}: {answer}");
         super::wait_until("the page has loaded", async || {
-            self.holds("document.readyState === 'complete'").await
+            self.eval("document.readyState === 'complete'").await == true
         })
         .await;
     }
@@ -101,11 +129,6 @@ impl Browser {
             answer["exceptionDetails"]
         );
         answer["result"]["value"].take()
-    }
-
-    /// Whether a JavaScript expression is true.
-    pub(super) async fn holds(&mut self, expression: &str) -> bool {
-        self.eval(expression).await == true
     }
 
     /// Makes the tab as large as a screen of that many CSS pixels, light or dark, with nothing that moves.
@@ -155,13 +178,18 @@ impl Browser {
         fs::write(path, bytes).expect("the folder exists");
     }
 
-    /// Sends one command and returns its result; what arrives in between goes to the log.
+    /// Sends the tab one command and returns its result; what arrives in between goes to the log.
     pub(super) async fn call(&mut self, method: &str, params: Value) -> Value {
+        let session = self.tabs[self.tab].0.clone();
+        self.send(method, params, Some(&session)).await
+    }
+
+    async fn send(&mut self, method: &str, params: Value, session: Option<&str>) -> Value {
         self.last_id += 1;
         let id = self.last_id;
         let mut command = json!({ "id": id, "method": method, "params": params });
-        if let Some(tab) = &self.tab {
-            command["sessionId"] = json!(tab);
+        if let Some(session) = session {
+            command["sessionId"] = json!(session);
         }
         let mut bytes = command.to_string().into_bytes();
         bytes.push(0);
@@ -200,7 +228,7 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+impl Drop for Chromium {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("console of {}: {:#?}", self.host, self.log);

@@ -1,17 +1,25 @@
-//! Real browsers on the demo page: Chromiums in network namespaces, behind NATs, with the `hairpin` binary on the wan between them.
+//! Real browsers on the demo page: Chromium and Firefox in network namespaces, behind NATs, with the `hairpin` binary on the wan between them.
 //!
 //! The machine has to permit network namespaces (root, or a user namespace: `tests/run` makes one); where it does not, each test says so
 //! and notes it in the file `SKIPPED_TESTS` names, by which `tests/run` counts it as skipped. With `UPDATE_SCREENSHOTS=1` the pictures in docs/ are taken anew.
 
+mod cable;
 mod cdp;
 mod counters;
+mod driver;
+mod front;
+mod household;
+mod laboratory;
+mod marionette;
 mod netns;
+mod old_wire;
 mod page;
 mod person;
 mod scenarios;
 mod server;
 mod snippets;
 mod visitors;
+mod watch;
 
 use std::time::Duration;
 

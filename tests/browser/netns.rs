@@ -1,4 +1,4 @@
-//! Small internets out of network namespaces: a wan bridge with the server on it, and households behind NAT routers of their own.
+//! Small internets out of network namespaces: a wan bridge with the server on it; what else hangs on it is in `household` and `front`.
 //!
 //! Every name starts with `hp<pid>`, so a run never meets another one's, and what a killed run left behind is found and removed.
 
@@ -8,6 +8,7 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use std::{io, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,17 +18,8 @@ use tempfile::TempDir;
 /// Where the server lives on every test's wan; a documentation prefix that no policy denies.
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 
-/// What a household's router does: eth0 is the wan, eth1 the house.
-const HOUSEHOLD: &str = "table ip household {
-    chain forward { type filter hook forward priority 0; policy drop; iifname eth1 accept; ct state established,related accept; }
-    chain outward { type nat hook postrouting priority srcnat; oifname eth0 masquerade fully-random; }
-}";
-
-/// For [`Network::block`]: UDP stays at home.
-pub(super) const UDP: &str = "meta l4proto udp drop;";
-/// For [`Network::block`]: no media of any kind, whereas the page and its WebSocket work.
-pub(super) const MEDIA: &str =
-    "meta l4proto udp drop; tcp dport { 443, 3478 } drop; tcp sport { 443, 3478 } drop;";
+/// Longer than any path of a test needs, also when a packet is lost on it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 static NETWORKS: AtomicU32 = AtomicU32::new(0);
 
@@ -75,60 +67,17 @@ impl Network {
         self.host(name)
     }
 
-    /// A client at 10.0.`number`.2 behind a router of its own with the wan address 203.0.113.(20 + `number`).
-    ///
-    /// Its NAT is symmetric: every flow gets a new random port, which only that flow's peer may answer to.
-    pub(super) fn natted_client(&mut self, number: u8) -> Host {
-        self.household(number).expect("the first namespace could be made, so can this");
-        self.host(&format!("lan{number}"))
-    }
-
-    /// From now on that client's router also drops what the nftables statements `rules` say, in both directions.
-    pub(super) fn block(&self, number: u8, rules: &str) {
-        let storm = format!(
-            "table ip storm {{ chain forward {{ type filter hook forward priority -1; {rules} }}\n}}"
-        );
-        self.on_router(number, &storm);
-    }
-
-    /// Ends what `block` began.
-    pub(super) fn unblock(&self, number: u8) {
-        self.on_router(number, "delete table ip storm");
-    }
-
-    fn on_router(&self, number: u8, rules: &str) {
-        ip(&["netns", "exec", &self.name(&format!("nat{number}")), "nft", rules])
-            .expect("the router knows nftables");
-    }
-
-    fn household(&mut self, number: u8) -> Result<(), String> {
-        let router =
-            self.on_wan(&format!("nat{number}"), Ipv4Addr::new(203, 0, 113, 20 + number))?;
-        let client = self.namespace(&format!("lan{number}"))?;
-        let gateway = format!("10.0.{number}.1");
-        ip(&[
-            "link", "add", "eth1", "netns", &router, "type", "veth", "peer", "name", "eth0",
-            "netns", &client,
-        ])?;
-        attach(&router, "eth1", &format!("{gateway}/24"))?;
-        attach(&client, "eth0", &format!("10.0.{number}.2/24"))?;
-        ip(&["-n", &client, "route", "add", "default", "via", &gateway])?;
-        ip(&["netns", "exec", &router, "sysctl", "-qw", "net.ipv4.ip_forward=1"])?;
-        self.on_router(number, HOUSEHOLD);
-        Ok(())
-    }
-
-    fn host(&self, part: &str) -> Host {
+    pub(super) fn host(&self, part: &str) -> Host {
         let home = self.homes.path().join(part);
         fs::create_dir_all(&home).expect("cargo's folder for tests is writable");
         Host { namespace: self.name(part), home }
     }
 
-    fn name(&self, part: &str) -> String {
+    pub(super) fn name(&self, part: &str) -> String {
         format!("{}-{part}", self.prefix)
     }
 
-    fn namespace(&mut self, part: &str) -> Result<String, String> {
+    pub(super) fn namespace(&mut self, part: &str) -> Result<String, String> {
         let name = self.name(part);
         ip(&["netns", "add", &name])?;
         self.namespaces.push(name.clone());
@@ -137,7 +86,7 @@ impl Network {
     }
 
     /// A namespace with one leg, `eth0`, on the wan's bridge.
-    fn on_wan(&mut self, part: &str, address: Ipv4Addr) -> Result<String, String> {
+    pub(super) fn on_wan(&mut self, part: &str, address: Ipv4Addr) -> Result<String, String> {
         let name = self.namespace(part)?;
         let (wan, port) = (self.name("wan"), format!("to-{part}"));
         ip(&[
@@ -152,14 +101,32 @@ impl Network {
 }
 
 impl Host {
-    /// A TCP connection that starts on this host: a socket stays in the namespace it was made in, whoever uses it.
+    /// A TCP connection that starts on this host.
     pub(super) fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        self.run(move || TcpStream::connect_timeout(&to, CONNECT_TIMEOUT))
+    }
+
+    /// Makes a socket on this host: it stays in the namespace it was made in, whoever uses it.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        make: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         let namespace = File::open(format!("/run/netns/{}", self.namespace))?;
-        let connect = move || {
+        let make = move || {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-            TcpStream::connect(to)
+            make()
         };
-        thread::spawn(connect).join().expect("the thread does not panic")
+        thread::spawn(make).join().expect("the thread does not panic")
+    }
+
+    /// Gives nftables these rules.
+    pub(super) fn filter(&self, rules: &str) {
+        ip(&["netns", "exec", &self.namespace, "nft", rules]).expect("the host knows nftables");
+    }
+
+    /// Makes a router of it.
+    pub(super) fn forwards(&self) -> Result<(), String> {
+        ip(&["netns", "exec", &self.namespace, "sysctl", "-qw", "net.ipv4.ip_forward=1"])
     }
 
     /// A command that runs on this host.
@@ -176,7 +143,7 @@ impl Drop for Network {
     }
 }
 
-fn attach(namespace: &str, device: &str, address: &str) -> Result<(), String> {
+pub(super) fn attach(namespace: &str, device: &str, address: &str) -> Result<(), String> {
     ip(&["-n", namespace, "address", "add", address, "dev", device])?;
     ip(&["-n", namespace, "link", "set", device, "up"])
 }
@@ -218,7 +185,7 @@ fn remove(namespace: &str) {
 }
 
 /// Runs iproute2's `ip`; the error is what it said.
-fn ip(arguments: &[&str]) -> Result<(), String> {
+pub(super) fn ip(arguments: &[&str]) -> Result<(), String> {
     let output =
         Command::new("ip").args(arguments).output().map_err(|error| format!("ip: {error}"))?;
     match output.status.success() {

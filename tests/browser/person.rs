@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::cdp::Browser;
+use super::driver::{Browser, Kind};
 use super::netns::Host;
 use super::{wait_for, wait_until};
 
@@ -17,7 +17,15 @@ pub(super) struct Person {
 impl Person {
     /// Starts a browser on `host`, with more of Chromium's flags if need be, and opens the page.
     pub(super) async fn arrive(host: &Host, page: &str, flags: &[&str]) -> Self {
-        let mut browser = Browser::launch(host, flags).await;
+        Self::open(Browser::launch(host, flags).await, page).await
+    }
+
+    /// The same by either browser.
+    pub(super) async fn arrive_by(kind: Kind, host: &Host, page: &str) -> Self {
+        Self::open(Browser::start(kind, host).await, page).await
+    }
+
+    async fn open(mut browser: Browser, page: &str) -> Self {
         browser.open(page).await;
         wait_until("the page's script runs", async || {
             browser.holds("Boolean(window.hairpin)").await

@@ -3,24 +3,35 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::netns::{Host, Network, SERVER};
 use super::wait_until;
+
+/// What credentials and tokens are signed with: a server that comes back, or another in its place, honours them.
+const SECRET: &str = "the same for every server of a test";
 
 /// Ends with its value. Its log is shown when the test fails.
 pub(super) struct Server {
     process: Child,
     host: Host,
+    address: Ipv4Addr,
 }
 
 impl Server {
     /// Starts hairpin in the network's server namespace with its defaults, but for the address peers see.
     pub(super) async fn start(network: &Network) -> Self {
-        let host = network.server();
-        let server = Self { process: spawn(&host), host };
+        Self::start_on(network.server(), SERVER).await
+    }
+
+    /// The same on a host with another address.
+    pub(super) async fn start_on(host: Host, address: Ipv4Addr) -> Self {
+        let server = Self { process: spawn(&host, address), host, address };
         server.ready().await;
         server
     }
@@ -28,8 +39,18 @@ impl Server {
     /// Ends the process without a word to anybody, and starts another one in its place.
     pub(super) async fn crash_and_restart(&mut self) {
         self.kill();
-        self.process = spawn(&self.host);
+        self.process = spawn(&self.host, self.address);
         self.ready().await;
+    }
+
+    /// Asks it to stop, as a deployment does; [`Server::has_ended`] once nobody needs it any more.
+    pub(super) fn terminate(&self) {
+        let pid = Pid::from_child(&self.process);
+        kill_process(pid, Signal::TERM).expect("it runs");
+    }
+
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().expect("it is ours").is_some()
     }
 
     async fn ready(&self) {
@@ -86,7 +107,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(host: &Host) -> Child {
+fn spawn(host: &Host, address: Ipv4Addr) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
@@ -95,10 +116,14 @@ fn spawn(host: &Host) -> Child {
     host.command(env!("CARGO_BIN_EXE_hairpin"))
         .args([
             "--relay-ip",
-            &SERVER.to_string(),
+            &address.to_string(),
             // The namespaces' Internet has addresses that are for documentation.
             "--allowed-peer-ip",
             "203.0.113.0/24",
+            "--allowed-peer-ip",
+            "198.51.100.0/24",
+            "--static-auth-secret",
+            SECRET,
             "--http-listen",
             "0.0.0.0:8080",
             "--admin-listen",

@@ -43,6 +43,11 @@ impl Hairpin {
         }
     }
 
+    /// Where its WebSockets are.
+    pub(super) fn websocket(&self) -> String {
+        format!("ws://{}/ws", self.0.addresses().http[0])
+    }
+
     /// The JSON that `GET /v1/ice` gives.
     pub(super) async fn ice(&self) -> serde_json::Value {
         let body = get(self.0.addresses().http[0], "/v1/ice").await;

@@ -152,7 +152,10 @@ export class Call {
 
   /** The browser has another network: what it had of paths is worth nothing. */
   moved(): void {
-    if (this.#connectedAt !== null && this.#mending === undefined) this.#mend();
+    if (this.#connectedAt === null) return;
+    // Whatever was being tried was tried over the old one.
+    this.#restarted = false;
+    this.#mend();
   }
 
   /** The server has begun anew: what we signalled last, and what was on its way to us, may be lost. */

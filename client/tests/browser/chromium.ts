@@ -15,7 +15,7 @@ export function startChromium(): Promise<Browser> {
       ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
       ...['--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
       ...['--autoplay-policy=no-user-gesture-required', '--use-fake-device-for-media-stream'],
-      ...['--use-fake-ui-for-media-stream', '--auto-select-desktop-capture-source=Entire screen'],
+      ...['--use-fake-ui-for-media-stream', '--auto-accept-this-tab-capture', '--auto-select-tab-capture-source-by-title=room'],
     ],
   });
 }

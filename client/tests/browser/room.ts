@@ -3,6 +3,7 @@ import { HairpinClient } from '../../src/hairpin-client.js';
 import type { Options } from '../../src/hairpin-client.js';
 import { FakeHairpin } from '../fake/hairpin.js';
 import { Network } from '../fake/wire.js';
+import { OldClient } from './old-client.js';
 
 /** A moving picture and a tone. */
 export function synthetic(kinds: string): MediaStream {
@@ -35,13 +36,13 @@ class Room {
   readonly events: Record<string, [string, unknown][]> = {};
   readonly phases: Record<string, string[]> = {};
 
+  /** With a `url`, over the network; else to the server in the page. */
   join(name: string, options: Options & { kinds?: string } = {}): HairpinClient {
     const { kinds, ...rest } = options;
     const network = (this.networks[name] = new Network(this.server));
     const stream = kinds === '' ? {} : { stream: synthetic(kinds ?? 'audio video') };
-    const url = 'http://server/';
-    const all = { url, userId: name, storage: null, webSocket: network.webSocket, ...stream, ...rest };
-    const client = (this.clients[name] = new HairpinClient(all));
+    const inPage = { url: 'http://server/', userId: name, storage: null, webSocket: network.webSocket };
+    const client = (this.clients[name] = new HairpinClient({ ...(rest.url ? {} : inPage), ...stream, ...rest }));
     const events: [string, unknown][] = (this.events[name] = []);
     const phases: string[] = (this.phases[name] = []);
     client.on('change', ({ phase }) => phase !== phases.at(-1) && phases.push(phase));
@@ -54,6 +55,7 @@ class Room {
 const room = new Room();
 Object.assign(globalThis, {
   room,
+  OldClient,
   synthetic,
   state: () => ({
     events: room.events,

@@ -25,6 +25,8 @@ export class FakeHairpin implements Server {
   /** Everything the clients signalled, as it was passed on. */
   readonly passed: { from: string; signal: unknown }[] = [];
   readonly iceServers: RTCIceServer[] = [];
+  /** Answers the next request of this type with this error, and does nothing else. */
+  refusal: { type: string; error: object } | null = null;
   readonly #seats = new Map<string, Seat>();
   readonly #byConnection = new Map<number, Seat>();
   #tokens = 0;
@@ -79,6 +81,10 @@ export class FakeHairpin implements Server {
   push(user: string, type: string, payload: object): void {
     const seat = this.#seats.get(user);
     if (seat) this.#tell(seat, type, payload);
+  }
+
+  goaway(user: string, retryAfterMs: number): void {
+    this.#seats.get(user)?.connection?.send({ type: 'goaway', payload: { retryAfterMs } });
   }
 
   close(user: string, code: number): void {
@@ -146,6 +152,11 @@ export class FakeHairpin implements Server {
 
   #request(seat: Seat, { type, data = {} }: any): void {
     const session = seat.session;
+    const { refusal } = this;
+    if (refusal && refusal.type === type) {
+      this.refusal = null;
+      return this.#tell(seat, 'error', refusal.error);
+    }
     switch (type) {
       case 'join_queue':
         this.#end(seat, 'skipped');

@@ -7,25 +7,32 @@ use super::{Hub, SeatId, State};
 use crate::budgets::Wish;
 use crate::refusal::Refusal;
 use crate::wire::ServerMessage;
-use crate::{ConnectionId, IceGrant, IceServers};
+use crate::{IceGrant, IceServers};
 
 impl Hub {
     /// `ice_servers`: fresh ones are asked for.
     pub(super) fn ask_for_ice(
         &mut self,
         now: Duration,
-        id: ConnectionId,
         seat: SeatId,
         ice: &mut impl IceServers,
     ) -> Result<(), Refusal> {
         let State::Paired { .. } = self.seats.get(seat).state else {
             return Err(Refusal::no_session());
         };
-        let (user, origin) = (self.seats.get(seat).user.clone(), self.connections.origin(id));
-        let taken = self.budgets.take(now, Wish::IceServers, &user, origin, &self.config);
-        taken.map_err(Refusal::ice_too_often)?;
+        self.afford_ice(now, seat)?;
         self.renew_ice(now, seat, ice);
         Ok(())
+    }
+
+    /// Whether somebody may have ICE servers once more that no match has brought: coming back again and again is no way
+    /// to as many as one likes.
+    pub(super) fn afford_ice(&mut self, now: Duration, seat: SeatId) -> Result<(), Refusal> {
+        let seat = self.seats.get(seat);
+        let origin = seat.connection().and_then(|id| self.connections.origin(id));
+        let user = seat.user.clone();
+        let taken = self.budgets.take(now, Wish::IceServers, &user, origin, &self.config);
+        taken.map_err(Refusal::ice_too_often)
     }
 
     /// Gives somebody in a session fresh ICE servers. Who is away gets them when it comes back.

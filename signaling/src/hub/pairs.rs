@@ -86,7 +86,12 @@ impl Hub {
         ice: &mut impl IceServers,
     ) {
         let State::Paired { session, role } = self.seats.get(id).state else { return };
-        let grant = self.lease_ice(now, id, ice).unwrap_or_default();
+        let may_have = match told {
+            // A join or a skip has paid for it.
+            Told::First => true,
+            Told::Again { .. } => self.afford_ice(now, id).is_ok(),
+        };
+        let grant = may_have.then(|| self.lease_ice(now, id, ice)).flatten().unwrap_or_default();
         let seat = self.seats.get(id);
         let partner = self.sessions.get(session).member(role.other());
         let (partner_id, partner_protocol) = (partner.user.clone(), partner.protocol);

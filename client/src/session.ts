@@ -1,0 +1,130 @@
+import { Call } from './call/call.js';
+import type { CallHandlers } from './call/call.js';
+import type { Local, Partner, Phase, Session } from './types.js';
+import type { Match } from './wire.js';
+
+const RENEW_TIMEOUT_MS = 3000;
+
+export interface SessionHandlers extends Pick<CallHandlers, 'silent' | 'noPath' | 'track' | 'message'> {
+  signal(data: { sessionId: string; targetUserId: string; signal: object }): void;
+  changed(): void;
+  stream(stream: MediaStream): void;
+  requestIceServers(): void;
+}
+
+export interface SessionOptions {
+  readonly match: Match;
+  /** Connections that the session has had on an earlier page. */
+  readonly callsBefore: number;
+  readonly connectedAt: number | null;
+  readonly relayOnly: boolean;
+  readonly local: Local;
+  readonly peerConnection: typeof RTCPeerConnection;
+  /** Where ICE servers are given to a client of the old wire; null: by the seat. */
+  readonly iceUrl: URL | null;
+}
+
+/** Two people whom the server has brought together: what it says of them, and their call. */
+export class LiveSession {
+  readonly id: string;
+  readonly call: Call;
+  readonly #partnerId: string;
+  readonly #isInitiator: boolean;
+  readonly #handlers: SessionHandlers;
+  readonly #iceUrl: URL | null;
+  #partner: Partner;
+  #known = true;
+  #grant = { at: 0, ttlMs: 0 };
+
+  constructor(options: SessionOptions, handlers: SessionHandlers) {
+    const { match, relayOnly, local, peerConnection, connectedAt } = options;
+    const { partnerProtocol = 0, isInitiator, iceServers } = match;
+    this.id = match.sessionId;
+    this.#partnerId = match.partnerId;
+    this.#isInitiator = isInitiator;
+    this.#handlers = handlers;
+    this.#iceUrl = options.iceUrl;
+    this.#partner = { away: match.partnerAway ?? false, microphone: null, camera: null, screen: false };
+    this.#granted(match);
+    const number = options.callsBefore + 1;
+    const role = { isInitiator, partnerProtocol };
+    const settings = { role, iceServers, relayOnly, local, peerConnection, number, connectedAt };
+    this.call = new Call(settings, {
+      ...handlers,
+      signal: (signal) => this.#signal(signal),
+      told: (told) => {
+        this.#partner = { ...this.#partner, ...told };
+        handlers.changed();
+      },
+      renew: () => this.#renew(),
+    });
+  }
+
+  /** The server knows it too, as far as we know. */
+  get known(): boolean {
+    return this.#known;
+  }
+  get partner(): Partner {
+    return this.#partner;
+  }
+  get phase(): Phase {
+    if (this.call.connected) return 'connected';
+    return this.call.connectedAt === null ? 'pairing' : 'interrupted';
+  }
+  describe(): Session {
+    const { connectedAt } = this.call;
+    return { id: this.id, partnerId: this.#partnerId, isInitiator: this.#isInitiator, connectedAt };
+  }
+
+  /** The server begins anew, and says that we are in this session still. */
+  rejoined(match: Match): void {
+    this.#known = true;
+    this.#partner = { ...this.#partner, away: match.partnerAway ?? false };
+    this.renewed(match);
+    this.call.resynchronise();
+  }
+
+  set partnerAway(away: boolean) {
+    this.#partner = { ...this.#partner, away };
+  }
+
+  /** The server knows it no more: nothing can be said to the partner but by the call itself. */
+  forgotten(): void {
+    this.#known = false;
+    this.#partner = { ...this.#partner, away: true };
+  }
+
+  renewed(grant: { iceServers: RTCIceServer[]; iceTtl: number }): void {
+    this.#granted(grant);
+    this.call.iceServers = grant.iceServers;
+  }
+
+  /** What the call has to know of the rest of the world. */
+  update(online: boolean, local: Local): void {
+    this.call.local = local;
+    this.call.reach = !this.#known ? 'never' : online && !this.#partner.away ? 'now' : 'later';
+  }
+
+  #signal(signal: object): void {
+    if (this.#known) this.#handlers.signal({ sessionId: this.id, targetUserId: this.#partnerId, signal });
+  }
+
+  #granted({ iceTtl }: { iceTtl: number }): void {
+    this.#grant = { at: Date.now(), ttlMs: iceTtl * 1000 };
+  }
+
+  /** The server renews in time by itself, but not for a client that it cannot reach, and not on the old wire. */
+  async #renew(): Promise<RTCIceServer[] | null> {
+    if (Date.now() - this.#grant.at < this.#grant.ttlMs / 2) return null;
+    if (!this.#iceUrl) {
+      this.#handlers.requestIceServers();
+      return null;
+    }
+    try {
+      const answer = await fetch(this.#iceUrl, { signal: AbortSignal.timeout(RENEW_TIMEOUT_MS) });
+      return answer.ok ? ((await answer.json()) as { iceServers: RTCIceServer[] }).iceServers : null;
+    } catch {
+      return null; // The old credentials have to do.
+    }
+  }
+}

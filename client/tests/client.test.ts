@@ -1,0 +1,357 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { HairpinClient } from '../src/hairpin-client.js';
+import type { Options } from '../src/hairpin-client.js';
+import { Clock } from './fake/clock.js';
+import { FakeHairpin } from './fake/hairpin.js';
+import { FakePeer, FakeStream } from './fake/peer.js';
+import { Network } from './fake/wire.js';
+
+let clock: Clock;
+let server: FakeHairpin;
+let networks: Record<string, Network>;
+let events: string[];
+
+beforeEach(() => {
+  clock = new Clock().install();
+  server = new FakeHairpin();
+  networks = {};
+  events = [];
+  FakePeer.all = [];
+  Object.assign(globalThis, { MediaStream: FakeStream });
+});
+afterEach(() => clock.uninstall());
+
+function person(name: string, options: Options = {}): HairpinClient {
+  const network = (networks[name] = new Network(server));
+  const { webSocket } = network;
+  const peerConnection = FakePeer as unknown as typeof RTCPeerConnection;
+  const fakes = { url: 'http://server/', webSocket, peerConnection };
+  const alone = options.storage ? {} : { userId: name, storage: null };
+  const client = new HairpinClient({ ...fakes, ...alone, ...options });
+  for (const type of ['partner', 'left', 'timeout', 'error'] as const)
+    client.on(type, (detail) => events.push(`${name} ${type} ${JSON.stringify(detail)}`));
+  return client;
+}
+
+const network = (name: string): Network => networks[name] as Network;
+const peer = (client: HairpinClient): FakePeer => client.peerConnection as unknown as FakePeer;
+/** What somebody has said, by type. */
+const said = (name: string, type: string): any[] =>
+  network(name)
+    .log.filter((line) => line.includes(` > {"type":"${type}"`))
+    .map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+
+async function pair(): Promise<[HairpinClient, HairpinClient]> {
+  const [ann, bob] = [person('ann'), person('bob')];
+  ann.find();
+  await clock.until(() => ann.snapshot.queue !== null, 'ann waits');
+  bob.find();
+  await clock.until(() => bob.snapshot.phase === 'pairing' && ann.snapshot.phase === 'pairing', 'they are paired');
+  return [ann, bob];
+}
+
+async function call(): Promise<[HairpinClient, HairpinClient]> {
+  const both = await pair();
+  await clock.advance(500);
+  for (const client of both) peer(client).become('connected');
+  return both;
+}
+
+test('making a client does nothing at all', async () => {
+  const written: string[] = [];
+  const storage = { getItem: () => null, setItem: (key: string) => written.push(key), removeItem: () => {} };
+  const client = person('ann', { storage });
+  await clock.advance(60_000);
+  assert.equal(network('ann').sockets.length, 0);
+  assert.deepEqual(written, []);
+  assert.equal(client.resume(), false);
+  assert.equal(client.snapshot.server.state, 'closed');
+});
+
+test('a place in the queue and a connection are told when they are there, not before', async () => {
+  const ann = person('ann');
+  const seen: string[] = [];
+  const snapshots = new Set<object>();
+  ann.on('change', (snapshot) => {
+    snapshots.add(snapshot);
+    seen.push(`${snapshot.phase} ${snapshot.server.state} ${snapshot.queue?.position ?? '-'}`);
+  });
+  ann.find();
+  await clock.advance(100);
+  person('bob').find();
+  await clock.advance(100);
+  assert.equal(ann.snapshot.session?.connectedAt, null);
+  peer(ann).become('connecting');
+  peer(ann).become('connected');
+  assert.equal(ann.snapshot.session?.connectedAt, clock.now);
+  peer(ann).become('disconnected');
+  assert.deepEqual(seen, [
+    'looking connecting -',
+    'looking open -',
+    'looking open 1',
+    'pairing open -',
+    'connected open -',
+    'interrupted open -',
+  ]);
+  assert.equal(snapshots.size, seen.length, 'each change is an object of its own');
+});
+
+test('a partner who moves on is told, and the next one is asked for', async () => {
+  const [ann, bob] = await call();
+  bob.next();
+  await clock.until(() => ann.snapshot.phase === 'pairing', 'a partner again');
+  assert.deepEqual(events.filter((event) => event.startsWith('ann left')), ['ann left {"reason":"skipped"}']);
+  assert.equal(ann.snapshot.session?.id, 'session-2');
+});
+
+test('without a server a call that works goes on, and the time of the next try is told', async () => {
+  const [ann] = await call();
+  network('ann').down = true;
+  network('ann').cut('seen');
+  await clock.until(() => ann.snapshot.server.state === 'retrying', 'it is noticed');
+  const { server: link } = ann.snapshot;
+  assert.ok(link.state === 'retrying' && link.retryAt > clock.now && link.retryAt <= clock.now + 500);
+  await clock.advance(600_000);
+  assert.equal(ann.snapshot.phase, 'connected');
+  assert.equal(FakePeer.all.length, 2);
+});
+
+test('a socket that swallows what is sent is given up 3 s after a ping', async () => {
+  const [ann] = await call();
+  const sockets = network('ann').sockets.length;
+  network('ann').cut('unseen');
+  peer(ann).become('disconnected');
+  const time = await clock.until(() => network('ann').sockets.length > sockets, 'another is opened');
+  assert.ok(time <= 3010, `${time} ms`);
+  await clock.advance(100);
+  assert.equal(ann.snapshot.server.state, 'open');
+  assert.equal(said('ann', 'hello').at(-1).data.resume.epoch, 'epoch-1');
+});
+
+test('silence of the partner makes the client ask whether the server is there', async () => {
+  const [ann] = await call();
+  await clock.advance(15_000);
+  const sockets = network('ann').sockets.length;
+  network('ann').cut('unseen');
+  peer(ann).silent = true;
+  const time = await clock.until(() => network('ann').sockets.length > sockets, 'another is opened');
+  assert.ok(time <= 6100, `${time} ms`);
+  await clock.until(() => peer(ann).restarts > 0, 'new paths are looked for', 200);
+});
+
+test('a session of which the server knows nothing more lasts as long as its media', async () => {
+  const [ann, bob] = await call();
+  bob.stop();
+  // Nobody tells ann: the server forgets everything, and what would put the two together again is not accepted.
+  await clock.advance(5);
+  server.restart();
+  network('ann').cut('seen');
+  Object.assign(server, { received: hideTokens(server) });
+  await clock.until(() => ann.snapshot.server.state === 'open', 'it is back');
+  await clock.advance(5000);
+  assert.equal(ann.snapshot.phase, 'connected');
+  peer(ann).become('disconnected');
+  const time = await clock.until(() => ann.snapshot.queue !== null, 'it looks for another');
+  assert.ok(time >= 10_000 && time < 10_200, `${time} ms`);
+  assert.ok(events.includes('ann left {"reason":"disconnected"}'));
+});
+
+function hideTokens(server: FakeHairpin): FakeHairpin['received'] {
+  const received = server.received.bind(server);
+  return (connection, message) => {
+    if (message.type === 'hello') delete message.data.pairToken;
+    received(connection, message);
+  };
+}
+
+test('a partner whose connection was lost for good is talked to as long as media flows', async () => {
+  const [ann] = await call();
+  server.push('ann', 'partner_left', { sessionId: 'session-1', reason: 'disconnected' });
+  await clock.advance(100);
+  assert.equal(ann.snapshot.phase, 'connected');
+  assert.equal(ann.snapshot.partner?.away, true);
+  ann.next();
+  await clock.until(() => ann.snapshot.queue !== null, 'asked for by joining: there is nothing to skip');
+  assert.equal(said('ann', 'skip').length, 0);
+});
+
+test('Next without a connection to the server is said when there is one, once', async () => {
+  const [ann] = await call();
+  network('ann').down = true;
+  network('ann').cut('seen');
+  await clock.advance(1000);
+  ann.next();
+  assert.equal(ann.snapshot.phase, 'looking');
+  network('ann').down = false;
+  await clock.until(() => ann.snapshot.phase === 'pairing', 'the next partner');
+  assert.equal(said('ann', 'skip').length, 1);
+  assert.equal(said('ann', 'join_queue').length, 1);
+});
+
+test('a session that was left is left again when a server that begins anew brings it back', async () => {
+  const [ann] = await call();
+  network('ann').down = true;
+  network('ann').cut('seen');
+  await clock.advance(1000);
+  ann.next();
+  // The skip is lost with the numbers: the server has our seat, but cannot tell what we missed.
+  for (let count = 0; count < 3; count++) server.push('ann', 'noise', {});
+  Object.assign(server, { received: forgetPosition(server) });
+  network('ann').down = false;
+  await clock.until(() => ann.snapshot.phase === 'pairing', 'the next partner');
+  assert.equal(ann.snapshot.session?.id, 'session-2');
+});
+
+function forgetPosition(server: FakeHairpin): FakeHairpin['received'] {
+  const received = server.received.bind(server);
+  return (connection, message) => {
+    if (message.type === 'hello') delete message.data.resume?.received;
+    received(connection, message);
+  };
+}
+
+test('nobody came: idle, with a goodbye', async () => {
+  const ann = person('ann');
+  ann.find();
+  await clock.advance(100);
+  server.push('ann', 'queue_timeout', {});
+  await clock.advance(100);
+  assert.deepEqual(events, ['ann timeout null']);
+  assert.equal(ann.snapshot.phase, 'idle');
+  assert.equal(ann.snapshot.server.state, 'closed');
+  assert.equal(server.state('ann'), 'none', 'the seat ended at once');
+  ann.find();
+  await clock.until(() => ann.snapshot.queue !== null, 'it may be tried again');
+});
+
+test('too often: asked again when the server will grant it', async () => {
+  const [ann] = await call();
+  const error = { code: 'too_often', message: 'slow down', temporary: true, retryAfterMs: 2000 };
+  server.refusal = { type: 'skip', error };
+  ann.next();
+  await clock.advance(1999);
+  assert.equal(said('ann', 'skip').length, 1);
+  await clock.advance(1100);
+  assert.equal(said('ann', 'skip').length, 2);
+  assert.equal(ann.snapshot.session?.id, 'session-2');
+  assert.ok(events.some((event) => event.startsWith('ann error {"code":"too_often","temporary":true')));
+});
+
+test('stop hangs up, says so, and takes its seat with it', async () => {
+  const [ann, bob] = await call();
+  const pc = peer(ann);
+  ann.stop();
+  assert.equal(pc.connectionState, 'closed');
+  assert.equal(ann.snapshot.phase, 'idle');
+  await clock.until(() => bob.snapshot.queue !== null, 'bob looks on');
+  assert.ok(events.includes('bob left {"reason":"ended"}'));
+  assert.equal(server.state('ann'), 'none');
+  const sockets = network('ann').sockets.length;
+  await clock.advance(120_000);
+  assert.equal(network('ann').sockets.length, sockets, 'it stays away');
+});
+
+test('replaced by another tab: quiet, and somebody else when asked to go on', async () => {
+  const storage = { getItem: () => JSON.stringify({ userId: 'kept' }), setItem: () => {}, removeItem: () => {} };
+  const ann = person('ann', { storage });
+  assert.equal(ann.userId, 'kept');
+  ann.find();
+  await clock.advance(100);
+  server.close('kept', 4500);
+  await clock.advance(60_000);
+  assert.deepEqual(ann.snapshot.server, { state: 'refused', code: 'replaced' });
+  assert.equal(ann.snapshot.phase, 'idle');
+  assert.deepEqual(events, []);
+  assert.equal(network('ann').sockets.length, 1);
+  ann.find();
+  await clock.until(() => ann.snapshot.queue !== null, 'asked to go on');
+  assert.notEqual(ann.userId, 'kept');
+});
+
+test('a server that is about to stop is left when it says so, and the call goes on at the next', async () => {
+  const [ann] = await call();
+  const sockets = network('ann').sockets.length;
+  server.push('ann', 'noise', {});
+  await clock.advance(100);
+  Object.assign(server, { epoch: 'epoch-2' });
+  server.goaway('ann', 700);
+  await clock.advance(690);
+  assert.equal(network('ann').sockets.length, sockets);
+  await clock.advance(200);
+  assert.equal(network('ann').sockets.length, sockets + 1);
+  assert.equal(ann.snapshot.phase, 'connected');
+  assert.ok(said('ann', 'hello').at(-1).data.pairToken);
+});
+
+test('a user id that is taken is asked for again later', async () => {
+  const ann = person('ann');
+  const received = server.received.bind(server);
+  let refuse = true;
+  server.received = (connection, message) => {
+    if (!refuse) return received(connection, message);
+    refuse = false;
+    connection.send({ type: 'error', payload: { code: 'user_taken', message: '', temporary: true, retryAfterMs: 5000 } });
+  };
+  ann.find();
+  await clock.advance(100);
+  assert.equal(ann.snapshot.server.state, 'retrying');
+  assert.equal(ann.snapshot.queue, null);
+  const time = await clock.until(() => ann.snapshot.queue !== null, 'it waits');
+  assert.ok(time > 4800 && time < 7700, `${time} ms`);
+});
+
+test('patience with a partner ends, but not while one of the two is away', async () => {
+  const [ann, bob] = await pair();
+  peer(bob).become('connected');
+  await clock.advance(5000);
+  server.push('ann', 'partner_away', { sessionId: 'session-1' });
+  await clock.advance(60_000);
+  assert.equal(ann.snapshot.phase, 'pairing');
+  server.push('ann', 'partner_back', { sessionId: 'session-1' });
+  await clock.advance(29_000);
+  assert.equal(ann.snapshot.session?.id, 'session-1');
+  await clock.advance(1100);
+  assert.ok(events.includes('ann left {"reason":"no_path"}'));
+  assert.equal(said('ann', 'skip').length, 1);
+});
+
+test('first new paths, then a new connection in the same session', async () => {
+  const [ann, bob] = await call();
+  const first = peer(ann);
+  first.become('failed');
+  await clock.advance(10);
+  assert.equal(first.restarts, 1);
+  await clock.advance(7000);
+  assert.notEqual(peer(ann), first);
+  await clock.until(() => FakePeer.all.length === 4, 'the partner follows');
+  assert.equal(first.connectionState, 'closed');
+  assert.equal(ann.snapshot.session?.id, bob.snapshot.session?.id);
+  assert.equal(ann.snapshot.phase, 'interrupted');
+  peer(ann).become('connected');
+  assert.equal(ann.snapshot.phase, 'connected');
+});
+
+test('credentials that the server renews are used from then on', async () => {
+  const [ann] = await call();
+  const iceServers = [{ urls: 'turn:relay', username: 'new', credential: 'new' }];
+  server.push('ann', 'ice_servers', { iceServers, iceTtl: 600 });
+  await clock.advance(100);
+  assert.deepEqual((peer(ann).configurations.at(-1) as { iceServers: object }).iceServers, iceServers);
+});
+
+test('a server of the old wire is spoken to as ever', async () => {
+  server.oldWire = true;
+  const [ann, bob] = await call();
+  assert.deepEqual(said('ann', 'join_queue'), [
+    { type: 'join_queue', data: { userId: 'ann', matchMode: 'default' } },
+  ]);
+  await clock.advance(120_000);
+  for (const name of ['ann', 'bob']) {
+    assert.equal(said(name, 'ping').length, 0);
+    for (const { type, id, ack } of said(name, 'signal')) assert.deepEqual([type, id, ack], ['signal', undefined, undefined]);
+  }
+  network('ann').cut('seen');
+  await clock.until(() => ann.snapshot.server.state === 'open', 'it is back');
+  assert.deepEqual([ann.snapshot.phase, bob.snapshot.phase], ['connected', 'connected'], 'media outlives signaling');
+});
