@@ -308,8 +308,9 @@ fn axe() -> String {
         .unwrap_or_else(|error| panic!("{}: {error}; run `npm ci` in client/", path.display()))
 }
 
-/// Once the pictures in the state are there.
+/// Once the pictures in the state are there, drawn anew for this size.
 async fn picture(browser: &mut Browser, scene: &str, path: &Path) {
+    play(browser, "lobby").await;
     play(browser, scene).await;
     let painted = "[...document.querySelectorAll('video')].every(v => !v.checkVisibility({ visibilityProperty: true }) || v.videoWidth > 0)
         && (document.body.dataset.phase !== 'connected' || quality.dataset.quality === hairpin.client.quality)";
