@@ -128,6 +128,7 @@ function useMedia(): Promise<void> {
     await client.setStream(media.stream);
     render();
   })();
+  render();
   return opening;
 }
 
@@ -181,6 +182,7 @@ function render() {
 function own(): Own {
   return {
     stream: media?.stream ?? null,
+    asking: opening !== null,
     trouble: media && (media.camera === 'insecure' || !hasTrack('camera')) ? media.camera : null,
     camera: hasTrack('camera') && wanted.camera,
     microphone: hasTrack('microphone') && wanted.microphone,

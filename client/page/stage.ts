@@ -7,6 +7,8 @@ import { type Scene, type Situation, type Words, duration } from './words.js';
 /** What this side sends. */
 export interface Own {
   readonly stream: MediaStream | null;
+  /** The browser has not answered yet: it may be asking. */
+  readonly asking: boolean;
   readonly trouble: Trouble | null;
   readonly camera: boolean;
   readonly microphone: boolean;
@@ -40,16 +42,17 @@ export function showScene(scene: Scene, situation: Situation) {
 }
 
 /** One's own picture, or why there is none. */
-export function showSelf({ stream, trouble, camera, microphone, screen }: Own) {
+export function showSelf({ stream, asking, trouble, camera, microphone, screen }: Own) {
   const local = video('local');
   if (local.srcObject !== stream) local.srcObject = stream;
   local.hidden = !camera;
   local.classList.toggle('mirrored', trouble !== 'insecure');
   element('no-picture').hidden = camera;
   icon(element('no-picture'), stream ? 'camera-off' : 'person');
-  write(element('no-picture-text'), trouble ? TROUBLES[trouble] : stream ? 'Your camera is off' : 'Here you will see yourself');
+  const missing = asking ? 'Your browser asks for your camera' : 'Here you will see yourself';
+  write(element('no-picture-text'), trouble ? TROUBLES[trouble] : stream ? 'Your camera is off' : missing);
   const start = button('start-camera');
-  start.hidden = Boolean(stream) && (!trouble || trouble === 'insecure');
+  start.hidden = asking || (Boolean(stream) && (!trouble || trouble === 'insecure'));
   write(start, stream ? 'Try again' : 'Turn on camera');
   element('own-caption').hidden = !stream;
   write(element('own-name'), screen ? 'You share your screen' : 'You');
@@ -100,7 +103,7 @@ function say(words: Words | null, title: string | null, text: string, counter: s
 /** For ears, without what counts down. */
 function spoken({ name, words, banner }: Scene, { snapshot: { partner }, partnerName }: Situation): string {
   if (name === 'lobby') return '';
-  if (name !== 'call') return words ? `${words.title} ${words.text}` : '';
+  if (name !== 'call') return words ? `${words.title}${/\p{L}$/u.test(words.title) ? '.' : ''} ${words.text}` : '';
   return [
     `In a call with ${partnerName}.`,
     partner?.microphone === false && 'Their microphone is off.',

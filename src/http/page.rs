@@ -10,7 +10,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -60,20 +60,21 @@ const HEADERS: [(HeaderName, &str); 4] = [
 
 /// A route for every file of the page.
 pub(super) fn routes() -> Router<Arc<App>> {
-    PAGE.iter().fold(Router::new(), |router, file| router.route(file.path, file.route()))
+    PAGE.iter().fold(Router::new(), |router, file| file.route_in(router))
 }
 
 /// Any page may load the client from here: who may use the server is another question, and asked later.
 pub(super) fn client() -> Router<Arc<App>> {
-    let any = HeaderValue::from_static("*");
-    let cors = SetResponseHeaderLayer::overriding(ACCESS_CONTROL_ALLOW_ORIGIN, any);
-    Router::new().route(CLIENT.path, CLIENT.route().layer(cors))
+    CLIENT.route_in(Router::new()).layer(SetResponseHeaderLayer::overriding(
+        ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    ))
 }
 
 impl File {
-    fn route(&'static self) -> MethodRouter<Arc<App>> {
+    fn route_in(&'static self, router: Router<Arc<App>>) -> Router<Arc<App>> {
         let etag = self.etag();
-        get(async move |request: HeaderMap| self.answer(etag, &request))
+        router.route(self.path, get(async move |request: HeaderMap| self.answer(etag, &request)))
     }
 
     /// The file, or that the client has it already (RFC 9110 s13.1.2).

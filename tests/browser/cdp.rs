@@ -131,11 +131,6 @@ impl Chromium {
         answer["result"]["value"].take()
     }
 
-    /// Whether a JavaScript expression is true.
-    pub(super) async fn holds(&mut self, expression: &str) -> bool {
-        self.eval(expression).await == true
-    }
-
     /// Makes the tab as large as a screen of that many CSS pixels, light or dark, with nothing that moves.
     /// `scale` is how many pixels a screenshot has for one of them.
     pub(super) async fn appear_as(

@@ -31,7 +31,7 @@ async fn meets_our_page(shape: &str) {
 
     // Who waited makes the offer: first our page, then the app.
     ada.press("find").await;
-    ada.becomes("queued").await;
+    ada.waits_in_line().await;
     bob.open(&url).await;
     see_each_other(&mut ada, &mut bob).await;
     assert_eq!(matched(&mut bob).await["isInitiator"], false);

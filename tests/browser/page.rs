@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::cdp::Chromium;
+use super::driver::Browser;
 use super::scenarios::secure_flag;
 use super::{World, wait_until};
 
@@ -80,7 +80,7 @@ async fn axe_finds_nothing_in_any_state() {
     for (size, scheme) in
         [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONES[0], "dark"), (PHONES[1], "light")]
     {
-        browser.appear_as(size, scheme, 1.0).await;
+        browser.chromium().appear_as(size, scheme, 1.0).await;
         for (scene, _) in WORDS {
             play(&mut browser, scene).await;
             axe_is_content(&mut browser, &format!("{scene}, {scheme}, {size:?}")).await;
@@ -101,8 +101,8 @@ async fn axe_finds_nothing_in_any_state() {
 #[tokio::test]
 async fn every_control_is_in_sight_on_every_screen() {
     let Some((_world, mut browser)) = scripted("").await else { return };
-    for size in PHONES.into_iter().chain([DESKTOP]) {
-        browser.appear_as(size, "light", 1.0).await;
+    for size in PHONES.into_iter().chain([(640, 360), (320, 568), (650, 600), DESKTOP]) {
+        browser.chromium().appear_as(size, "light", 1.0).await;
         for (scene, _) in WORDS {
             play(&mut browser, scene).await;
             // What a finger would hit in the middle of the control is the control.
@@ -136,14 +136,14 @@ async fn the_keyboard_reaches_everything() {
     }
     // A panel opens and closes without a mouse, and the focus comes back to where it was.
     browser.eval("document.getElementById('settings-button').focus()").await;
-    browser.key("Enter").await;
+    browser.chromium().key("Enter").await;
     wait_until("the panel opens", async || {
         browser.holds("settings.matches(':popover-open')").await
     })
     .await;
-    browser.key("Tab").await;
+    browser.chromium().key("Tab").await;
     assert!(browser.holds("settings.contains(document.activeElement)").await, "the panel is next");
-    browser.key("Escape").await;
+    browser.chromium().key("Escape").await;
     assert!(!browser.holds("settings.matches(':popover-open')").await, "Escape closes it");
     assert_eq!(browser.eval("document.activeElement.id").await, "settings-button");
 }
@@ -155,14 +155,14 @@ async fn next_can_be_undone_for_a_second() {
     play(&mut browser, "call").await;
     for undo in ["Enter", "Escape"] {
         browser.eval("next.focus()").await;
-        browser.key("Enter").await;
+        browser.chromium().key("Enter").await;
         assert_eq!(browser.eval("document.body.dataset.scene").await, "leaving");
         assert_eq!(
             browser.eval("document.activeElement.id").await,
             "undo",
             "the focus is on the way back"
         );
-        browser.key(undo).await;
+        browser.chromium().key(undo).await;
         assert_eq!(browser.eval("document.body.dataset.scene").await, "call");
     }
     let started = std::time::Instant::now();
@@ -232,14 +232,14 @@ async fn every_state_has_its_picture() {
         ("page-dark", DESKTOP, "dark"),
         ("page-phone", PHONES[0], "dark"),
     ] {
-        browser.appear_as(size, scheme, 1.0).await;
+        browser.chromium().appear_as(size, scheme, 1.0).await;
         picture(&mut browser, "call", &docs.join(format!("{name}.png"))).await;
     }
     for (scene, _) in WORDS {
         // By turns, so that each state is seen somewhere and each look often.
         let index = WORDS.iter().position(|(name, _)| name == scene).unwrap_or_default();
         let (size, scale) = [(DESKTOP, 0.5), (PHONES[0], 0.6), (PHONES[1], 0.6)][index % 3];
-        browser.appear_as(size, ["light", "dark"][index % 2], scale).await;
+        browser.chromium().appear_as(size, ["light", "dark"][index % 2], scale).await;
         picture(&mut browser, scene, &docs.join(format!("page/{scene}.png"))).await;
     }
 }
@@ -251,27 +251,27 @@ const CONTROLS: &str = "[...document.querySelectorAll('button, input, select, su
     .filter(c => !c.disabled && c.checkVisibility({ visibilityProperty: true }))";
 
 /// A page with the scripted client, on an origin that the browser trusts with devices; `script` is run before it.
-async fn scripted(script: &str) -> Option<(World, Chromium)> {
+async fn scripted(script: &str) -> Option<(World, Browser)> {
     let mut world = World::new().await?;
     let secure = secure_flag(&world);
     let host = world.network.open_client("ada", 31);
-    let mut browser = Chromium::launch(&host, &[&secure]).await;
-    browser.run_first(&format!("{script} {SCRIPTED_CLIENT}")).await;
+    let mut browser = Browser::launch(&host, &[&secure]).await;
+    browser.chromium().run_first(&format!("{script} {SCRIPTED_CLIENT}")).await;
     browser.open(&world.server.page()).await;
     wait_until("the page's script runs", async || {
         browser.holds("Boolean(window.hairpin?.stats)").await
     })
     .await;
-    browser.appear_as(DESKTOP, "light", 1.0).await;
+    browser.chromium().appear_as(DESKTOP, "light", 1.0).await;
     Some((world, browser))
 }
 
-async fn play(browser: &mut Chromium, scene: &str) {
+async fn play(browser: &mut Browser, scene: &str) {
     browser.eval(&format!("hairpin.client.play('{scene}')")).await;
 }
 
 /// The text a visitor reads now.
-async fn shown(browser: &mut Chromium) -> String {
+async fn shown(browser: &mut Browser) -> String {
     let text = browser
         .eval("(id => id ? document.getElementById(id).innerText.replace(/\\s+/g, ' ').trim() : '')(['veil', 'banner', 'notice', 'lobby'].find(id => document.getElementById(id).checkVisibility()))")
         .await;
@@ -279,11 +279,11 @@ async fn shown(browser: &mut Chromium) -> String {
 }
 
 /// Presses Tab from the top of the page and returns where the focus went, each time with a ring around it.
-async fn tab_through(browser: &mut Chromium, count: usize) -> Value {
+async fn tab_through(browser: &mut Browser, count: usize) -> Value {
     browser.eval("document.activeElement.blur(), document.body.tabIndex = -1, document.body.focus(), document.body.removeAttribute('tabindex')").await;
     let mut reached = Vec::new();
     for _ in 0..count {
-        browser.key("Tab").await;
+        browser.chromium().key("Tab").await;
         let seen = "document.activeElement.matches(':focus-visible') && getComputedStyle(document.activeElement).outlineStyle !== 'none'";
         assert!(browser.holds(seen).await, "the focus after {reached:?} is seen");
         reached.push(browser.eval("document.activeElement.id").await);
@@ -291,7 +291,7 @@ async fn tab_through(browser: &mut Chromium, count: usize) -> Value {
     Value::Array(reached)
 }
 
-async fn axe_is_content(browser: &mut Chromium, at: &str) {
+async fn axe_is_content(browser: &mut Browser, at: &str) {
     let found = browser
         .eval("axe.run({ resultTypes: ['violations'] }).then(({ violations, passes }) => [passes.length,
             violations.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.target).join(', ')}`)])")
@@ -308,8 +308,9 @@ fn axe() -> String {
         .unwrap_or_else(|error| panic!("{}: {error}; run `npm ci` in client/", path.display()))
 }
 
-/// Once the pictures in the state are there.
-async fn picture(browser: &mut Chromium, scene: &str, path: &Path) {
+/// Once the pictures in the state are there, drawn anew for this size.
+async fn picture(browser: &mut Browser, scene: &str, path: &Path) {
+    play(browser, "lobby").await;
     play(browser, scene).await;
     let painted = "[...document.querySelectorAll('video')].every(v => !v.checkVisibility({ visibilityProperty: true }) || v.videoWidth > 0)
         && (document.body.dataset.phase !== 'connected' || quality.dataset.quality === hairpin.client.quality)";

@@ -139,7 +139,11 @@
   };
 
   function drawn(person) {
-    const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 });
+    // Who holds a phone upright sends an upright picture.
+    const upright = person !== screen && innerHeight > innerWidth;
+    const [width, height] = upright ? [720, 1280] : [1280, 720];
+    const canvas = Object.assign(document.createElement('canvas'), { width, height });
+    if (upright) canvas.getContext('2d').translate(-280, 240);
     const stream = canvas.captureStream(5);
     const paint = () => (person === screen ? drawSlide : draw)(canvas.getContext('2d'), person);
     paint();
@@ -162,7 +166,7 @@
   }
 
   function draw(context, { wall, skin, shade, hair, shirt, long }) {
-    fill(wall, (c) => c.rect(0, 0, 1280, 720));
+    fill(wall, (c) => c.rect(0, -240, 1280, 1280));
     // A window, a shelf, a plant.
     fill('#ffffff66', (c) => c.roundRect(110, 70, 230, 330, 14));
     fill('#ffffff59', (c) => c.rect(219, 70, 12, 330));
@@ -174,7 +178,7 @@
       fill('#3f7d57', (c) => c.ellipse(1141 + 46 * Math.sin(turn), 196 - 52 * Math.cos(turn), 15, 48, turn, 0, 7));
     // The person.
     if (long) fill(hair, (c) => c.roundRect(486, 150, 308, 430, [150, 150, 60, 60]));
-    fill(shirt, (c) => c.roundRect(360, 560, 560, 300, [190, 190, 0, 0]));
+    fill(shirt, (c) => c.roundRect(360, 560, 560, 500, [190, 190, 0, 0]));
     fill(shade, (c) => c.roundRect(584, 440, 112, 176, [0, 0, 56, 56]));
     for (const x of [508, 772]) fill(shade, (c) => c.ellipse(x, 352, 24, 36, 0, 0, 7));
     fill(skin, (c) => c.roundRect(512, 172, 256, 330, [128, 128, 124, 124]));

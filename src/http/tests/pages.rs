@@ -37,15 +37,6 @@ async fn the_page_and_all_it_loads_are_served() {
     }
 }
 
-#[tokio::test]
-async fn a_page_of_another_origin_may_import_the_client() {
-    let ours = Site::start(|config| config.http.page = false).await;
-    let client = ours.request("GET /hairpin-client.js", &["Origin: https://app.example"]).await;
-    assert_eq!((client.status(), client.header("access-control-allow-origin")), (200, Some("*")));
-    assert_eq!(client.header("content-type"), Some("text/javascript; charset=utf-8"));
-    assert!(client.body.contains("HairpinClient"));
-}
-
 fn is_local_file(word: &str) -> bool {
     [".js", ".css", ".svg"].iter().any(|end| word.ends_with(end))
         && !word.contains("://")
