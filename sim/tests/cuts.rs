@@ -55,3 +55,16 @@ proptest! {
         wires.all_leave(departure);
     }
 }
+
+#[test]
+fn a_stranger_with_tokens_of_its_own_making_hears_of_nobody() {
+    let mut wires = Wires::new(&[Protocol::Resumable; 2]);
+    for step in [Step::Open(0), Step::Open(1), Step::Join(0), Step::Join(1), Step::Settle] {
+        wires.apply(step);
+    }
+    for token in ["", ".", "a.b", "e30.AAAAAAAAAAAAAAAAAAAAAA", "\u{10ffff}", &"A".repeat(5000)] {
+        wires.stranger(token, "0000000000000000", token, 7);
+    }
+    wires.heal();
+    wires.all_leave(Departure::Goodbye);
+}
