@@ -127,3 +127,26 @@ fn a_pair_token_is_proof_of_a_name_wherever_its_bearer_is() {
     assert_eq!(kinds(&heard), ["welcome"]);
     assert_eq!(world.code(3), None);
 }
+
+/// A `hello` may be stuck in a network that its client has left, and arrive when it is back by another.
+#[test]
+fn a_hello_that_comes_late_sends_nobody_away() {
+    for with_pair in [false, true] {
+        let mut world = World::new();
+        let (_, [a, _]) = world.meet_with_hello();
+        let late = if with_pair { a.resume_pair(2) } else { a.resume(2) };
+        world.hello_with(3, a.resume(2));
+        world.say(3, "ping", json!({}));
+        world.take(2);
+        let heard = world.hello_with(4, late.clone());
+        assert_eq!(heard[0]["payload"]["code"], "user_taken");
+        assert_eq!((world.code(3), world.take(2).len()), (None, 0));
+        // It is not shut out for good, if it is a page that has lost its token.
+        world.pass_alive(Duration::from_secs(5), &[2, 4]);
+        assert_eq!(world.code(3), Some(CloseCode::HeartbeatTimeout));
+        world.say(4, "hello", late);
+        let expected: &[&str] =
+            if with_pair { &["welcome", "restart", "rejoined"] } else { &["welcome", "restart"] };
+        assert_eq!(kinds(&world.take(4)), expected);
+    }
+}

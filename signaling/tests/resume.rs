@@ -56,6 +56,7 @@ fn a_token_is_good_until_its_successor_is_known_to_have_arrived() {
         assert_eq!(heard[0]["payload"]["resumed"], true, "{id}");
     }
     world.say(5, "ping", json!({}));
+    world.disconnect(5);
     let heard = world.hello_with(6, a.resume(2));
     assert_eq!(kinds(&heard)[..2], ["welcome", "restart"]);
     assert_eq!(heard[1]["payload"], json!({ "reason": "expired" }));

@@ -23,7 +23,7 @@ pub use person::{Meeting, Path, Person, Received};
 pub use request::{Allocate, Request, build, channel_data};
 pub use rng::Rng;
 pub use shards::{Counters, SERVER, Shards};
-pub use system::{Datagram, PersonId, System};
+pub use system::{Calls, Datagram, PersonId, System};
 pub use turn_client::{TurnClient, TurnEvent};
 pub use wire_client::{News, State, WireClient};
 pub use wires::{Step, Wires};

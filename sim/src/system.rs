@@ -14,6 +14,11 @@ use crate::person::{Action, Person};
 use crate::rng::Rng;
 use crate::shards::{RestIce, SERVER, Shards};
 
+mod callers;
+
+pub use callers::Calls;
+use callers::{Caller, Ledger};
+
 /// A packet on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
@@ -39,6 +44,8 @@ pub struct System {
     lobby: Lobby,
     shards: Shards,
     people: Vec<Person>,
+    callers: BTreeMap<PersonId, Caller>,
+    ledger: Ledger,
     /// Who is behind a connection, as far as the network still carries anything.
     sockets: BTreeMap<ConnectionId, PersonId>,
     connections: BTreeMap<PersonId, ConnectionId>,
@@ -53,9 +60,13 @@ enum Arrival {
     Said(ConnectionId, String),
     Pong(ConnectionId),
     Gone(ConnectionId),
+    Left(ConnectionId),
     Heard(ConnectionId, Frame),
     Datagram(Datagram),
     Wake(PersonId),
+    /// A caller looks after its socket, or opens another.
+    Tick(PersonId),
+    Retry(PersonId),
 }
 
 /// What the server sends on a WebSocket.
@@ -78,6 +89,8 @@ impl System {
             lobby,
             shards: Shards::new(shards, rng.next_u64()),
             people: Vec::new(),
+            callers: BTreeMap::new(),
+            ledger: Ledger::default(),
             sockets: BTreeMap::new(),
             connections: BTreeMap::new(),
             opened: 0,
@@ -221,6 +234,12 @@ impl System {
                 let mut ice = RestIce { now: self.now };
                 self.lobby.disconnect(self.now, id, Departure::Lost, &mut ice);
             }
+            Arrival::Left(id) => {
+                let mut ice = RestIce { now: self.now };
+                self.lobby.disconnect(self.now, id, Departure::Goodbye, &mut ice);
+            }
+            Arrival::Tick(id) => self.tick(id),
+            Arrival::Retry(id) => self.reopen(id),
             Arrival::Heard(connection, frame) => self.hear(connection, frame),
             Arrival::Datagram(datagram) => self.deliver(datagram),
             Arrival::Wake(id) => {
@@ -233,7 +252,11 @@ impl System {
 
     fn hear(&mut self, connection: ConnectionId, frame: Frame) {
         let Some(&id) = self.sockets.get(&connection) else { return };
+        if self.callers.contains_key(&id) {
+            self.hear_caller(id, &frame);
+        }
         match frame {
+            Frame::Text(_) if self.callers.contains_key(&id) => {}
             Frame::Text(text) => {
                 let actions = self.person_mut(id).hear(&text);
                 self.carry_out_actions(id, actions);
@@ -284,9 +307,13 @@ impl System {
     }
 
     fn say(&mut self, id: PersonId, message: Value) {
-        if let Some(&connection) = self.connections.get(&id) {
-            let delay = self.people[id.0].delay;
-            self.schedule(delay, Arrival::Said(connection, message.to_string()));
+        self.say_text(id, message.to_string());
+    }
+
+    fn say_text(&mut self, id: PersonId, text: String) {
+        let connection = self.connections.get(&id).copied();
+        if let Some(connection) = connection.filter(|id| self.sockets.contains_key(id)) {
+            self.schedule(self.people[id.0].delay, Arrival::Said(connection, text));
         }
     }
 

@@ -25,7 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => client().prop_map(Step::Skip),
         1 => client().prop_map(Step::End),
         6 => (client(), 1..4usize).prop_map(|(client, count)| Step::Signal(client, count)),
-        1 => client().prop_map(|client| Step::Signal(client, 300)),
+        2 => client().prop_map(|client| Step::Signal(client, 300)),
         2 => client().prop_map(Step::Ping),
         4 => Just(Step::Settle),
         3 => (0..8u64).prop_map(Step::Pass),
@@ -54,4 +54,17 @@ proptest! {
         wires.heal();
         wires.all_leave(departure);
     }
+}
+
+#[test]
+fn a_stranger_with_tokens_of_its_own_making_hears_of_nobody() {
+    let mut wires = Wires::new(&[Protocol::Resumable; 2]);
+    for step in [Step::Open(0), Step::Open(1), Step::Join(0), Step::Join(1), Step::Settle] {
+        wires.apply(step);
+    }
+    for token in ["", ".", "a.b", "e30.AAAAAAAAAAAAAAAAAAAAAA", "\u{10ffff}", &"A".repeat(5000)] {
+        wires.stranger(token, "0000000000000000", token, 7);
+    }
+    wires.heal();
+    wires.all_leave(Departure::Goodbye);
 }

@@ -1,5 +1,7 @@
 //! Sockets and the hub's task, without HTTP in front.
 
+mod cuts;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;

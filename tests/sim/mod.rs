@@ -2,3 +2,4 @@
 
 mod calls;
 mod crowd;
+mod resume;

@@ -38,6 +38,10 @@ impl Hub {
             // Its seat has lost the session that the token is for, to a restart of this server or at another one.
             return self.rejoin(now, *seat, pair, ice);
         }
+        let used_up = matches!(found, Some(Err(RestartReason::Expired)));
+        if let Some(owner) = self.seats.of_user(&user).filter(|_| used_up) {
+            self.is_late(now, owner)?;
+        }
         let seat = match pair.as_ref().and_then(|pair| self.side_of(pair)) {
             Some(seat) => seat,
             None => {
@@ -66,6 +70,16 @@ impl Hub {
             self.event(Event::Returned(Return::TooLate));
         }
         self.rejoin(now, seat, pair, ice)
+    }
+
+    /// Somebody comes by a token that is used up. While its user is here by a newer one, this is what it said by an
+    /// earlier socket and has come late, or a copy of its page: neither sends it away.
+    fn is_late(&mut self, now: Duration, owner: SeatId) -> Result<(), Refusal> {
+        let seat = self.seats.get(owner);
+        let knows_newest = seat.story().is_some_and(|story| story.earlier_token.is_none());
+        let Some(connection) = seat.connection().filter(|_| knows_newest) else { return Ok(()) };
+        self.probe(now, connection, SHOW_LIFE);
+        Err(Refusal::user_taken(SHOW_LIFE))
     }
 
     /// The seat that a resume token leads to, or why there is none.
