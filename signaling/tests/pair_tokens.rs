@@ -50,6 +50,45 @@ fn a_server_started_anew_puts_a_call_together_again() {
     assert!(world.is_nobody_there());
 }
 
+/// A tunnel longer than the window: media may have gone on all the same.
+#[test]
+fn whoever_comes_back_too_late_finds_a_partner_that_has_done_nothing_else() {
+    let mut world = World::new();
+    let (session, [a, _]) = world.meet_with_hello();
+    world.disconnect(1);
+    world.pass_alive(Duration::from_secs(31), &[2]);
+    assert_eq!(world.heard(2), ["partner_away", "partner_left"]);
+    let heard = world.hello_with(3, a.resume_pair(2));
+    assert_eq!(kinds(&heard), ["welcome", "restart", "rejoined"]);
+    assert_eq!(heard[2]["payload"]["partnerAway"], false);
+    let rejoined = &world.take(2)[0];
+    let fields = ["sessionId", "partnerId", "isInitiator", "partnerAway"];
+    assert_eq!(rejoined["type"], "rejoined");
+    assert_eq!(
+        fields.map(|field| rejoined["payload"][field].clone()),
+        [json!(session), json!("a"), json!(false), json!(false)]
+    );
+    for (from, to) in [(3, 2), (2, 3)] {
+        world.say(from, "signal", json!({ "sessionId": session, "signal": from }));
+        assert_eq!(world.take(to)[0]["payload"]["signal"], from);
+    }
+}
+
+#[test]
+fn whoever_comes_back_too_late_does_not_disturb_a_partner_that_looks_for_another() {
+    let mut world = World::new();
+    let (_, [a, _]) = world.meet_with_hello();
+    world.disconnect(1);
+    world.pass_alive(Duration::from_secs(31), &[2]);
+    world.say(2, "skip", json!({}));
+    world.take(2);
+    assert_eq!(
+        kinds(&world.hello_with(3, a.resume_pair(2))),
+        ["welcome", "restart", "partner_left"]
+    );
+    assert_eq!(world.take(2), [] as [Value; 0]);
+}
+
 #[test]
 fn a_partner_that_never_comes_has_left_when_the_window_closes() {
     let (mut world, session, [a, b]) = restarted(b"north");
@@ -58,6 +97,9 @@ fn a_partner_that_never_comes_has_left_when_the_window_closes() {
     let left = json!({ "sessionId": session, "reason": "disconnected" });
     assert_eq!(world.take(3), [json!({ "type": "partner_left", "payload": left, "seq": 2 })]);
     assert_eq!((world.hub.away(), world.hub.sessions()), (0, 0));
+    // Until the other one does something else.
+    world.say(3, "join_queue", json!({}));
+    world.take(3);
     let heard = world.hello_with(4, b.resume_pair(1));
     assert_eq!(kinds(&heard), ["welcome", "restart", "partner_left"]);
     assert_eq!(heard[2]["payload"], json!({ "sessionId": session, "reason": "ended" }));

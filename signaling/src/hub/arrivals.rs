@@ -12,6 +12,7 @@ use crate::tokens::{PairClaim, TokenHash};
 use crate::wire::{Hello, RestartReason, Resume, ServerMessage};
 use crate::{
     CloseCode, ConnectionId, EndReason, Event, IceServers, Output, PartnerNews, Protocol, Return,
+    SessionId,
 };
 
 /// How long somebody who has a name that another wants may take to show that it is there.
@@ -213,10 +214,11 @@ impl Hub {
     ) -> Result<(), Refusal> {
         let (Some(pair), State::Idle) = (pair, self.seats.get(seat).state) else { return Ok(()) };
         let PairClaim { session, role, partner, pool, .. } = pair;
-        // A partner that is here, and not in this session, has left it. So has one that could not come back in any case.
+        // A partner that is here and does something else has left. So has one that could not come back in any case.
+        let there = self.seats.of_user(&partner);
         let is_over = self.sessions.has_ended(session)
             || self.sessions.find(session).is_some()
-            || self.seats.of_user(&partner).is_some()
+            || there.is_some_and(|partner| !self.is_left_over(partner, session))
             || self.config.resume_window.is_zero();
         if is_over {
             self.seats.get_mut(seat).last_session = Some(session);
@@ -225,13 +227,15 @@ impl Hub {
             return Ok(());
         }
         let pool = self.shared_pool(&pool);
-        let (_, hash) = self.resume_tokens.next();
-        let other = self.seats.take(NewSeat {
-            user: partner.into(),
-            pool: pool.clone(),
-            reached: Reached::Away(now.saturating_add(self.config.resume_window)),
-            home: Home::Unknown,
-            story: Some(Story::new(hash)),
+        let other = there.unwrap_or_else(|| {
+            let (_, hash) = self.resume_tokens.next();
+            self.seats.take(NewSeat {
+                user: partner.into(),
+                pool: pool.clone(),
+                reached: Reached::Away(now.saturating_add(self.config.resume_window)),
+                home: Home::Unknown,
+                story: Some(Story::new(hash)),
+            })
         });
         self.seats.get_mut(seat).pool = pool;
         let mut members = [seat, other].map(|seat| self.member(seat));
@@ -243,8 +247,19 @@ impl Hub {
         self.seats.get_mut(other).state = State::Paired { session, role: role.other() };
         self.event(Event::SessionStarted);
         self.event(Event::Returned(Return::Rejoined));
-        self.tell_state(now, seat, ice);
+        for side in [Some(seat), there].into_iter().flatten() {
+            self.tell_state(now, side, ice);
+        }
         Ok(())
+    }
+
+    /// Whether somebody does nothing since its partner did not come back to this session. Their media may flow all the
+    /// same.
+    fn is_left_over(&self, seat: SeatId, session: SessionId) -> bool {
+        let seat = self.seats.get(seat);
+        seat.state == State::Idle
+            && seat.last_session == Some(session)
+            && seat.protocol() == Protocol::Resumable
     }
 
     pub(super) fn member(&self, id: SeatId) -> Member {

@@ -258,7 +258,7 @@ impl Hub {
         leaver: Option<Role>,
         reason: EndReason,
     ) {
-        let ended = self.sessions.end(now, session);
+        let ended = self.sessions.end(now, session, reason);
         for (role, side) in ended.sides() {
             let knows = leaver == Some(role);
             match side {

@@ -8,7 +8,7 @@ use super::seats::SeatId;
 use crate::deadlines::Deadlines;
 use crate::ids::SessionIds;
 use crate::tokens::Role;
-use crate::{NodeId, Protocol, SessionId};
+use crate::{EndReason, NodeId, Protocol, SessionId};
 
 /// How long a session that has ended is remembered, so that whoever comes back to it hears so at once.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -103,11 +103,16 @@ impl Sessions {
         self.live.get(&id).expect(LIVE)
     }
 
-    /// Ends a session that is live.
-    pub(super) fn end(&mut self, now: Duration, id: SessionId) -> Session {
+    /// Ends a session that is live. One that a side has but lost may be put together again, so that is not remembered.
+    pub(super) fn end(&mut self, now: Duration, id: SessionId, reason: EndReason) -> Session {
         let session = self.live.remove(&id).expect(LIVE);
         self.ends.disarm(session.expires, id);
-        self.remember(now, id);
+        match reason {
+            EndReason::Disconnected | EndReason::Shutdown => {}
+            EndReason::Skipped | EndReason::Ended | EndReason::Replaced | EndReason::Expired => {
+                self.remember(now, id);
+            }
+        }
         session
     }
 
