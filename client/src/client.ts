@@ -318,7 +318,8 @@ export class HairpinClient {
   #forgotten(reason: LeftReason): void {
     if (!this.#session?.call.connected) return this.#leave(reason);
     this.#session.forgotten();
-    this.#keepPairToken({});
+    // If nobody has ended it, it may be put together again: who was away for too long comes back, or we do.
+    if (reason === 'ended') this.#keepPairToken({});
   }
 
   /** The call is over, and not by our wish. */

@@ -34,6 +34,8 @@ export class LiveSession {
   readonly #iceUrl: URL | null;
   #partner: Partner;
   #known = true;
+  /** At another server, and the partner too: media is to use its relays before those of the old one go. */
+  #toMove = false;
   #grant = { at: 0, ttlMs: 0 };
 
   constructor(options: SessionOptions, handlers: SessionHandlers) {
@@ -82,6 +84,7 @@ export class LiveSession {
     this.#partner = { ...this.#partner, away: match.partnerAway ?? false };
     this.renewed(match);
     this.call.resynchronise();
+    this.#toMove = !this.#partner.away;
   }
 
   set partnerAway(away: boolean) {
@@ -105,6 +108,9 @@ export class LiveSession {
   update(online: boolean, local: Local): void {
     this.call.local = local;
     this.call.reach = !this.#known ? 'never' : online && !this.#partner.away ? 'now' : 'later';
+    if (!this.#toMove) return;
+    this.#toMove = false;
+    this.call.moved();
   }
 
   #signal(signal: object): void {

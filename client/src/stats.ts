@@ -107,8 +107,10 @@ export function quality(now: Omit<CallStats, 'quality'>, before: CallStats | nul
 function selectedPair(entries: Entry[]): Entry | undefined {
   const selected = entries.find((entry) => entry.type === 'transport' && entry.selectedCandidatePairId);
   if (selected) return entries.find(({ id }) => id === selected.selectedCandidatePairId);
-  return entries.find(
-    (entry) => entry.type === 'candidate-pair' && (entry.selected || (entry.nominated && entry.state === 'succeeded')),
+  const pairs = entries.filter(({ type }) => type === 'candidate-pair');
+  // After an ICE restart the pair from before is still called nominated.
+  return (
+    pairs.find(({ selected }) => selected) ?? pairs.find(({ nominated, state }) => nominated && state === 'succeeded')
   );
 }
 

@@ -124,6 +124,7 @@ export class Peer {
 
   async #answered(description: RTCSessionDescriptionInit, offer = this.#offers): Promise<void> {
     if (offer !== this.#offers || this.pc.signalingState !== 'have-local-offer') return;
+    this.#ignoring = false;
     try {
       this.#settingAnswer = true;
       await this.pc.setRemoteDescription(description);
@@ -135,8 +136,22 @@ export class Peer {
 
   #describe(description: RTCSessionDescription | null, offer: number | undefined): void {
     if (!description) return;
-    const { type, sdp } = description;
+    const { type } = description;
+    const role = type === 'offer' ? this.#dtlsRole() : null;
+    const sdp = role ? description.sdp.replaceAll('a=setup:actpass', `a=setup:${role}`) : description.sdp;
     this.#handlers.signal({ description: { type, sdp }, ...(offer === undefined ? {} : { offer }) });
+  }
+
+  /**
+   * Our part in the encryption there is; null before there is any. Asked for new paths, Firefox would take `active` in
+   * its answer whatever it was, and Chromium refuses that: an offer that leaves no choice is answered rightly.
+   */
+  #dtlsRole(): string | null {
+    const { currentLocalDescription: ours, currentRemoteDescription: theirs } = this.pc;
+    const setup = (sdp: string): string | undefined => /a=setup:(active|passive)/.exec(sdp)?.[1];
+    if (ours?.type === 'answer') return setup(ours.sdp) ?? null;
+    const partner = theirs?.type === 'answer' ? setup(theirs.sdp) : undefined;
+    return partner ? (partner === 'active' ? 'passive' : 'active') : null;
   }
 
   async #addEarly(): Promise<void> {
