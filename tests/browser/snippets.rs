@@ -8,21 +8,25 @@ use super::{World, wait_until};
 use crate::documentation::blocks;
 
 #[tokio::test]
-async fn the_readmes_client_gets_two_people_into_a_call() {
-    let client = only_client("README.md");
+async fn the_readmes_clients_get_two_people_into_a_call() {
+    let [in_five_lines, client] = &clients("README.md")[..] else {
+        panic!("one more wants a test")
+    };
+    let import = "'https://call.example.org/hairpin-client.js'";
+    let (before, after) = in_five_lines.split_once(import).expect("it is there");
+    meet(&format!("{before}`http://${{location.host}}/hairpin-client.js`{after}")).await;
     let (before, after) = client.split_once("'wss://call.example.org/ws'").expect("it is there");
     meet(&format!("{before}`ws://${{location.host}}/ws`{after}")).await;
 }
 
 #[tokio::test]
 async fn the_protocols_client_gets_two_people_into_a_call() {
-    meet(&only_client("docs/signaling.md")).await;
+    let [client] = &clients("docs/signaling.md")[..] else { panic!("one more wants a test") };
+    meet(client).await;
 }
 
-fn only_client(name: &str) -> String {
-    let mut clients = blocks(name, "js");
-    assert_eq!(clients.len(), 1, "a new one in {name} wants a test of its own");
-    clients.remove(0)
+fn clients(name: &str) -> Vec<String> {
+    blocks(name, "js")
 }
 
 async fn meet(client: &str) {
