@@ -54,12 +54,13 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        for end in &self.ends {
-            let _ends_its_thread = end.shutdown(Shutdown::Both);
-        }
+        // First who would complain of the other's end.
         for tap in &mut self.taps {
             let _gone_already = tap.kill();
             let _reaped = tap.wait();
+        }
+        for end in &self.ends {
+            let _ends_its_thread = end.shutdown(Shutdown::Both);
         }
     }
 }

@@ -23,13 +23,23 @@ pub(super) enum Nat {
 }
 
 /// Whether a browser is told that its address has changed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Change {
-    /// The old interface goes down, as when a phone leaves a Wi-Fi.
+    /// The old interface goes down, and then the other one comes up, as when a phone leaves a Wi-Fi.
     Noticed,
     /// Both interfaces stay up and only the default route moves, as with a VPN.
     Unnoticed,
 }
+
+/// A client that changes its address.
+pub(super) struct Roamer {
+    pub(super) host: Host,
+    uplinks: [u8; 2],
+    /// Which of them.
+    used: usize,
+}
+
+const DEVICES: [&str; 2] = ["wlan0", "wwan0"];
 
 impl Network {
     /// A client at 10.0.`number`.2 behind a router of its own with the wan address 203.0.113.(20 + `number`).
@@ -56,22 +66,30 @@ impl Network {
         (client, cable)
     }
 
-    /// A client with two interfaces, `wlan0` to the household `wifi`, which it uses, and `wwan0` to `mobile`.
-    pub(super) fn roaming_client(&mut self, wifi: u8, mobile: u8, nat: Nat) -> Host {
-        let client = self.client(&format!("lan{wifi}"));
-        self.wire(&client, "wlan0", wifi, nat).expect(POSSIBLE);
-        self.wire(&client, "wwan0", mobile, nat).expect(POSSIBLE);
-        self.go_by(&client, wifi);
-        client
+    /// A client with an interface to each of two households, `wlan0`, which it uses, and `wwan0`.
+    pub(super) fn roaming_client(&mut self, uplinks: [u8; 2], nat: Nat) -> Roamer {
+        let client = self.client(&format!("lan{}", uplinks[0]));
+        for (device, number) in DEVICES.iter().zip(uplinks) {
+            self.wire(&client, device, number, nat).expect(POSSIBLE);
+        }
+        self.go_by(&client, uplinks[0]);
+        Roamer { host: client, uplinks, used: 0 }
     }
 
-    /// From now on the roaming `client` goes by `mobile`; what was on its way by `wifi` is lost without a word.
-    pub(super) fn roam(&self, client: &Host, wifi: u8, mobile: u8, change: Change) {
-        self.block(wifi, EVERYTHING);
+    /// From now on the roamer goes by its other uplink; what is on its way by the one it used is lost without a word.
+    pub(super) fn roam(&self, roamer: &mut Roamer, change: Change) {
+        let Roamer { host, uplinks, used } = roamer;
+        let (left, next) = (uplinks[*used], uplinks[1 - *used]);
+        self.block(left, EVERYTHING);
+        self.unblock(next);
         if let Change::Noticed = change {
-            ip(&["-n", &client.namespace, "link", "set", "wlan0", "down"]).expect(POSSIBLE);
+            let next = DEVICES[1 - *used];
+            for (device, state) in [(DEVICES[*used], "down"), (next, "down"), (next, "up")] {
+                ip(&["-n", &host.namespace, "link", "set", device, state]).expect(POSSIBLE);
+            }
         }
-        self.go_by(client, mobile);
+        self.go_by(host, next);
+        *used = 1 - *used;
     }
 
     /// From now on that client's router also drops what the nftables statements `rules` say, in both directions.
@@ -82,9 +100,9 @@ impl Network {
         self.host(&format!("nat{number}")).filter(&storm);
     }
 
-    /// Ends what `block` began.
+    /// Ends what `block` began, if it did.
     pub(super) fn unblock(&self, number: u8) {
-        self.host(&format!("nat{number}")).filter("delete table ip storm");
+        self.host(&format!("nat{number}")).filter("add table ip storm; delete table ip storm");
     }
 
     fn client(&mut self, part: &str) -> Host {

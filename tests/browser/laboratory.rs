@@ -60,13 +60,13 @@ async fn a_cable_has_a_length_and_can_be_cut() {
 async fn who_roams_has_another_address_and_the_old_one_is_silent() {
     let Some(mut world) = World::new().await else { return };
     for (change, wifi, mobile) in [(Change::Noticed, 1, 2), (Change::Unnoticed, 3, 4)] {
-        let client = world.network.roaming_client(wifi, mobile, Nat::Symmetric);
-        let mut before = Connection::between(&client, &world.network.server(), SERVER);
+        let mut client = world.network.roaming_client([wifi, mobile], Nat::Symmetric);
+        let mut before = Connection::between(&client.host, &world.network.server(), SERVER);
         assert_eq!(before.seen_from, Ipv4Addr::new(203, 0, 113, 20 + wifi));
         assert!(before.carries());
 
-        world.network.roam(&client, wifi, mobile, change);
-        let mut after = Connection::between(&client, &world.network.server(), SERVER);
+        world.network.roam(&mut client, change);
+        let mut after = Connection::between(&client.host, &world.network.server(), SERVER);
         assert_eq!(after.seen_from, Ipv4Addr::new(203, 0, 113, 20 + mobile));
         assert!(after.carries());
         assert!(!before.carries(), "neither data nor an error gets through");
@@ -109,9 +109,9 @@ async fn a_server_that_is_stopped_leaves_its_place_to_another() {
     let client = world.network.natted_client(1);
     let reaches = || client.connect((PUBLIC, 8080).into()).is_ok();
     let [first, second] = hosts;
-    let mut first = Server::start_on(first, SERVERS[0]).await;
+    let mut first = Server::start_on(first, SERVERS[0], &[]).await;
     assert!(reaches());
-    let _second = Server::start_on(second, SERVERS[1]).await;
+    let _second = Server::start_on(second, SERVERS[1], &[]).await;
     world.network.goes_to(SERVERS[1]);
     first.terminate();
     wait_until("the first has ended", async || first.has_ended()).await;

@@ -6,18 +6,24 @@
 mod cable;
 mod cdp;
 mod counters;
+mod crossing;
+mod cuts;
 mod driver;
 mod front;
 mod household;
 mod laboratory;
+mod life;
 mod marionette;
 mod netns;
 mod old_wire;
 mod page;
 mod person;
+mod restarts;
+mod roaming;
 mod scenarios;
 mod server;
 mod snippets;
+mod tabs;
 mod visitors;
 mod watch;
 

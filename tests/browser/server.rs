@@ -21,17 +21,22 @@ pub(super) struct Server {
     process: Child,
     host: Host,
     address: Ipv4Addr,
+    flags: &'static [&'static str],
 }
 
 impl Server {
     /// Starts hairpin in the network's server namespace with its defaults, but for the address peers see.
     pub(super) async fn start(network: &Network) -> Self {
-        Self::start_on(network.server(), SERVER).await
+        Self::start_on(network.server(), SERVER, &[]).await
     }
 
-    /// The same on a host with another address.
-    pub(super) async fn start_on(host: Host, address: Ipv4Addr) -> Self {
-        let server = Self { process: spawn(&host, address), host, address };
+    /// The same on a host with another address, and with more flags.
+    pub(super) async fn start_on(
+        host: Host,
+        address: Ipv4Addr,
+        flags: &'static [&'static str],
+    ) -> Self {
+        let server = Self { process: spawn(&host, address, flags), host, address, flags };
         server.ready().await;
         server
     }
@@ -39,7 +44,7 @@ impl Server {
     /// Ends the process without a word to anybody, and starts another one in its place.
     pub(super) async fn crash_and_restart(&mut self) {
         self.kill();
-        self.process = spawn(&self.host, self.address);
+        self.process = spawn(&self.host, self.address, self.flags);
         self.ready().await;
     }
 
@@ -107,7 +112,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(host: &Host, address: Ipv4Addr) -> Child {
+fn spawn(host: &Host, address: Ipv4Addr, flags: &[&str]) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
@@ -129,6 +134,7 @@ fn spawn(host: &Host, address: Ipv4Addr) -> Child {
             "--admin-listen",
             "127.0.0.1:9478",
         ])
+        .args(flags)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file can be shared"))
         .stderr(log)
