@@ -5,7 +5,7 @@ import { button, element, label, icon, video, write } from './dom.js';
 import { type Media, mayOpenUnasked, openMedia, troubleWords } from './media.js';
 import { nameOf } from './names.js';
 import { prepareSettings } from './settings.js';
-import { type Own, showScene, showSelf, showStream } from './stage.js';
+import { type Own, showScene, showSelf, showStream, wakePictures } from './stage.js';
 import { type Hold, NOBODY_CAME, type Reason, errorWords, refusalWords, sceneOf } from './words.js';
 
 /** How long *Next* can be undone. */
@@ -32,6 +32,8 @@ let notice: string | null = null;
 let troubleDismissed = false;
 /** What a person wants to send, asked for or not. Whoever is muted and reloads the page is not heard all of a sudden. */
 const wanted = { microphone: true, camera: true, ...JSON.parse(sessionStorage.getItem('hairpin.wanted') ?? '{}') };
+
+for (const sign of ['resume', 'visibilitychange']) document.addEventListener(sign, wakePictures);
 
 // -- what a person does --------------------------------------------------------------------------
 

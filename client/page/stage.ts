@@ -75,6 +75,14 @@ export function showStream(stream: MediaStream | null) {
     });
 }
 
+/** A page that was put to sleep has its pictures paused, and is not asked whether they should go on. */
+export function wakePictures() {
+  for (const id of ['remote', 'local']) {
+    const picture = video(id);
+    if (picture.srcObject && picture.paused) picture.play().catch(() => {});
+  }
+}
+
 function showPartner({ name, words }: Scene, { snapshot, partnerName }: Situation) {
   const { session, partner } = snapshot;
   const inCall = session !== null && (name === 'call' || name === 'interrupted');

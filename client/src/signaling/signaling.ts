@@ -10,6 +10,8 @@ import { Outbox } from './outbox.js';
 
 /** From `new WebSocket` to the server's `welcome`. */
 const OPENING_MS = 10_000;
+/** As long as there is a seat to come back to: one that was begun over a dead path waits for the kernel's next try. */
+const OPENING_IN_WINDOW_MS = 4000;
 /** How long the server keeps a seat, until it says otherwise. */
 const RESUME_WINDOW_MS = 30_000;
 /** Retries come quickly as long as there is a seat to come back to. */
@@ -84,7 +86,7 @@ export class Signaling {
     socket.onopen = () => this.#hello();
     socket.onmessage = ({ data }) => this.#heard(String(data));
     socket.onclose = ({ code }) => this.#lost(code);
-    this.#timer = setTimeout(() => this.#lost(COMING_BACK), OPENING_MS);
+    this.#timer = setTimeout(() => this.#lost(COMING_BACK), this.#inWindow ? OPENING_IN_WINDOW_MS : OPENING_MS);
   }
 
   /** Numbered, and sent again until the server has acknowledged it. False: an old server, and no connection to it. */
@@ -242,8 +244,12 @@ export class Signaling {
       return this.#handlers.link({ state: 'refused', code: refused });
     }
     if (this.#open) this.#lostAt = Date.now();
-    const inWindow = this.#seat && Date.now() - this.#lostAt < this.#windowMs;
-    this.#retryIn(backoff(this.#attempt++, inWindow ? CAP_IN_WINDOW_MS : CAP_MS));
+    this.#retryIn(backoff(this.#attempt++, this.#inWindow ? CAP_IN_WINDOW_MS : CAP_MS));
+  }
+
+  /** There may be a seat to come back to. */
+  get #inWindow(): boolean {
+    return this.#seat !== null && Date.now() - this.#lostAt < this.#windowMs;
   }
 
   #retryIn(delay: number): void {
