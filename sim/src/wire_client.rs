@@ -35,6 +35,8 @@ pub struct WireClient {
     place_token: Option<Value>,
     link: Link,
     state: State,
+    /// Whether the last it has asked for is a partner.
+    seeks: bool,
     /// What it was doing before it began anew, until it knows how things are.
     before: Option<State>,
     met: BTreeSet<String>,
@@ -119,6 +121,7 @@ impl WireClient {
             place_token: None,
             link: Link::Unwelcome { resumes: false },
             state: State::Idle,
+            seeks: false,
             before: None,
             met: BTreeSet::new(),
             left: BTreeSet::new(),
@@ -186,7 +189,7 @@ impl WireClient {
             return Vec::new();
         }
         self.pool = pool.into();
-        self.state = State::Waiting;
+        (self.state, self.seeks) = (State::Waiting, true);
         let mut data = json!({ "matchMode": pool, "placeToken": self.place_token });
         if !self.resumes() {
             data["userId"] = json!(self.user);
@@ -199,7 +202,8 @@ impl WireClient {
         if self.state != State::Waiting || self.before.is_some() || !self.resumes() {
             return Vec::new();
         }
-        (self.state, self.place_token, self.changed_its_mind) = (State::Idle, None, true);
+        (self.state, self.place_token) = (State::Idle, None);
+        (self.seeks, self.changed_its_mind) = (false, true);
         self.say("leave_queue", json!({}))
     }
 
@@ -328,6 +332,7 @@ impl WireClient {
 
     fn leave_session(&mut self, how: &str, next: State) -> Vec<String> {
         let Some(session) = session_of(&self.state) else { return Vec::new() };
+        self.seeks = next == State::Waiting;
         (self.state, self.pair_token) = (next, None);
         self.left.insert(session.clone());
         self.say(how, json!({ "sessionId": session }))

@@ -68,3 +68,25 @@ fn a_stranger_with_tokens_of_its_own_making_hears_of_nobody() {
     wires.heal();
     wires.all_leave(Departure::Goodbye);
 }
+
+/// Its wishes cross what came of an earlier one.
+#[test]
+fn who_changes_its_mind_while_it_is_away_gets_what_it_asked_for_last() {
+    let mut wires = Wires::new(&[Protocol::Resumable; 3]);
+    for step in [
+        Step::Open(0),
+        Step::Join(0),
+        Step::Settle,
+        Step::Open(0),
+        Step::Goodbye(0),
+        Step::Join(1),
+        Step::Goodbye(1),
+        Step::Join(0),
+        Step::Join(2),
+        Step::Join(1),
+    ] {
+        wires.apply(step);
+    }
+    wires.heal();
+    wires.all_leave(Departure::Lost);
+}

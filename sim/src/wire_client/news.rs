@@ -12,7 +12,7 @@ impl WireClient {
             "queued" => {
                 self.place_token = payload.get("placeToken").cloned();
                 self.forget_session();
-                if self.before.is_some() {
+                if self.before.is_some() || self.seeks {
                     self.state = State::Waiting;
                 }
             }
@@ -47,7 +47,7 @@ impl WireClient {
             "queue_timeout" if self.state == State::Waiting => {
                 let asks = |(_, message): &(u64, Value)| message["type"] != "signal";
                 if !self.unheard.iter().any(asks) {
-                    (self.state, self.place_token) = (State::Idle, None);
+                    (self.state, self.place_token, self.seeks) = (State::Idle, None, false);
                 }
             }
             "queue_timeout" | "ice_servers" => {}
@@ -65,7 +65,7 @@ impl WireClient {
         assert_ne!(partner, self.user, "nobody meets itself");
         self.forget_session();
         self.place_token = None;
-        if self.state == State::Idle {
+        if self.state == State::Idle && !self.seeks {
             // It had left the queue meanwhile.
             self.left.insert(session.clone());
             return self.say("end_session", json!({ "sessionId": session }));
