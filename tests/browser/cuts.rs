@@ -1,12 +1,17 @@
 //! The WebSocket is gone for a while, and nobody says so.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
+use serde_json::json;
+
+use tokio::time::{sleep, sleep_until};
 
 use super::World;
+use super::driver::Kind;
 use super::household::{Nat, WEBSOCKET};
 use super::life::{are_at_the_server, firefox_and_chromium, renegotiate};
+use super::person::Person;
+use super::scenarios::find_each_other;
 
 #[tokio::test]
 async fn a_websocket_cut_for_20_seconds_is_no_part_of_the_call() {
@@ -27,4 +32,88 @@ async fn a_websocket_cut_for_20_seconds_is_no_part_of_the_call() {
         bob.has_seen_no_stall(&format!("{what} cut, Chromium")).await;
         assert_eq!([ada.session().await, bob.session().await], [session.clone(), session.clone()]);
     }
+}
+
+/// What takes long, at once: two calls whose WebSockets are gone for 90 s, on one side and on both; one who waits is
+/// cut off, comes back and meets somebody; and that one's tab sleeps for a minute of their call.
+#[tokio::test]
+async fn long_silences_end_no_call() {
+    let Some(mut world) = World::new().await else { return };
+    let page = world.server.page();
+    let mut people = Vec::new();
+    for number in 1..=6 {
+        let kind = if number == 1 { Kind::Firefox } else { Kind::Chromium };
+        let host = world.network.wired_client(number, Nat::Open);
+        people.push(Person::arrive_by(kind, &host, &page).await);
+    }
+    let Ok([mut ada, mut bob, mut carol, mut dave, mut eve, mut mia]) =
+        <[Person; 6]>::try_from(people)
+    else {
+        unreachable!("there are six")
+    };
+    find_each_other(&mut ada, &mut bob).await;
+    find_each_other(&mut carol, &mut dave).await;
+    let sessions = [ada.session().await, carol.session().await];
+    eve.press("find").await;
+    eve.waits_in_line().await;
+    for person in [&mut ada, &mut bob, &mut carol, &mut dave] {
+        person.sends_little().await;
+        person.sees_video(10).await;
+        person.watch().await;
+    }
+
+    [1, 3, 4, 5].iter().for_each(|&number| world.network.block(number, WEBSOCKET));
+    let cut = Instant::now();
+    let noticed = eve.knows_it_is_cut_off().await;
+    println!("who waits and is cut off knows after {noticed:.1?}");
+    assert!(noticed < Duration::from_secs(10), "{noticed:?}");
+    mia.press("find").await;
+    mia.waits_in_line().await;
+    // Longer than the server takes to find out that eve is not there.
+    sleep(Duration::from_secs(10)).await;
+    assert!(mia.session().await.is_none(), "nobody is matched with who is not there");
+    world.network.unblock(5);
+    let back = Instant::now();
+    for person in [&mut eve, &mut mia] {
+        person.becomes("connected").await;
+        person.sends_little().await;
+    }
+    println!("and has a partner {:.1?} after the cut ends", back.elapsed());
+    let session = eve.session().await;
+
+    let freeze = async |person: &mut Person, state: &str| {
+        person.browser.chromium().call("Page.setWebLifecycleState", json!({ "state": state })).await
+    };
+    freeze(&mut mia, "frozen").await;
+    let asleep = Instant::now();
+    sleep_until((cut + Duration::from_secs(90)).into()).await;
+    [1, 3, 4].iter().for_each(|&number| world.network.unblock(number));
+    let back = Instant::now();
+    are_at_the_server(&mut ada, &mut bob).await;
+    println!("one side cut for 90 s: at the server again after {:.1?}", back.elapsed());
+    are_at_the_server(&mut carol, &mut dave).await;
+    println!("both sides cut for 90 s: at the server again after {:.1?}", back.elapsed());
+    renegotiate(&mut ada, &mut bob).await;
+    renegotiate(&mut carol, &mut dave).await;
+    for (name, person) in [
+        ("one side cut, Firefox", &mut ada),
+        ("the other side", &mut bob),
+        ("both sides cut", &mut carol),
+        ("the other of them", &mut dave),
+    ] {
+        person.has_seen_no_stall(&format!("90 s, {name}")).await;
+    }
+    assert_eq!([bob.session().await, dave.session().await], sessions);
+    assert_eq!([ada.session().await, carol.session().await], sessions);
+
+    sleep_until((asleep + Duration::from_secs(60)).into()).await;
+    let awake = Instant::now();
+    freeze(&mut mia, "active").await;
+    are_at_the_server(&mut eve, &mut mia).await;
+    println!("after 60 s of sleep both are at the server after {:.1?}", awake.elapsed());
+    for person in [&mut eve, &mut mia] {
+        person.decodes(10).await;
+        assert_eq!(person.session().await, session);
+    }
+    println!("and see each other after {:.1?}", awake.elapsed());
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::driver::Kind;
 use super::household::Nat;
 use super::person::Person;
@@ -74,5 +76,22 @@ impl Person {
     pub(super) async fn server(&mut self) -> String {
         let state = self.browser.eval("hairpin.client.snapshot.server.state").await;
         state.as_str().expect("there is always a state").to_owned()
+    }
+
+    /// Waits until the client knows that it has no connection to the server; how long that took.
+    pub(super) async fn knows_it_is_cut_off(&mut self) -> Duration {
+        let since = Instant::now();
+        wait_until("it is noticed", async || self.server().await != "open").await;
+        since.elapsed()
+    }
+
+    /// Sends small pictures, so that several calls fit on a small machine.
+    pub(super) async fn sends_little(&mut self) {
+        let script = "Promise.all(hairpin.client.peerConnection.getSenders().filter(({ track }) => track?.kind === 'video').map((sender) => {
+            const parameters = sender.getParameters();
+            Object.assign(parameters.encodings[0], { scaleResolutionDownBy: 4, maxFramerate: 15 });
+            return sender.setParameters(parameters);
+        })).then(() => null)";
+        assert_eq!(self.browser.eval(script).await, Value::Null);
     }
 }

@@ -62,16 +62,21 @@ impl Person {
 
     /// Waits until the partner's picture has been decoded `frames` more times, and returns the statistics of that moment.
     pub(super) async fn sees_video(&mut self, frames: u64) -> Call {
+        let call = self.decodes(frames).await;
+        let shown = "(v => !v.paused && v.videoWidth > 0 && v.videoHeight > 0)(document.getElementById('remote'))";
+        assert!(self.browser.holds(shown).await, "decoded video is also shown");
+        call
+    }
+
+    /// The same for a picture that need not be shown.
+    pub(super) async fn decodes(&mut self, frames: u64) -> Call {
         let start = self.call().await.map_or(0, |call| call.video.frames_decoded);
-        let call = wait_for("the partner's picture moves", async || {
+        wait_for("the partner's picture moves", async || {
             self.call()
                 .await
                 .filter(|call| call.video.frames_decoded >= start + frames && call.video.width > 0)
         })
-        .await;
-        let shown = "(v => !v.paused && v.videoWidth > 0 && v.videoHeight > 0)(document.getElementById('remote'))";
-        assert!(self.browser.holds(shown).await, "decoded video is also shown");
-        call
+        .await
     }
 
     /// The page's reading of the call; none without a selected pair.
