@@ -9,29 +9,48 @@ use tokio::time::{sleep, sleep_until};
 use super::World;
 use super::driver::Kind;
 use super::household::{Nat, WEBSOCKET};
-use super::life::{are_at_the_server, firefox_and_chromium, renegotiate};
+use super::life::{are_at_the_server, renegotiate};
 use super::person::Person;
 use super::scenarios::find_each_other;
 
 #[tokio::test]
 async fn a_websocket_cut_for_20_seconds_is_no_part_of_the_call() {
     let Some(mut world) = World::new().await else { return };
-    let (mut ada, mut bob) = firefox_and_chromium(&mut world, Nat::Open).await;
-    let session = ada.session().await;
-    for (what, cut) in [("one side", &[1][..]), ("both sides", &[1, 2])] {
-        ada.watch().await;
-        bob.watch().await;
-        cut.iter().for_each(|&number| world.network.block(number, WEBSOCKET));
-        sleep(Duration::from_secs(20)).await;
-        assert_ne!(ada.server().await, "open", "the client knows by now");
-        cut.iter().for_each(|&number| world.network.unblock(number));
-        let back = are_at_the_server(&mut ada, &mut bob).await;
-        println!("{what} cut for 20 s: at the server again after {back:.1?}");
-        renegotiate(&mut ada, &mut bob).await;
-        ada.has_seen_no_stall(&format!("{what} cut, Firefox")).await;
-        bob.has_seen_no_stall(&format!("{what} cut, Chromium")).await;
-        assert_eq!([ada.session().await, bob.session().await], [session.clone(), session.clone()]);
+    let (mut ada, mut bob) = two(&mut world, [1, 2], Kind::Firefox).await;
+    let (mut carol, mut dave) = two(&mut world, [3, 4], Kind::Firefox).await;
+    find_each_other(&mut ada, &mut bob).await;
+    find_each_other(&mut carol, &mut dave).await;
+    let sessions = [ada.session().await, carol.session().await];
+    for person in [&mut ada, &mut bob, &mut carol, &mut dave] {
+        person.sends_little().await;
+        person.sees_video(10).await;
+        person.watch().await;
     }
+
+    [1, 3, 4].iter().for_each(|&number| world.network.block(number, WEBSOCKET));
+    sleep(Duration::from_secs(20)).await;
+    for person in [&mut ada, &mut carol, &mut dave] {
+        assert_ne!(person.server().await, "open", "the client knows by now");
+    }
+    assert_eq!(bob.server().await, "open");
+    [1, 3, 4].iter().for_each(|&number| world.network.unblock(number));
+    let back = Instant::now();
+    are_at_the_server(&mut ada, &mut bob).await;
+    println!("one side cut for 20 s: at the server again after {:.1?}", back.elapsed());
+    are_at_the_server(&mut carol, &mut dave).await;
+    println!("both sides cut for 20 s: at the server again after {:.1?}", back.elapsed());
+    renegotiate(&mut ada, &mut bob).await;
+    renegotiate(&mut carol, &mut dave).await;
+    for (name, person) in [
+        ("one side cut, Firefox", &mut ada),
+        ("the other side, Chromium", &mut bob),
+        ("both sides cut, Firefox", &mut carol),
+        ("the other of them, Chromium", &mut dave),
+    ] {
+        person.has_seen_no_stall(&format!("20 s, {name}")).await;
+    }
+    assert_eq!([bob.session().await, dave.session().await], sessions);
+    assert_eq!([ada.session().await, carol.session().await], sessions);
 }
 
 /// What takes long, at once: two calls whose WebSockets are gone for 90 s, on one side and on both; one who waits is
@@ -39,18 +58,9 @@ async fn a_websocket_cut_for_20_seconds_is_no_part_of_the_call() {
 #[tokio::test]
 async fn long_silences_end_no_call() {
     let Some(mut world) = World::new().await else { return };
-    let page = world.server.page();
-    let mut people = Vec::new();
-    for number in 1..=6 {
-        let kind = if number == 1 { Kind::Firefox } else { Kind::Chromium };
-        let host = world.network.wired_client(number, Nat::Open);
-        people.push(Person::arrive_by(kind, &host, &page).await);
-    }
-    let Ok([mut ada, mut bob, mut carol, mut dave, mut eve, mut mia]) =
-        <[Person; 6]>::try_from(people)
-    else {
-        unreachable!("there are six")
-    };
+    let (mut ada, mut bob) = two(&mut world, [1, 2], Kind::Firefox).await;
+    let (mut carol, mut dave) = two(&mut world, [3, 4], Kind::Chromium).await;
+    let (mut eve, mut mia) = two(&mut world, [5, 6], Kind::Chromium).await;
     find_each_other(&mut ada, &mut bob).await;
     find_each_other(&mut carol, &mut dave).await;
     let sessions = [ada.session().await, carol.session().await];
@@ -111,9 +121,19 @@ async fn long_silences_end_no_call() {
     freeze(&mut mia, "active").await;
     are_at_the_server(&mut eve, &mut mia).await;
     println!("after 60 s of sleep both are at the server after {:.1?}", awake.elapsed());
-    for person in [&mut eve, &mut mia] {
-        person.decodes(10).await;
+    for (name, person) in [("who slept", &mut mia), ("the partner", &mut eve)] {
+        person.sees_video(10).await;
+        println!("{name} sees the other one after {:.1?}", awake.elapsed());
         assert_eq!(person.session().await, session);
     }
-    println!("and see each other after {:.1?}", awake.elapsed());
+}
+
+/// Two who have not met yet, behind NATs that let media through: that browser, and Chromium.
+async fn two(world: &mut World, numbers: [u8; 2], kind: Kind) -> (Person, Person) {
+    let page = world.server.page();
+    let [one, two] = numbers.map(|number| world.network.wired_client(number, Nat::Open));
+    tokio::join!(
+        Person::arrive_by(kind, &one, &page),
+        Person::arrive_by(Kind::Chromium, &two, &page),
+    )
 }

@@ -5,31 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::cable::Quality;
-use super::driver::{Browser, Kind};
+use super::driver::Browser;
 use super::front::{PUBLIC, SERVERS};
 use super::household::{Change, Nat, WEBSOCKET};
 use super::netns::{Host, SERVER};
-use super::person::Person;
-use super::scenarios::{FRAMES, find_each_other};
 use super::server::Server;
 use super::{World, wait_until};
 
 /// Long enough for anything that comes at all, over a wire.
 const SILENCE: Duration = Duration::from_millis(500);
-
-#[tokio::test]
-async fn firefox_and_chromium_meet() {
-    let Some(mut world) = World::new().await else { return };
-    let page = world.server.page();
-    let (one, two) = (world.network.natted_client(1), world.network.natted_client(2));
-    let mut ada = Person::arrive_by(Kind::Firefox, &one, &page).await;
-    let mut bob = Person::arrive_by(Kind::Chromium, &two, &page).await;
-    let since = Instant::now();
-    find_each_other(&mut ada, &mut bob).await;
-    println!("they meet after {:?}", since.elapsed());
-    ada.sees_video(FRAMES).await;
-    bob.sees_video(FRAMES).await;
-}
 
 #[tokio::test]
 async fn a_cable_has_a_length_and_can_be_cut() {

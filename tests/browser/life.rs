@@ -23,8 +23,10 @@ pub(super) async fn firefox_and_chromium_on(
     nat: Nat,
 ) -> (Person, Person) {
     let [one, two] = [1, 2].map(|number| world.network.wired_client(number, nat));
-    let mut ada = Person::arrive_by(Kind::Firefox, &one, page).await;
-    let mut bob = Person::arrive_by(Kind::Chromium, &two, page).await;
+    let (mut ada, mut bob) = tokio::join!(
+        Person::arrive_by(Kind::Firefox, &one, page),
+        Person::arrive_by(Kind::Chromium, &two, page),
+    );
     find_each_other(&mut bob, &mut ada).await;
     for person in [&mut ada, &mut bob] {
         person.sees_video(10).await;
@@ -32,16 +34,14 @@ pub(super) async fn firefox_and_chromium_on(
     (ada, bob)
 }
 
-/// Both are at the server, and each is told that the other is; how long that took.
-pub(super) async fn are_at_the_server(ada: &mut Person, bob: &mut Person) -> Duration {
-    let since = Instant::now();
+/// Waits until both are at the server, and each is told that the other is.
+pub(super) async fn are_at_the_server(ada: &mut Person, bob: &mut Person) {
     for person in [ada, bob] {
         wait_until("a call whose two sides the server knows", async || {
             person.browser.holds("(({ server, session, partner }) => server.state === 'open' && session && !partner.away)(hairpin.client.snapshot)").await
         })
         .await;
     }
-    since.elapsed()
 }
 
 /// Signals get through, either way: each side has its connection find new paths, and the other answers.

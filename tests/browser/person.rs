@@ -25,13 +25,24 @@ impl Person {
         Self::open(Browser::start(kind, host).await, page).await
     }
 
+    /// Runs a script that opens the page in another tab, and turns to that.
+    pub(super) async fn opens_a_tab_by(&mut self, script: &str) {
+        self.browser.chromium().open_tab_by(script).await;
+        self.has_the_page().await;
+    }
+
     async fn open(mut browser: Browser, page: &str) -> Self {
         browser.open(page).await;
+        let mut person = Self { browser };
+        person.has_the_page().await;
+        person
+    }
+
+    async fn has_the_page(&mut self) {
         wait_until("the page's script runs", async || {
-            browser.holds("Boolean(window.hairpin)").await
+            self.browser.holds("Boolean(window.hairpin)").await
         })
         .await;
-        Self { browser }
     }
 
     /// Presses a button, as soon as the page offers it.
@@ -62,21 +73,16 @@ impl Person {
 
     /// Waits until the partner's picture has been decoded `frames` more times, and returns the statistics of that moment.
     pub(super) async fn sees_video(&mut self, frames: u64) -> Call {
-        let call = self.decodes(frames).await;
-        let shown = "(v => !v.paused && v.videoWidth > 0 && v.videoHeight > 0)(document.getElementById('remote'))";
-        assert!(self.browser.holds(shown).await, "decoded video is also shown");
-        call
-    }
-
-    /// The same for a picture that need not be shown.
-    pub(super) async fn decodes(&mut self, frames: u64) -> Call {
         let start = self.call().await.map_or(0, |call| call.video.frames_decoded);
-        wait_for("the partner's picture moves", async || {
+        let call = wait_for("the partner's picture moves", async || {
             self.call()
                 .await
                 .filter(|call| call.video.frames_decoded >= start + frames && call.video.width > 0)
         })
-        .await
+        .await;
+        let shown = "(v => !v.paused && v.videoWidth > 0 && v.videoHeight > 0)(document.getElementById('remote'))";
+        assert!(self.browser.holds(shown).await, "decoded video is also shown");
+        call
     }
 
     /// The page's reading of the call; none without a selected pair.

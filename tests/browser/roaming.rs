@@ -21,8 +21,10 @@ async fn a_call_goes_where_its_people_go() {
     let page = world.server.page();
     let mut roamers =
         [[1, 2], [3, 4]].map(|uplinks| world.network.roaming_client(uplinks, Nat::Symmetric));
-    let mut ada = Person::arrive_by(Kind::Firefox, &roamers[0].host, &page).await;
-    let mut bob = Person::arrive_by(Kind::Chromium, &roamers[1].host, &page).await;
+    let (mut ada, mut bob) = tokio::join!(
+        Person::arrive_by(Kind::Firefox, &roamers[0].host, &page),
+        Person::arrive_by(Kind::Chromium, &roamers[1].host, &page),
+    );
     find_each_other(&mut ada, &mut bob).await;
     let session = ada.session().await;
 

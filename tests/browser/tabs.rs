@@ -41,7 +41,7 @@ async fn three_tabs_of_one_person_leave_one_call_alone() {
     let session = bob.session().await;
 
     // The copy has all that the first one had, and so its seat.
-    ada.browser.chromium().open_tab_by("void open(location.href)").await;
+    ada.opens_a_tab_by("void open(location.href)").await;
     ada.becomes("connected").await;
     ada.sees_video(10).await;
     bob.sees_video(10).await;
@@ -50,7 +50,7 @@ async fn three_tabs_of_one_person_leave_one_call_alone() {
     ada.becomes("idle").await;
 
     // A tab of its own, without anything of theirs.
-    ada.browser.chromium().open_tab_by("void open(location.href, '', 'noopener')").await;
+    ada.opens_a_tab_by("void open(location.href, '', 'noopener')").await;
     ada.press("find").await;
     ada.waits_in_line().await;
     ada.browser.chromium().turn_to(1);
