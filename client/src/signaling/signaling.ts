@@ -16,6 +16,8 @@ const OPENING_IN_WINDOW_MS = 4000;
 const RESUME_WINDOW_MS = 30_000;
 /** Retries come quickly as long as there is a seat to come back to. */
 const CAP_IN_WINDOW_MS = 4000;
+/** And while a call goes on that no server knows, which cannot be mended then. */
+const CAP_IN_CALL_MS = 8000;
 const CAP_MS = 20_000;
 /** When the network has changed, a connection that does not answer this fast is not worth waiting for. */
 const MOVED_ANSWER_MS = 1500;
@@ -244,7 +246,8 @@ export class Signaling {
       return this.#handlers.link({ state: 'refused', code: refused });
     }
     if (this.#open) this.#lostAt = Date.now();
-    this.#retryIn(backoff(this.#attempt++, this.#inWindow ? CAP_IN_WINDOW_MS : CAP_MS));
+    const cap = this.#inWindow ? CAP_IN_WINDOW_MS : this.pairToken ? CAP_IN_CALL_MS : CAP_MS;
+    this.#retryIn(backoff(this.#attempt++, cap));
   }
 
   /** There may be a seat to come back to. */
