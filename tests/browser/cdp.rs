@@ -85,7 +85,7 @@ impl Chromium {
         self.tab = tab;
     }
 
-    /// Runs a script that opens a tab, and turns to that.
+    /// Runs a script that opens a tab, turns to that and waits until it has loaded.
     pub(super) async fn open_tab_by(&mut self, script: &str) {
         self.eval(script).await;
         let target = super::wait_for("the new tab", async || {
@@ -97,6 +97,11 @@ impl Chromium {
         })
         .await;
         self.attach(target).await;
+        super::wait_until("the new tab has loaded", async || {
+            self.eval("location.protocol !== 'about:' && document.readyState === 'complete'").await
+                == true
+        })
+        .await;
     }
 
     async fn attach(&mut self, target: String) {
