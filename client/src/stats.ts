@@ -87,8 +87,9 @@ export function bitrate(now: CallStats, before: CallStats, key: 'bytesSent' | 'b
 
 /** A number that grows as long as anything comes from the partner, be it only checks that it is there. */
 export async function heardFromPartner(pc: RTCPeerConnection): Promise<number> {
-  const pair = selectedPair(entriesOf(await pc.getStats()));
-  return pair ? sum([pair], 'bytesReceived') + sum([pair], 'responsesReceived') + sum([pair], 'requestsReceived') : 0;
+  // By whichever path: the partner may send by another one than we have selected.
+  const pairs = entriesOf(await pc.getStats()).filter(({ type }) => type === 'candidate-pair');
+  return sum(pairs, 'bytesReceived') + sum(pairs, 'responsesReceived') + sum(pairs, 'requestsReceived');
 }
 
 /** Where people begin to talk over each other (round trip), and where sound begins to break (loss). */
