@@ -146,7 +146,7 @@ async fn call(site: &Site, name: &str, cut: Cut) -> bool {
     ann.sockets > 1
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cut_at_any_byte_that_it_sends() {
     let site = Site::start();
     let mut up = 0;
@@ -156,7 +156,7 @@ async fn cut_at_any_byte_that_it_sends() {
     assert!(up > 500, "there is more to cut than {up} bytes");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cut_at_any_byte_that_it_is_sent() {
     let site = Site::start();
     let mut down = 0;
