@@ -97,9 +97,16 @@ impl Chromium {
         })
         .await;
         self.attach(target).await;
-        super::wait_until("the new tab has loaded", async || {
-            self.eval("location.protocol !== 'about:' && document.readyState === 'complete'").await
-                == true
+        self.has_loaded("location.protocol !== 'about:'").await;
+    }
+
+    /// Waits until the tab shows what it is on its way to. Who asks while it leaves one document for the next gets an error
+    /// ("Inspected target navigated or closed"), which only means that it is not there yet.
+    async fn has_loaded(&mut self, there: &str) {
+        let expression = format!("{there} && document.readyState === 'complete'");
+        super::wait_until("the page has loaded", async || {
+            let answer = self.evaluate(&expression).await;
+            answer.is_ok_and(|answer| answer["result"]["value"] == true)
         })
         .await;
     }
@@ -118,22 +125,25 @@ impl Chromium {
     pub(super) async fn open(&mut self, url: &str) {
         let answer = self.call("Page.navigate", json!({ "url": url })).await;
         assert!(answer.get("errorText").is_none(), "{url}: {answer}");
-        super::wait_until("the page has loaded", async || {
-            self.eval("document.readyState === 'complete'").await == true
-        })
-        .await;
+        self.has_loaded("true").await;
     }
 
     /// The value of a JavaScript expression, as if a person had just clicked; a promise is awaited.
     pub(super) async fn eval(&mut self, expression: &str) -> Value {
-        let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
-        let mut answer = self.call("Runtime.evaluate", parameters).await;
+        let mut answer =
+            self.evaluate(expression).await.unwrap_or_else(|error| panic!("{expression}: {error}"));
         assert!(
             answer.get("exceptionDetails").is_none(),
             "{expression} threw {:#}",
             answer["exceptionDetails"]
         );
         answer["result"]["value"].take()
+    }
+
+    async fn evaluate(&mut self, expression: &str) -> Result<Value, Value> {
+        let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
+        let session = self.tabs[self.tab].0.clone();
+        self.ask("Runtime.evaluate", parameters, Some(&session)).await
     }
 
     /// Makes the tab as large as a screen of that many CSS pixels, light or dark, with nothing that moves.
@@ -190,6 +200,17 @@ impl Chromium {
     }
 
     async fn send(&mut self, method: &str, params: Value, session: Option<&str>) -> Value {
+        let answer = self.ask(method, params, session).await;
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// What Chromium answers: a result, or its error.
+    async fn ask(
+        &mut self,
+        method: &str,
+        params: Value,
+        session: Option<&str>,
+    ) -> Result<Value, Value> {
         self.last_id += 1;
         let id = self.last_id;
         let mut command = json!({ "id": id, "method": method, "params": params });
@@ -205,8 +226,10 @@ impl Chromium {
         let answer = tokio::time::timeout(COMMAND_TIMEOUT, self.answer(id)).await;
         let mut answer = answer
             .unwrap_or_else(|_| panic!("{method} {params} was not answered; log: {:#?}", self.log));
-        assert!(answer.get("error").is_none(), "{method} {params}: {}", answer["error"]);
-        answer["result"].take()
+        match answer.get_mut("error") {
+            Some(error) => Err(error.take()),
+            None => Ok(answer["result"].take()),
+        }
     }
 
     async fn answer(&mut self, id: u64) -> Value {

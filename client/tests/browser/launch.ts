@@ -52,8 +52,8 @@ export async function bundled(path: string): Promise<string> {
   return outputFiles[0]?.text ?? '';
 }
 
-/** Waits until an expression holds in the page; returns after how many milliseconds. */
-export async function until(page: Page, expression: string, timeout = 15_000): Promise<number> {
+/** Waits until an expression holds in the page; returns after how many milliseconds. A busy machine takes long. */
+export async function until(page: Page, expression: string, timeout = 45_000): Promise<number> {
   const start = performance.now();
   await page.waitForFunction(expression, { timeout, polling: 20 }).catch(async (error: unknown) => {
     const state = await page.evaluate('JSON.stringify(globalThis.state?.() ?? null)').catch(String);
