@@ -1,94 +1,131 @@
 //! The waiting room.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::{Match, Output, Ticket, TicketId, Waited};
+use crate::meets::{are_buddies, meets};
+use crate::{Match, Mode, Output, Place, Rules, Ticket, TicketId, User, Waited};
 
-/// Pairs tickets of the same pool, the oldest first, never a user with itself.
-///
-/// Any two tickets of a pool whose users differ may meet, a user has one ticket, and an insertion that can
-/// match does. So two tickets never wait in the same pool: a pool is a chair, not a queue, and the one
-/// sitting in it is the oldest by default.
-///
-/// Time in here is the matcher's own. The only thing it brings today is a ticket's end; a rule that grows
-/// more lenient with waiting would make its matches in [`Matcher::handle_timeout`] too, and callers would not
-/// notice: whatever happens comes out of [`Matcher::poll_output`], an insertion's result included.
-///
-/// Every operation is O(log n) in the number of waiting tickets. The maps are ordered ones on purpose:
-/// pool and user names are a stranger's choice, and a tree has no collisions to force and no rehash to
-/// wait for. Memory grows with the tickets that wait, and shrinks with them.
-#[derive(Debug, Default)]
+/// Pairs tickets that may meet, the oldest first, never a user with itself; see [`Mode`] and
+/// [`Attribute`](crate::Attribute) for who may meet whom.
+#[derive(Debug)]
 pub struct Matcher {
-    waiting: BTreeMap<TicketId, Waiting>,
-    by_pool: BTreeMap<Arc<str>, TicketId>,
-    by_user: BTreeMap<Arc<str>, TicketId>,
-    by_end: BTreeSet<(Duration, TicketId)>,
+    rules: Rules,
+    in_company: bool,
+    held: BTreeMap<TicketId, Held>,
+    by_user: BTreeMap<User, TicketId>,
+    /// Those who are offered to nobody, the oldest first.
+    free: BTreeSet<(Duration, TicketId)>,
     outputs: VecDeque<Output>,
 }
 
 #[derive(Debug)]
-struct Waiting {
-    user: Arc<str>,
-    pool: Arc<str>,
-    since: Duration,
-    expires: Duration,
+struct Held {
+    ticket: Ticket,
+    offer: Option<Offer>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    to: TicketId,
+    until: Duration,
+    acknowledged: bool,
 }
 
 impl Matcher {
-    /// An empty waiting room.
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty waiting room. `seed` keeps strangers, who choose names, from aiming at each other's place in its tables.
+    pub fn new(rules: Rules, _seed: [u64; 2]) -> Self {
+        Self {
+            rules,
+            in_company: false,
+            held: BTreeMap::new(),
+            by_user: BTreeMap::new(),
+            free: BTreeSet::new(),
+            outputs: VecDeque::new(),
+        }
     }
 
-    /// Matches the ticket with the oldest one it may meet, or lets it wait: [`Output::Matched`] or
-    /// [`Output::Waiting`] follows.
+    /// Offers the ticket the oldest one it may meet, or lets it wait: [`Output::Offer`] or [`Output::Waiting`] follows.
     ///
     /// A user has one ticket: an earlier one of the same user leaves first, and its place with it, which
     /// [`Output::Replaced`] says.
     pub fn insert(&mut self, now: Duration, ticket: Ticket) {
-        debug_assert!(!self.waiting.contains_key(&ticket.id), "ticket ids are used once");
+        debug_assert!(!self.held.contains_key(&ticket.id), "ticket ids are used once");
         if let Some(&earlier) = self.by_user.get(&ticket.user) {
-            self.take(earlier);
+            self.remove(now, earlier);
             self.outputs.push_back(Output::Replaced(earlier));
         }
-        let partner = self.by_pool.get(&ticket.pool).copied();
-        let output = match partner.and_then(|id| self.take(id).map(|waiting| (id, waiting))) {
-            Some((id, partner)) => {
-                let waited = |id, since| Waited { id, waited: now.saturating_sub(since) };
-                let (first, second) = (waited(id, partner.since), waited(ticket.id, ticket.since));
-                // Somebody who comes back may have waited for longer than whoever took its place.
-                Output::Matched(match ticket.since < partner.since {
-                    true => Match { first: second, second: first },
-                    false => Match { first, second },
-                })
-            }
-            None => {
-                let id = ticket.id;
-                self.seat(ticket);
-                Output::Waiting { id, position: 1 }
-            }
+        let id = ticket.id;
+        self.by_user.insert(ticket.user.clone(), id);
+        self.free.insert((ticket.since, id));
+        self.held.insert(id, Held { ticket, offer: None });
+        if !self.seek(now, id) {
+            let place = self.place(id);
+            self.outputs.push_back(Output::Waiting { id, place });
+        }
+    }
+
+    /// Takes a ticket out. False if it is not there (any more). Whom it was offered to looks on.
+    pub fn remove(&mut self, now: Duration, id: TicketId) -> bool {
+        let Some(held) = self.take(id) else { return false };
+        if let Some(offer) = held.offer {
+            self.put_back(now, offer.to);
+        }
+        true
+    }
+
+    /// A ticket that is offered to another agrees. When the other one does, too, [`Output::Matched`] follows.
+    pub fn acknowledge(&mut self, now: Duration, id: TicketId) {
+        let Some(offer) = self.held.get_mut(&id).and_then(|held| held.offer.as_mut()) else {
+            return;
         };
-        self.outputs.push_back(output);
+        offer.acknowledged = true;
+        let other = offer.to;
+        if self.held[&other].offer.is_some_and(|offer| offer.acknowledged) {
+            let both = self.pair(now, id, other);
+            self.take(id);
+            self.take(other);
+            self.outputs.push_back(Output::Matched(both));
+        }
     }
 
-    /// Takes a ticket out. False if it does not wait (any more).
-    pub fn remove(&mut self, id: TicketId) -> bool {
-        self.take(id).is_some()
+    /// Whether there are more people than two who wait, or will again: then two who have just parted are kept apart for
+    /// longer.
+    pub fn set_in_company(&mut self, in_company: bool) {
+        self.in_company = in_company;
     }
 
-    /// Ends the tickets whose time is over. To be called at [`Matcher::poll_timeout`]; earlier or later does no harm.
+    /// Does what is due. To be called at [`Matcher::poll_timeout`]; earlier or later does no harm.
     pub fn handle_timeout(&mut self, now: Duration) {
-        while let Some(&(_, id)) = self.by_end.first().filter(|(expires, _)| *expires <= now) {
+        let is_late =
+            |held: &Held| held.offer.is_some_and(|offer| offer.until <= now && !offer.acknowledged);
+        let late: Vec<_> =
+            self.held.iter().filter(|(_, held)| is_late(held)).map(|(id, _)| *id).collect();
+        let mut back = Vec::new();
+        for id in late {
+            back.extend(self.take(id).and_then(|held| held.offer).map(|offer| offer.to));
+            self.outputs.push_back(Output::Lapsed(id));
+        }
+        for id in back {
+            self.put_back(now, id);
+        }
+        let ended = |held: &Held| held.offer.is_none() && held.ticket.expires <= now;
+        let expired: Vec<_> =
+            self.held.iter().filter(|(_, held)| ended(held)).map(|(id, _)| *id).collect();
+        for id in expired {
             self.take(id);
             self.outputs.push_back(Output::Expired(id));
+        }
+        for (_, id) in self.free.clone() {
+            self.seek(now, id);
         }
     }
 
     /// When [`Matcher::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.by_end.first().map(|(expires, _)| *expires)
+        let due = |held: &Held| held.offer.map_or(held.ticket.expires, |offer| offer.until);
+        self.held.values().map(due).min()
     }
 
     /// What has happened since the last call, in order; `None` when all has been told.
@@ -96,33 +133,87 @@ impl Matcher {
         self.outputs.pop_front()
     }
 
-    /// How many tickets wait.
+    /// How many tickets there are, those included that are offered to each other.
     pub fn len(&self) -> usize {
-        self.waiting.len()
+        self.held.len()
     }
 
-    /// Whether none waits.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.held.is_empty()
     }
 
-    /// The ticket that waits in a pool.
-    pub fn waiting(&self, pool: &str) -> Option<TicketId> {
-        self.by_pool.get(pool).copied()
+    /// How many pairs are offered to each other.
+    pub fn offers(&self) -> usize {
+        (self.held.len() - self.free.len()) / 2
     }
 
-    fn seat(&mut self, Ticket { id, user, pool, since, expires }: Ticket) {
-        self.by_pool.insert(pool.clone(), id);
-        self.by_user.insert(user.clone(), id);
-        self.by_end.insert((expires, id));
-        self.waiting.insert(id, Waiting { user, pool, since, expires });
+    /// Whether a ticket waits, or is offered to another.
+    pub fn holds(&self, id: TicketId) -> bool {
+        self.held.contains_key(&id)
     }
 
-    fn take(&mut self, id: TicketId) -> Option<Waiting> {
-        let waiting = self.waiting.remove(&id)?;
-        self.by_pool.remove(&waiting.pool);
-        self.by_user.remove(&waiting.user);
-        self.by_end.remove(&(waiting.expires, id));
-        Some(waiting)
+    /// Offers a ticket that is free to the first it may meet.
+    fn seek(&mut self, now: Duration, id: TicketId) -> bool {
+        let Some(Held { ticket, offer: None }) = self.held.get(&id) else { return false };
+        let others = self.free.iter().map(|(_, id)| &self.held[id].ticket);
+        let mut others =
+            others.filter(|other| meets(&self.rules, now, self.in_company, ticket, other));
+        let found = match ticket.mode {
+            Mode::Global | Mode::Pool(_) => others.next(),
+            Mode::BuddiesFirst | Mode::Buddies => {
+                let others: Vec<_> = others.collect();
+                let buddy = others.iter().find(|other| are_buddies(ticket, other));
+                buddy.or(others.first()).copied()
+            }
+        };
+        let Some(other) = found.map(|other| other.id) else { return false };
+        let until = now.saturating_add(self.rules.acknowledge_within);
+        for (id, to) in [(id, other), (other, id)] {
+            let held = self.held.get_mut(&id).expect("it is held");
+            held.offer = Some(Offer { to, until, acknowledged: false });
+            let since = held.ticket.since;
+            self.free.remove(&(since, id));
+        }
+        let both = self.pair(now, id, other);
+        self.outputs.push_back(Output::Offer(both));
+        true
+    }
+
+    /// A ticket is offered to nobody any more, and looks on from its old place.
+    fn put_back(&mut self, now: Duration, id: TicketId) {
+        let Some(held) = self.held.get_mut(&id) else { return };
+        held.offer = None;
+        self.free.insert((held.ticket.since, id));
+        if !self.seek(now, id) {
+            let place = self.place(id);
+            self.outputs.push_back(Output::Waiting { id, place });
+        }
+    }
+
+    fn pair(&self, now: Duration, a: TicketId, b: TicketId) -> Match {
+        let since = |id: &TicketId| (self.held[id].ticket.since, *id);
+        let waited = |id| Waited { id, waited: now.saturating_sub(self.held[&id].ticket.since) };
+        let (first, second) = if since(&b) < since(&a) { (b, a) } else { (a, b) };
+        Match { first: waited(first), second: waited(second) }
+    }
+
+    fn place(&self, id: TicketId) -> Place {
+        let room = |ticket: &Ticket| match &ticket.mode {
+            Mode::BuddiesFirst => Mode::Global,
+            mode => mode.clone(),
+        };
+        let mine = room(&self.held[&id].ticket);
+        let like = self.free.iter().filter(|(_, id)| room(&self.held[id].ticket) == mine);
+        let ahead = like.clone().take_while(|(_, other)| *other != id).count();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Place { position: count(ahead + 1), waiting: count(like.count()), eta: None }
+    }
+
+    fn take(&mut self, id: TicketId) -> Option<Held> {
+        let held = self.held.remove(&id)?;
+        self.by_user.remove(&held.ticket.user);
+        self.free.remove(&(held.ticket.since, id));
+        Some(held)
     }
 }
