@@ -11,6 +11,7 @@
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
+mod attribute;
 mod check;
 mod cli;
 mod documentation;

@@ -16,9 +16,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::connections::{Beat, Connections, Heard};
+use self::connections::{Beat, Connections};
 use self::drain::Drain;
-use self::introductions::Introductions;
 use self::seats::{SeatId, Seats, State};
 use self::sessions::Sessions;
 use self::story::Number;
@@ -27,9 +26,8 @@ use crate::refusal::{ErrorCode, Refusal};
 use crate::tokens::{ResumeTokens, Signer};
 use crate::wire::{ClientMessage, Envelope, ServerMessage, decode, invalid};
 use crate::{
-    CloseCode, Config, ConnectionId, DEFAULT_POOL, Departure, Event, IceServers, Keys,
-    MatchRequest, NodeId, Origin, Output, PartnerNews, Protocol, RemotePartner, Role, SessionId,
-    TicketId,
+    CloseCode, Config, ConnectionId, Departure, Event, IceServers, Keys, MatchRequest, NodeId,
+    Origin, Output, PartnerNews, Place, Protocol, RemotePartner, Role, SessionId, TicketId,
 };
 
 /// Pings at no distance from each other would never end.
@@ -49,7 +47,6 @@ pub struct Hub {
     connections: Connections,
     seats: Seats,
     sessions: Sessions,
-    introductions: Introductions,
     budgets: Budgets,
     signer: Signer,
     resume_tokens: ResumeTokens,
@@ -60,7 +57,8 @@ pub struct Hub {
     /// Seats that are to hear how far their messages have arrived, and since when.
     acks: Vec<SeatId>,
     acks_since: Option<Duration>,
-    default_pool: Arc<str>,
+    /// The name of the mode of nearly all, once for all of them.
+    global: Arc<str>,
     draining: Option<Drain>,
 }
 
@@ -74,7 +72,6 @@ impl Hub {
             connections: Connections::new(),
             seats: Seats::new(),
             sessions: Sessions::new(keys.derive(1)),
-            introductions: Introductions::default(),
             budgets: Budgets::new(keys.derive(2)),
             signer: Signer::new(&keys.secrets),
             resume_tokens: ResumeTokens::new(keys.derive(3)),
@@ -83,7 +80,7 @@ impl Hub {
             requests: VecDeque::new(),
             acks: Vec::new(),
             acks_since: None,
-            default_pool: DEFAULT_POOL.into(),
+            global: crate::config::GLOBAL.into(),
             draining: None,
         }
     }
@@ -112,15 +109,13 @@ impl Hub {
         text: &str,
         ice: &mut impl IceServers,
     ) {
-        let Some(heard) = self.read(now, id, text.len()) else { return };
-        self.read_message(now, id, heard.seat, text, ice);
-        // Afterwards: it may have changed its mind about whom it waits for. A first message may be the answer to what was
+        let Some(seat) = self.read(now, id, text.len()) else { return };
+        self.read_message(now, id, seat, text, ice);
+        // Afterwards: it may have changed its mind about whether it waits. A first message may be the answer to what was
         // asked of an earlier connection.
-        let heard = match heard.seat {
-            Some(_) => heard,
-            None => Heard { seat: self.connections.seat(id), awaited: true },
-        };
-        self.show_life(now, heard, ice);
+        if let Some(seat) = self.connections.seat(id) {
+            self.agree(seat);
+        }
     }
 
     fn read_message(
@@ -154,7 +149,7 @@ impl Hub {
             (Ok(ClientMessage::Hello(_)), Some(_)) => {
                 Err(Refusal::new(ErrorCode::BadMessage, "hello comes first, and once"))
             }
-            (Ok(ClientMessage::JoinQueue(join)), seat) => self.join_queue(now, id, seat, join),
+            (Ok(ClientMessage::JoinQueue(join)), seat) => self.join_queue(now, id, seat, *join),
             (Ok(ClientMessage::LeaveQueue), seat) => {
                 seat.into_iter().for_each(|seat| self.leave_queue(seat));
                 Ok(())
@@ -163,7 +158,8 @@ impl Hub {
                 self.send(id, &ServerMessage::Pong {});
                 Ok(())
             }
-            (Ok(ClientMessage::Ack), _) => Ok(()),
+            // What it agrees to is seen to afterwards, as with any other message.
+            (Ok(ClientMessage::Ack | ClientMessage::Accept), _) => Ok(()),
             // Whoever has not joined yet has no session.
             (Ok(_), None) => Err(Refusal::no_session()),
             (Ok(ClientMessage::Signal { session, signal }), Some(seat)) => {
@@ -174,6 +170,7 @@ impl Hub {
                 self.end_session(now, seat, session)
             }
             (Ok(ClientMessage::IceServers), Some(seat)) => self.ask_for_ice(now, seat, ice),
+            (Ok(_), Some(_)) => Err(Refusal::new(ErrorCode::UnknownType, "not yet")),
         };
         if let Err(refusal) = done {
             self.refuse(id, &Refusal { id: number, ..refusal });
@@ -205,31 +202,40 @@ impl Hub {
     }
 
     /// A client has sent a binary message; the protocol has none.
-    pub fn handle_binary(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
-        let Some(heard) = self.read(now, id, 0) else { return };
+    pub fn handle_binary(&mut self, now: Duration, id: ConnectionId) {
+        let Some(seat) = self.read(now, id, 0) else { return };
         let message = "binary messages are not understood";
         self.refuse(id, &Refusal::new(ErrorCode::BadMessage, message));
-        self.show_life(now, heard, ice);
+        self.show_life(seat);
     }
 
     /// A client has answered a ping, or shown life in another way that is no message.
-    pub fn handle_pong(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
-        if let Some(heard) = self.connections.alive(now, id) {
-            self.show_life(now, heard, ice);
+    pub fn handle_pong(&mut self, now: Duration, id: ConnectionId) {
+        if let Some(seat) = self.connections.alive(now, id) {
+            self.show_life(seat);
         }
     }
 
-    /// The matcher lets a ticket wait at this place (1 is the next to be matched).
-    pub fn queued(&mut self, ticket: TicketId, position: usize) {
-        if let Some(seat) = self.seats.set_position(ticket, position) {
-            self.tell_position(seat, position);
+    /// The matcher lets a ticket wait at this place.
+    pub fn queued(&mut self, ticket: TicketId, place: Place) {
+        if let Some(seat) = self.seats.set_place(ticket, place) {
+            self.tell_place(seat, place);
         }
     }
 
-    /// The matcher has put two tickets together, `first` being the older one, and forgotten both.
+    /// The matcher offers two to each other. [`MatchRequest::Acknowledge`] follows for each that agrees.
+    pub fn offered(&mut self, now: Duration, first: TicketId, second: TicketId) {
+        self.offer(now, [first, second]);
+    }
+
+    /// The matcher has forgotten a ticket that did not agree to an offer in time.
+    pub fn lapsed(&mut self, ticket: TicketId) {
+        self.lapse(ticket);
+    }
+
+    /// The matcher has put two tickets together that agree, `first` being the older one, and forgotten both.
     ///
-    /// Either may be gone by now; the other one's [`MatchRequest::Seek`] is then repeated. So it is if one of them has been
-    /// silent for a while and does not answer a ping.
+    /// Either may be gone by now; the other one's [`MatchRequest::Seek`] is then repeated.
     pub fn matched(
         &mut self,
         now: Duration,
@@ -349,11 +355,6 @@ impl Hub {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.connections.len()
-    }
-
-    /// How many pairs wait for a sign of life. Both sides are in the queue and not with the matcher.
-    pub fn introductions(&self) -> usize {
-        self.introductions.len()
     }
 
     /// How many seats are kept for clients that have lost their connection.

@@ -338,7 +338,7 @@ impl Wires {
                 Output::Ping { to } => (to, Down::Ping),
                 Output::Close { to, .. } => (to, Down::Close),
                 Output::ToNode { .. } => unreachable!("there is one node"),
-                Output::Event(_) => continue,
+                Output::Event(_) | Output::Record(_) => continue,
             };
             let Some(socket) = self.sockets.get_mut(&to) else {
                 let Down::Text(text) = frame else { continue };
@@ -360,7 +360,7 @@ impl Wires {
         let resume = json!({ "token": token, "epoch": epoch, "received": received });
         let data = json!({
             "userId": "stranger", "resume": resume, "pairToken": pair_token,
-            "matchMode": "strangers", "placeToken": pair_token,
+            "matchMode": "global", "placeToken": pair_token,
         });
         for kind in ["hello", "join_queue"] {
             let text = json!({ "type": kind, "data": data }).to_string();

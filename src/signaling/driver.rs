@@ -151,6 +151,7 @@ impl Driver {
                 // A lobby whose matcher is its own has all sides here.
                 Output::ToNode { .. } => {}
                 Output::Event(event) => self.count(event),
+                Output::Record(_) => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod http;
 pub(crate) mod ice;
+pub(crate) mod matching;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod signaling;
@@ -18,6 +19,7 @@ pub const GROUPS: &[Group] = &[
     turn::GROUP,
     http::GROUP,
     ice::GROUP,
+    matching::GROUP,
     signaling::GROUP,
     process::GROUP,
 ];

@@ -9,7 +9,7 @@ use super::story::Story;
 use super::{Hub, SeatId, State};
 use crate::refusal::Refusal;
 use crate::tokens::{PairClaim, TokenHash};
-use crate::wire::{Hello, RestartReason, Resume, ServerMessage};
+use crate::wire::{Hello, RestartReason, Resume, ServerMessage, no_user};
 use crate::{
     CloseCode, ConnectionId, EndReason, Event, IceServers, Output, PartnerNews, Protocol, Return,
     SessionId,
@@ -27,7 +27,8 @@ impl Hub {
         hello: Hello,
         ice: &mut impl IceServers,
     ) -> Result<(), Refusal> {
-        let Hello { user, resume, pair_token } = hello;
+        let Hello { whom, resume, pair_token } = hello;
+        let user = whom.user.ok_or_else(no_user)?;
         let pair = pair_token.and_then(|token| self.signer.verify::<PairClaim>(now, &token));
         let pair = pair.filter(|pair| *pair.user == *user);
         let found = resume.as_ref().map(|resume| self.find_seat(resume, &user));
@@ -189,8 +190,8 @@ impl Hub {
         match self.seats.get(seat).state {
             State::Idle => {}
             State::Waiting(waiting) => {
-                if let Some(position) = waiting.position {
-                    self.tell_position(seat, position);
+                if let Some(place) = waiting.place {
+                    self.tell_place(seat, place);
                 }
             }
             State::Paired { session, role } => {
@@ -301,7 +302,7 @@ impl Hub {
         };
         let seat = self.seats.take(NewSeat {
             user: user.into(),
-            pool: self.default_pool.clone(),
+            pool: self.global.clone(),
             reached: Reached::By(id),
             home: Home::At(self.connections.origin(id)),
             story,

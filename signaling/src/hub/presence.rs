@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use super::connections::{Heard, Unread};
+use super::connections::Unread;
 use super::seats::Reached;
 use super::{Hub, SeatId, State};
 use crate::refusal::{ErrorCode, Refusal};
 use crate::{CloseCode, ConnectionId, Departure, EndReason, Event, Output, PartnerNews, Protocol};
 
 impl Hub {
-    /// Counts a message of `len` bytes, and closes a connection that sends too much. `None` if it is not to be read.
-    pub(super) fn read(&mut self, now: Duration, id: ConnectionId, len: usize) -> Option<Heard> {
+    /// Counts a message of `len` bytes, and closes a connection that sends too much. `None` if it is not to be read; else
+    /// who sits behind it.
+    pub(super) fn read(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        len: usize,
+    ) -> Option<Option<SeatId>> {
         match self.connections.count(now, id, len, &self.config) {
-            Ok(heard) => return Some(heard),
+            Ok(seat) => return Some(seat),
             Err(Unread::Gone) => {}
             Err(Unread::TooBig) => self.close(now, id, CloseCode::MessageTooBig),
             Err(Unread::Flood) => {
