@@ -161,7 +161,7 @@ impl Member {
     }
 
     fn join_frame(&self) -> Vec<u8> {
-        let data = json!({ "userId": self.user, "matchMode": "video" });
+        let data = json!({ "userId": self.user, "matchMode": "global" });
         ws::text_frame(&json!({ "type": "join_queue", "data": data }).to_string())
     }
 

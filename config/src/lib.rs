@@ -11,12 +11,14 @@
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
+mod attribute;
 mod check;
 mod cli;
 mod documentation;
 mod error;
 mod file;
 mod host;
+mod http_url;
 mod ice_url;
 mod layers;
 mod origin;
@@ -34,6 +36,7 @@ pub use cli::{Command, Exit};
 pub use documentation::markdown_table;
 pub use error::{ConfigError, ConfigErrors, Invalid, Source};
 pub use host::Host;
+pub use http_url::HttpUrl;
 pub use ice_url::{IceService, IceUrl};
 pub use layers::Layers;
 pub use origin::{AllowedOrigins, Origin};

@@ -9,6 +9,7 @@ use arbitrary::Arbitrary;
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
     Config, ConnectionId, Departure, IceGrant, IceServers, Keys, MessageKind, Origin, Output,
+    Tokens,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -144,7 +145,7 @@ impl World {
                 self.lobby.handle_pong(self.now, connection(from), &mut NoIce);
             }
             Step::Join { from, user, pool } => {
-                let data = json!({ "userId": name(user), "matchMode": name(pool % 2) });
+                let data = json!({ "userId": name(user), "matchMode": ["global", "buddies_first"][usize::from(pool % 2)] });
                 self.say(from, "join_queue", data);
             }
             Step::Leave { from, user } => {
@@ -230,7 +231,7 @@ impl World {
             self.sessions.push((session, sides));
         }
         let hub = self.lobby.hub();
-        let met = self.lobby.matcher().len() + 2 * hub.introductions();
+        let met = self.lobby.matcher().len();
         assert!(met <= hub.queue_len());
         assert!(self.draining || hub.queue_len() <= met + hub.away());
         assert_eq!(hub.connections(), self.connected.len());
@@ -310,6 +311,8 @@ fn pick(from: &[Value], which: Option<u8>) -> Value {
 }
 
 struct NoIce;
+
+impl Tokens for NoIce {}
 
 impl IceServers for NoIce {
     fn issue(&mut self, _: ConnectionId, _: &str) -> IceGrant {

@@ -23,6 +23,20 @@ pub enum ErrorCode {
     UserTaken,
     /// Another partner sooner than allowed; the error says when.
     TooOften,
+    /// A token is needed to be somebody here.
+    TokenMissing,
+    /// The token is not one of ours, or not for us.
+    TokenInvalid,
+    /// The token has run out.
+    TokenExpired,
+    /// The key that the token is signed with is being fetched; the error says when to ask again.
+    TokenUnverified,
+    /// Another `userId` than the token's.
+    WrongUser,
+    /// There is no room of this code, or no more.
+    NoRoom,
+    /// This user may not meet anybody for a time; the error says until when.
+    Barred,
     /// More messages or bytes than allowed.
     Flood,
     /// The server is stopping.
@@ -31,7 +45,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every one of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::BadMessage,
         Self::UnknownType,
         Self::InvalidField,
@@ -40,6 +54,13 @@ impl ErrorCode {
         Self::Replaced,
         Self::UserTaken,
         Self::TooOften,
+        Self::TokenMissing,
+        Self::TokenInvalid,
+        Self::TokenExpired,
+        Self::TokenUnverified,
+        Self::WrongUser,
+        Self::NoRoom,
+        Self::Barred,
         Self::Flood,
         Self::ShuttingDown,
     ];
@@ -55,6 +76,13 @@ impl ErrorCode {
             Self::Replaced => "replaced",
             Self::UserTaken => "user_taken",
             Self::TooOften => "too_often",
+            Self::TokenMissing => "token_missing",
+            Self::TokenInvalid => "token_invalid",
+            Self::TokenExpired => "token_expired",
+            Self::TokenUnverified => "token_unverified",
+            Self::WrongUser => "wrong_user",
+            Self::NoRoom => "no_room",
+            Self::Barred => "barred",
             Self::Flood => "flood",
             Self::ShuttingDown => "shutting_down",
         }
@@ -63,13 +91,22 @@ impl ErrorCode {
     /// Whether the same request may succeed later.
     pub fn temporary(self) -> bool {
         match self {
-            Self::UserTaken | Self::TooOften | Self::ShuttingDown => true,
+            Self::UserTaken
+            | Self::TooOften
+            | Self::TokenUnverified
+            | Self::Barred
+            | Self::ShuttingDown => true,
             Self::BadMessage
             | Self::UnknownType
             | Self::InvalidField
             | Self::NoSession
             | Self::UserChange
             | Self::Replaced
+            | Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::TokenExpired
+            | Self::WrongUser
+            | Self::NoRoom
             | Self::Flood => false,
         }
     }
@@ -98,6 +135,11 @@ impl Refusal {
 
     pub(crate) fn ice_too_often(retry_after: Duration) -> Self {
         let message = "you ask for ICE servers too often; ask again later";
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
+    }
+
+    pub(crate) fn token_too_often(retry_after: Duration) -> Self {
+        let message = "you bring tokens too often; bring one later";
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol, Rate,
+    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol, Rate, Tokens,
 };
 use serde_json::json;
 
@@ -97,6 +97,8 @@ enum Down {
 }
 
 struct Ice;
+
+impl Tokens for Ice {}
 
 impl IceServers for Ice {
     fn issue(&mut self, _: ConnectionId, _: &str) -> IceGrant {
@@ -338,7 +340,7 @@ impl Wires {
                 Output::Ping { to } => (to, Down::Ping),
                 Output::Close { to, .. } => (to, Down::Close),
                 Output::ToNode { .. } => unreachable!("there is one node"),
-                Output::Event(_) => continue,
+                Output::Event(_) | Output::Record(_) => continue,
             };
             let Some(socket) = self.sockets.get_mut(&to) else {
                 let Down::Text(text) = frame else { continue };
@@ -360,7 +362,7 @@ impl Wires {
         let resume = json!({ "token": token, "epoch": epoch, "received": received });
         let data = json!({
             "userId": "stranger", "resume": resume, "pairToken": pair_token,
-            "matchMode": "strangers", "placeToken": pair_token,
+            "matchMode": "global", "placeToken": pair_token,
         });
         for kind in ["hello", "join_queue"] {
             let text = json!({ "type": kind, "data": data }).to_string();

@@ -3,6 +3,8 @@
 
 pub(crate) mod http;
 pub(crate) mod ice;
+pub(crate) mod identity;
+pub(crate) mod matching;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod signaling;
@@ -17,7 +19,9 @@ pub const GROUPS: &[Group] = &[
     relay::GROUP,
     turn::GROUP,
     http::GROUP,
+    identity::GROUP,
     ice::GROUP,
+    matching::GROUP,
     signaling::GROUP,
     process::GROUP,
 ];

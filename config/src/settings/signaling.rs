@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hairpin_signaling::Rate;
+use hairpin_signaling::{Declared, Rate};
+
+use super::matching::{ATTRIBUTE, POOL};
 
 use crate::check::Violations;
 use crate::error::Invalid;
@@ -47,7 +49,7 @@ pub(crate) const SKIPS_PER_MINUTE: Setting<u32> =
         .help("`skip` per user before `too_often`; a client address may do 100 times as many");
 
 pub(super) const GROUP: Group = Group {
-    title: "Matching and signaling",
+    title: "Queue, sessions and messages",
     settings: &[
         QUEUE_TIMEOUT.about(),
         SESSION_LIFETIME.about(),
@@ -73,6 +75,8 @@ pub(crate) fn read(reader: &mut Reader) -> hairpin_signaling::Config {
         max_message_bytes,
         // A second for each of the longest messages, and eight at once.
         bytes: Rate::new(longest, longest.saturating_mul(8)),
+        pools: super::without_repetition(reader.get(&POOL)),
+        attributes: Declared(reader.get(&ATTRIBUTE)),
         joins: Rate::per_minute(reader.get(&JOINS_PER_MINUTE)),
         skips: Rate::per_minute(reader.get(&SKIPS_PER_MINUTE)),
         ..hairpin_signaling::Config::default()
@@ -86,6 +90,7 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     violations.bounds(&HEARTBEAT_INTERVAL, &signaling.heartbeat_interval);
     violations.bounds(&RESUME_WINDOW, &signaling.resume_window);
     violations.bounds(&MAX_MESSAGE_BYTES, &signaling.max_message_bytes);
+    super::matching::check(config, violations);
     if (signaling.bytes.burst() as usize) < signaling.max_message_bytes {
         let fix = "give less than the rate of bytes allows at once, or a greater rate";
         violations.reject(&MAX_MESSAGE_BYTES, Invalid::new("is more than may come at once", fix));

@@ -11,8 +11,8 @@ use crate::refusal::Refusal;
 use crate::tokens::{PairClaim, Role};
 use crate::wire::{Match, ServerMessage, SessionRef};
 use crate::{
-    EndReason, Event, IceServers, NodeId, Output, PartnerNews, Protocol, RemotePartner, SessionId,
-    TicketId,
+    EndReason, Event, IceServers, MatchRequest, NodeId, Output, PartnerNews, Protocol,
+    RemotePartner, SessionId, TicketId,
 };
 
 /// On which occasion somebody is told of its session.
@@ -64,7 +64,7 @@ impl Hub {
             let news = PartnerNews::Left(EndReason::Disconnected);
             return self.outputs.push_back(Output::ToNode { node, session, news });
         }
-        self.end_introduction(ticket);
+        self.requests.push_back(MatchRequest::Unseek(ticket));
         let seat = self.end_wait(now, ticket);
         let mut members = [self.member(seat), Member { side: Side::There(node), user, protocol }];
         if role == Role::Answerer {

@@ -27,9 +27,16 @@ pub(crate) enum ServerMessage<'a> {
         reason: RestartReason,
     },
     Queued {
-        position: usize,
+        position: u32,
+        waiting: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        eta_ms: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         place_token: Option<&'a str>,
+    },
+    /// Not numbered: whoever is away is not met.
+    MatchOffer {
+        within_ms: u64,
     },
     MatchFound(Match<'a>),
     Rejoined {
@@ -51,7 +58,36 @@ pub(crate) enum ServerMessage<'a> {
         session_id: SessionId,
         reason: EndReason,
     },
-    QueueTimeout {},
+    QueueTimeout {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<TimeoutReason>,
+    },
+    RoomCreated {
+        code: &'a str,
+        expires_in_ms: u64,
+    },
+    RoomClosed {
+        code: &'a str,
+    },
+    Message {
+        session_id: SessionId,
+        text: &'a str,
+    },
+    Reported {
+        session_id: SessionId,
+    },
+    Blocked {
+        user_id: &'a str,
+    },
+    Unblocked {
+        user_id: &'a str,
+    },
+    TokenRenewed {
+        expires_in_ms: u64,
+    },
+    TokenExpiring {
+        expires_in_ms: u64,
+    },
     IceServers {
         ice_servers: &'a [IceServer],
         ice_ttl: u64,
@@ -106,6 +142,14 @@ impl Default for PingIntervals {
     }
 }
 
+/// Why somebody does not wait any more, where it is not for the time that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TimeoutReason {
+    /// It was to meet somebody and did not answer.
+    Unanswered,
+}
+
 /// Why somebody who came back begins anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -132,7 +176,16 @@ impl ServerMessage<'_> {
             Self::PartnerAway { .. } => MessageKind::PartnerAway,
             Self::PartnerBack { .. } => MessageKind::PartnerBack,
             Self::PartnerLeft { .. } => MessageKind::PartnerLeft,
-            Self::QueueTimeout {} => MessageKind::QueueTimeout,
+            Self::QueueTimeout { .. } => MessageKind::QueueTimeout,
+            Self::MatchOffer { .. } => MessageKind::MatchOffer,
+            Self::RoomCreated { .. } => MessageKind::RoomCreated,
+            Self::RoomClosed { .. } => MessageKind::RoomClosed,
+            Self::Message { .. } => MessageKind::Message,
+            Self::Reported { .. } => MessageKind::Reported,
+            Self::Blocked { .. } => MessageKind::Blocked,
+            Self::Unblocked { .. } => MessageKind::Unblocked,
+            Self::TokenRenewed { .. } => MessageKind::TokenRenewed,
+            Self::TokenExpiring { .. } => MessageKind::TokenExpiring,
             Self::IceServers { .. } => MessageKind::IceServers,
             Self::Goaway { .. } => MessageKind::Goaway,
             Self::Pong {} => MessageKind::Pong,
@@ -204,11 +257,12 @@ mod tests {
             )
         );
         assert_eq!(
-            ServerMessage::Queued { position: 1, place_token: None }.encode(),
-            r#"{"type":"queued","payload":{"position":1}}"#
+            ServerMessage::Queued { position: 1, waiting: 7, eta_ms: None, place_token: None }
+                .encode(),
+            r#"{"type":"queued","payload":{"position":1,"waiting":7}}"#
         );
         assert_eq!(
-            ServerMessage::QueueTimeout {}.encode(),
+            ServerMessage::QueueTimeout { reason: None }.encode(),
             r#"{"type":"queue_timeout","payload":{}}"#
         );
         let refusal = Refusal::new(ErrorCode::ShuttingDown, "soon");

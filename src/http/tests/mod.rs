@@ -202,7 +202,7 @@ impl Client {
     }
 
     async fn join(&mut self, user: &str) {
-        self.send("join_queue", serde_json::json!({ "userId": user, "matchMode": "video" })).await;
+        self.send("join_queue", serde_json::json!({ "userId": user, "matchMode": "global" })).await;
     }
 
     /// The next message, which must be of this type.
