@@ -323,7 +323,6 @@ impl Matcher {
         }
         self.kinds.release(held.kind);
         self.kinds.release(held.origin);
-        self.places.leave(&mut self.rooms, held.room);
         self.rooms.leave(held.room, &mut self.names, &mut self.kinds);
     }
 
