@@ -18,6 +18,8 @@ mod old_wire;
 mod pair_tokens;
 mod place_tokens;
 mod queue;
+mod recents;
+mod records;
 mod reports;
 mod resume;
 mod rooms;
