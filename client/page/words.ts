@@ -153,7 +153,6 @@ export function refusalWords(code: string): string {
 export function errorWords({ code, temporary }: Events['error']): string | null {
   switch (code) {
     case 'shutting_down':
-    case 'no_session':
       return null;
     default:
       return temporary ? null : 'Something did not work. If it happens again, reload the page.';

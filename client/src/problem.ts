@@ -1,0 +1,16 @@
+import type { Problem, Remedy } from './types.js';
+import type { ServerError } from './wire.js';
+
+const REMEDIES: Record<string, Remedy> = {
+  barred: 'come_back',
+  no_room: 'other_code',
+  token_missing: 'sign_in',
+  token_invalid: 'sign_in',
+  token_expired: 'sign_in',
+  wrong_user: 'sign_in',
+};
+
+export function problemOf({ code, temporary, retryAfterMs, message }: ServerError): Problem {
+  const remedy = REMEDIES[code] ?? (temporary ? 'wait' : 'mend');
+  return { code: code as Problem['code'], remedy, temporary, message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
