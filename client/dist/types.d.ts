@@ -72,6 +72,8 @@ export interface ChatMessage {
     readonly text: string;
     /** In milliseconds since 1970. */
     readonly at: number;
+    /** The server did not pass it on: too many in a short time, say. */
+    readonly refused: boolean;
 }
 /** What the partner told; null where it did not. */
 export interface Partner {
@@ -128,8 +130,8 @@ export type LeftReason = 'skipped' | 'ended' | 'disconnected' | 'replaced' | 'ex
 export type Remedy = 
 /** Nothing need be done: the client asks again by itself, after `retryAfterMs` where there is one. */
 'wait'
-/** To come back after `retryAfterMs`; the client has stopped. */
- | 'come_back'
+/** To try again after `retryAfterMs`: the client does not by itself. */
+ | 'later'
 /** Another token. */
  | 'sign_in'
 /** Another code of a room. */

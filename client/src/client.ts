@@ -92,8 +92,9 @@ export class HairpinClient {
     const { session } = this.#visit;
     const { length } = new TextEncoder().encode(text);
     if (!session?.known || !length || length > LONGEST_MESSAGE) return false;
-    if (!this.#visit.say({ type: 'message', data: { sessionId: session.id, text } })) return false;
-    session.wrote('us', text);
+    const id = this.#visit.say({ type: 'message', data: { sessionId: session.id, text } });
+    if (id === undefined) return false;
+    session.wrote('us', text, id);
     this.#update();
     return true;
   }
@@ -101,7 +102,7 @@ export class HairpinClient {
   /** Tells the server about the partner there is, or was last. False: it cannot be told now. */
   report(reason: string): boolean {
     const sessionId = this.#visit.session?.id;
-    return this.#visit.say({ type: 'report', data: { ...(sessionId && { sessionId }), reason } });
+    return this.#visit.say({ type: 'report', data: { ...(sessionId && { sessionId }), reason } }) !== undefined;
   }
 
   /** Never again: the partner there is, or was last, or that user. One who is there is left at once. */

@@ -31,16 +31,16 @@ export class Search {
     return this.#leaving === sessionId;
   }
 
-  /** Too often, or the user id is somebody's: later. True: what was asked for cannot be had. */
-  refused({ code, temporary, retryAfterMs, id }: ServerError): boolean {
+  /** Too often, or the user id is somebody's: later. `over`: what was asked for cannot be had. Null: it was nothing of ours. */
+  refused({ code, temporary, retryAfterMs, id }: ServerError): 'again' | 'over' | null {
     const asked = this.#asked;
-    if (!asked || (id !== undefined && id !== this.#id)) return false;
-    if (!temporary || code === 'barred') return true;
-    if (retryAfterMs === undefined) return false;
+    if (!asked || (id !== undefined && id !== this.#id)) return null;
+    if (!temporary || code === 'barred') return 'over';
+    if (retryAfterMs === undefined) return null;
     clearTimeout(this.#timer);
     // Not everybody behind one address at once.
     this.#timer = setTimeout(() => this.ask(asked, this.#leaving), retryAfterMs * (1 + Math.random() / 2));
-    return false;
+    return 'again';
   }
 
   /** There is a partner, or none is wanted. */

@@ -1,7 +1,7 @@
 import { Call } from './call/call.js';
 import type { CallHandlers } from './call/call.js';
 import type { ChatMessage, Local, Partner, Phase, Session } from './types.js';
-import type { Match, SeatMessage } from './wire.js';
+import type { Match, SeatMessage, ServerError } from './wire.js';
 
 const RENEW_TIMEOUT_MS = 3000;
 const CHAT_LENGTH = 200;
@@ -37,6 +37,7 @@ export class LiveSession {
   readonly #iceUrl: URL | null;
   /** What the two have written to each other. */
   chat: readonly ChatMessage[] = [];
+  readonly #sent = new Map<number, ChatMessage>();
   #partner: Partner;
   #known = true;
   /** At another server, and the partner too: media is to use its relays before those of the old one go. */
@@ -92,10 +93,18 @@ export class LiveSession {
     this.#toMove = !this.#partner.away;
   }
 
-  wrote(from: ChatMessage['from'], text: string): ChatMessage {
-    const message = { from, text, at: Date.now() };
+  /** `id` is the number it went to the server by. */
+  wrote(from: ChatMessage['from'], text: string, id = 0): ChatMessage {
+    const message = { from, text, at: Date.now(), refused: false };
     this.chat = [...this.chat, message].slice(-CHAT_LENGTH);
+    if (id) this.#sent.set(id, message);
     return message;
+  }
+
+  /** If it was one of our messages. */
+  refused({ id = 0 }: ServerError): void {
+    const refused = this.#sent.get(id);
+    this.chat = this.chat.map((message) => (message === refused ? { ...message, refused: true } : message));
   }
 
   /** What the server says while the session lasts. */

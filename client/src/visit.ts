@@ -113,11 +113,9 @@ export class Visit {
     return true;
   }
 
-  /** Beside what is wanted. False: nobody is there to hear it, or one who would not understand. */
-  say(request: Request): boolean {
-    if (!this.#signaling || this.#signaling.oldWire) return false;
-    this.#signaling.send(request);
-    return true;
+  /** Beside what is wanted. None: nobody is there to hear it, or one who would not understand. */
+  say(request: Request): number | undefined {
+    return this.#signaling?.oldWire ? undefined : this.#signaling?.send(request);
   }
 
   // -- the server --------------------------------------------------------------------------------
@@ -266,8 +264,10 @@ export class Visit {
     const { code } = error;
     // Candidates that cross a `partner_left`; and a server older than this client.
     if (code === 'no_session' || (code === 'unknown_type' && this.session)) return;
-    if (!this.session && this.#search.refused(error)) this.#leaveServer();
-    this.#parts.emitter.emit('error', problemOf(error));
+    const search = this.session ? null : this.#search.refused(error);
+    if (search === 'over') this.#leaveServer();
+    this.session?.refused(error);
+    this.#parts.emitter.emit('error', problemOf(error, search === 'again'));
   }
 
   /** Asks for what is wanted: as soon as the server can be asked, and at once for who leaves a session for it. */

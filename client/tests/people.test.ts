@@ -99,7 +99,7 @@ test('what cannot be had is not looked for any longer', async () => {
   const { clock, server } = party;
   for (const [code, temporary, remedy] of [
     ['invalid_field', false, 'mend'],
-    ['barred', true, 'come_back'],
+    ['barred', true, 'later'],
   ] as const) {
     const ann = party.person('ann');
     server.refusal = { type: 'join_queue', error: { code, message: '', temporary, ...(temporary && { retryAfterMs: 60_000 }) } };
@@ -207,6 +207,22 @@ test('nothing is written to nobody, nothing empty and nothing too long; the olde
   bob.next();
   await clock.until(() => bob.snapshot.session?.id === 'session-2', 'the next partner');
   assert.deepEqual(bob.snapshot.chat, [], 'another partner reads nothing of it');
+});
+
+test('what the server does not pass on is marked, and not sent again', async () => {
+  const { clock, server } = party;
+  const [ann, bob] = await party.call();
+  ann.sendMessage('one');
+  await clock.advance(100);
+  const error = { code: 'too_often', message: '', temporary: true, retryAfterMs: 2000 };
+  server.refusal = { type: 'message', error };
+  ann.sendMessage('two');
+  await clock.advance(100);
+  ann.sendMessage('three');
+  await clock.advance(10_000);
+  assert.deepEqual(bob.snapshot.chat.map(({ text }) => text), ['one', 'three']);
+  assert.deepEqual(ann.snapshot.chat.map(({ refused }) => refused), [false, true, false]);
+  assert.match(party.events.join(), /ann error {"code":"too_often","remedy":"later"/);
 });
 
 test('a report names the session, and who has lost its partner may report still', async () => {

@@ -146,7 +146,7 @@ test('who is barred is told for how long, and does not knock meanwhile', async (
   await clock.advance(4_000_000);
   assert.equal(party.network('tab').sockets.length, 1);
   assert.equal(client.snapshot.phase, 'idle');
-  assert.match(party.events.join(), /^tab error {"code":"barred","remedy":"come_back","temporary":true.*"retryAfterMs":3600000}$/);
+  assert.match(party.events.join(), /^tab error {"code":"barred","remedy":"later","temporary":true.*"retryAfterMs":3600000}$/);
 });
 
 test('an application that fails to give a token is asked again, ever more slowly', async () => {

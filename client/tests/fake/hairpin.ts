@@ -192,13 +192,13 @@ export class FakeHairpin implements Server {
     seat.session = known ?? session;
   }
 
-  #request(seat: Seat, { type, data = {} }: any): void {
+  #request(seat: Seat, { type, data = {}, id }: any): void {
     const session = seat.session;
     const { refusal } = this;
     if (type !== 'signal') this.asked.push({ user: seat.user, type, data });
     if (refusal && refusal.type === type) {
       this.refusal = null;
-      return this.#tell(seat, 'error', refusal.error);
+      return this.#tell(seat, 'error', { ...refusal.error, id });
     }
     switch (type) {
       case 'join_queue':
