@@ -26,8 +26,8 @@ export declare class HairpinClient {
     resume(): boolean;
     /** Writes to the partner, by the server. False: not possible now, or not of that length. */
     sendMessage(text: string): boolean;
-    /** Tells the server about the partner there is, or was last. False: it cannot be told now. */
-    report(reason: string): boolean;
+    /** Tells the server about the partner there is, or was last, or had in that session. False: it cannot be told now. */
+    report(reason: string, sessionId?: string | undefined): boolean;
     /** Never again: the partner there is, or was last, or that user. One who is there is left at once. */
     block(userId?: string | undefined): void;
     unblock(userId: string): void;

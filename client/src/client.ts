@@ -99,9 +99,8 @@ export class HairpinClient {
     return true;
   }
 
-  /** Tells the server about the partner there is, or was last. False: it cannot be told now. */
-  report(reason: string): boolean {
-    const sessionId = this.#visit.session?.id;
+  /** Tells the server about the partner there is, or was last, or had in that session. False: it cannot be told now. */
+  report(reason: string, sessionId = this.#visit.session?.id): boolean {
     return this.#visit.say({ type: 'report', data: { ...(sessionId && { sessionId }), reason } }) !== undefined;
   }
 
@@ -177,9 +176,10 @@ export class HairpinClient {
   }
 
   #look(): Snapshot {
-    const { phase, link, queue, waitsIn, session } = this.#visit;
+    const { phase, aim, link, queue, waitsIn, session } = this.#visit;
     return {
       phase,
+      aim: aim?.kind ?? null,
       server: link,
       queue,
       room: waitsIn,

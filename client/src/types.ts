@@ -89,6 +89,8 @@ export interface Local {
 /** The whole state at one moment. Immutable: every change is a new object. */
 export interface Snapshot {
   readonly phase: Phase;
+  /** What is wanted: one partner after another, or the one in a room. */
+  readonly aim: 'partner' | 'room' | null;
   readonly server: ServerLink;
   /** Null until the server has confirmed our place. */
   readonly queue: Queue | null;

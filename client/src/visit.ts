@@ -36,7 +36,7 @@ export class Visit {
   #signaling: Signaling | null = null;
   link: ServerLink = { state: 'closed' };
   /** What is wanted, or was when the session there is began. */
-  #aim: Aim | null = null;
+  aim: Aim | null = null;
   /** It is another than the server has heard of. */
   #aimIsNew = true;
   #wishes: Wishes = {};
@@ -58,7 +58,7 @@ export class Visit {
   }
 
   get phase(): Phase {
-    return this.session?.phase ?? (this.#aim ? 'looking' : 'idle');
+    return this.session?.phase ?? (this.aim ? 'looking' : 'idle');
   }
   set relayOnly(relayOnly: boolean) {
     this.#relayOnly = relayOnly;
@@ -70,7 +70,7 @@ export class Visit {
   find(wishes?: Wishes): void {
     this.#wishes = wishes ?? this.#wishes;
     // Already so.
-    if (!wishes && this.#aim?.kind === 'partner') return;
+    if (!wishes && this.aim?.kind === 'partner') return;
     this.#want({ kind: 'partner', wishes: this.#wishes });
   }
 
@@ -84,7 +84,7 @@ export class Visit {
     const { session } = this;
     if (!session) return;
     this.#hangUp();
-    if (this.#aim?.kind === 'room') this.#want({ kind: 'partner', wishes: this.#wishes }, session.id);
+    if (this.aim?.kind === 'room') this.#want({ kind: 'partner', wishes: this.#wishes }, session.id);
     else if (session.known && !this.#aimIsNew) this.#search.skip(session.id);
     else this.#ask(session.id);
     this.#parts.changed();
@@ -93,7 +93,7 @@ export class Visit {
   /** The server is told already that this was the last that the two have seen of each other. */
   part(): void {
     const id = this.session?.id;
-    if (this.#aim?.kind === 'room') return this.stop();
+    if (this.aim?.kind === 'room') return this.stop();
     this.#hangUp();
     this.#ask(id);
     this.#parts.changed();
@@ -121,7 +121,7 @@ export class Visit {
   // -- the server --------------------------------------------------------------------------------
 
   #want(aim: Aim, leaving?: string): void {
-    this.#aim = aim;
+    this.aim = aim;
     this.#aimIsNew = true;
     this.queue = this.waitsIn = null;
     this.#parts.memory.remember({ aim });
@@ -181,7 +181,7 @@ export class Visit {
   #rest(): void {
     this.#signaling = null;
     this.#untold = this.#missed = false;
-    this.#aim = this.queue = this.waitsIn = null;
+    this.aim = this.queue = this.waitsIn = null;
     this.#search.end();
     this.#parts.memory.leave();
     this.#parts.changed();
@@ -272,12 +272,12 @@ export class Visit {
 
   /** Asks for what is wanted: as soon as the server can be asked, and at once for who leaves a session for it. */
   #ask(leaving?: string): void {
-    if (!this.#aim || this.session || (!this.#signaling?.settled && !leaving)) return;
+    if (!this.aim || this.session || (!this.#signaling?.settled && !leaving)) return;
     this.#aimIsNew = false;
     const { matchMode = 'default' } = this.#parts.options;
     const { placeToken } = this.#parts.memory.remembered;
     const asker = { userId: this.#toldUserId, matchMode, blocked: this.#parts.blocks.list, placeToken };
-    this.#search.ask(requestOf(this.#aim, asker), leaving);
+    this.#search.ask(requestOf(this.aim, asker), leaving);
   }
 
   // -- the session -------------------------------------------------------------------------------
@@ -350,7 +350,7 @@ export class Visit {
     this.#hangUp();
     this.#parts.emitter.emit('left', { reason });
     // Who has met a friend does not want a stranger next.
-    if (this.#aim?.kind === 'room') this.stop();
+    if (this.aim?.kind === 'room') this.stop();
     else this.#ask();
   }
 
@@ -358,7 +358,7 @@ export class Visit {
     if (!this.session?.known) this.#leave('disconnected');
     else {
       this.#parts.emitter.emit('left', { reason: 'no_path' });
-      if (this.#aim?.kind === 'room') this.stop();
+      if (this.aim?.kind === 'room') this.stop();
       else this.next();
     }
     this.#parts.changed();

@@ -7,7 +7,8 @@ use super::Site;
 #[tokio::test]
 async fn a_page_learns_whom_one_may_ask_for_and_no_more() {
     let site = Site::start(|config| {
-        let file = "pool = [\"chess\"]\nattribute = [\"gender=choice:woman/man\", \"interests=tags\"]\n";
+        let file =
+            "pool = [\"chess\"]\nattribute = [\"gender=choice:woman/man\", \"interests=tags\"]\n";
         let mut layers = hairpin_config::Layers::default();
         layers.file("test", file);
         config.signaling = layers.resolve().expect("it is right").config.signaling;
