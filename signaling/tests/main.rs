@@ -8,6 +8,7 @@ mod doors;
 mod drain;
 mod ghosts;
 mod harness;
+mod identity;
 mod lifecycle;
 mod limits;
 mod model;
