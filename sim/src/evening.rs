@@ -1,0 +1,77 @@
+//! A whole evening of a service for strangers, in virtual time, with the lobby that ships.
+//!
+//! People come and go by a curve that rises and falls, nine men to a woman; they skip, talk, block, fall asleep, lose their
+//! network and come back, or are gone without a word; some know each other. Their apps speak the wire or the old one. All
+//! that passes the server's door is compared with the rules, written down a second time.
+
+mod chart;
+mod figures;
+mod habits;
+mod judge;
+mod street;
+mod town;
+mod wish;
+
+use std::time::Duration;
+
+pub use figures::{Class, Crowd, End, Figures};
+pub use judge::Checks;
+
+use street::Street;
+
+/// How long the server lets somebody wait, as it ships.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// How often all who wait are compared with each other.
+const LOOKS: Duration = Duration::from_secs(60);
+/// How often it is noted how many are there.
+const COUNTS: Duration = Duration::from_secs(120);
+
+/// How big an evening, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evening {
+    /// How many come in the course of it.
+    pub people: usize,
+    /// The same seed is the same evening.
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which.
+    pub evening: Evening,
+    /// How long people waited.
+    pub figures: Figures,
+    /// How often something could have been wrong.
+    pub checks: Checks,
+}
+
+impl Evening {
+    /// Lets it pass.
+    ///
+    /// # Panics
+    /// When somebody meets whom it may not, waits though it need not, or something is left behind.
+    pub fn pass(self) -> Outcome {
+        let mut street = Street::new(self.seed, self.people);
+        let (mut look, mut count) = (LOOKS, Duration::ZERO);
+        while let Some(at) = street.next() {
+            street.step(at);
+            let (now, matcher) = (street.now, street.lobby.matcher());
+            if now >= look && street.judge.look(now, (matcher.len(), matcher.offers())) {
+                look = now + LOOKS;
+            }
+            if now >= count {
+                let hub = street.lobby.hub();
+                let (waiting, talking) = (hub.queue_len(), 2 * hub.sessions());
+                street.judge.figures.crowd.push(Crowd { at: now, waiting, talking });
+                count = now + COUNTS;
+            }
+        }
+        let hub = street.lobby.hub();
+        let rest = [hub.connections(), hub.sessions(), hub.queue_len(), hub.away()];
+        assert_eq!((rest, street.lobby.matcher().len()), ([0; 4], 0), "all is released");
+        street.judge.close(street.now);
+        let (figures, checks) = (street.judge.figures, street.judge.checks);
+        Outcome { evening: self, figures, checks }
+    }
+}
