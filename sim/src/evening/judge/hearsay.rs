@@ -196,7 +196,9 @@ impl Judge {
         let Some(wait) = &mut seen.wait else { return };
         wait.eta = wait.eta.or(payload["etaMs"].as_u64().map(Duration::from_millis));
         if let Some(token) = payload["placeToken"].as_str().map(hash) {
-            seen.tokens.push_back((token, wait.since));
+            // A proof counts in whole milliseconds.
+            let since = Duration::from_millis(wait.since.as_millis() as u64);
+            seen.tokens.push_back((token, since));
             if seen.tokens.len() > 300 {
                 seen.tokens.pop_front();
             }
