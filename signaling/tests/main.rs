@@ -9,6 +9,7 @@ mod harness;
 mod lifecycle;
 mod limits;
 mod model;
+mod modes;
 mod names;
 mod nodes;
 mod numbers;
