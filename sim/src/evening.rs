@@ -47,6 +47,9 @@ pub struct Outcome {
 }
 
 impl Evening {
+    /// The one that docs/evening.svg is of.
+    pub const WHOLE: Self = Self { people: 10_000, seed: 1 };
+
     /// Lets it pass.
     ///
     /// # Panics
