@@ -50,8 +50,8 @@ const STYLE: &str = "
 const GROUPS: [&str; 6] = [
     "men who seek women",
     "women who seek men",
-    "men open to anyone, or to men",
-    "women open to anyone, or to women",
+    "all other men",
+    "all other women",
     "buddies only",
     "a pool, by rating",
 ];
@@ -176,23 +176,23 @@ fn crowd(svg: &mut String, crowd: &[Crowd]) {
     let step = step.expect("there is a bigger one");
     let end = (most.div_ceil(step) * step) as f64;
     let y = |count: usize| bottom - count as f64 / end * (bottom - top);
-    text(svg, 12.0, top - 14.0, "", "How many wait, and how many talk");
+    let title = top - 14.0;
+    text(svg, 12.0, title, "", "How many there are");
     for count in (0..=most.div_ceil(step)).map(|n| n * step) {
         line(svg, y(count), &thousands(count));
     }
     hours(svg, [top, bottom]);
     let counts: [fn(&Crowd) -> usize; 2] = [|crowd| crowd.talking, |crowd| crowd.waiting];
-    for (n, (count, name)) in counts.into_iter().zip(["talk", "wait"]).enumerate() {
+    for (n, (count, name)) in counts.into_iter().zip(["in a call", "waiting"]).enumerate() {
         let mut path = String::new();
-        let mut peak = (0, Duration::ZERO);
         for of in crowd.iter().filter(|of| of.at.as_secs() <= HOURS * 3600) {
             let how = if path.is_empty() { 'M' } else { 'L' };
             let _ = write!(path, "{how}{:.1} {:.1}", x(of.at.as_secs_f64()), y(count(of)));
-            peak = peak.max((count(of), of.at));
         }
-        draw(svg, [3, 0][n], &path);
-        let at = x(peak.1.as_secs_f64());
-        text(svg, at, y(peak.0) - 5.0, "middle", name);
+        draw(svg, [2, 0][n], &path);
+        let at = RIGHT - [190.0, 84.0][n];
+        draw(svg, [2, 0][n], &format!("M{at} {:.1}h24", title - 4.0));
+        text(svg, at + 32.0, title, "", name);
     }
 }
 

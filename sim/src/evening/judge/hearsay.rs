@@ -12,6 +12,17 @@ use super::{Ask, End, Foretold, Judge, Wish};
 /// Who speaks, and by which connection.
 type Speaker = Option<(usize, ConnectionId)>;
 
+/// When the server says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    /// By itself.
+    Time,
+    /// When somebody has said something.
+    Answer,
+    /// When somebody is there again, who may be told what it was told before.
+    Return,
+}
+
 impl Judge {
     /// Somebody says something, and the server is about to hear it, which has so many tickets and offers now.
     pub(in super::super) fn hear(
@@ -74,7 +85,7 @@ impl Judge {
     ) {
         let mut foretold = Foretold::Unknown;
         let matched = self.checks.matches;
-        let mut returns = false;
+        let mut occasion = if speaker.is_some() { Occasion::Answer } else { Occasion::Time };
         for (n, output) in outputs.iter().enumerate() {
             match output {
                 Output::Event(Event::Queued) => {
@@ -84,12 +95,12 @@ impl Judge {
                 Output::Event(Event::Matched { waited }) => self.waited.push_back(*waited),
                 Output::Event(Event::Lapsed) => self.disturbed += 1,
                 Output::Send { to, kind: MessageKind::Welcome, text } => {
-                    returns = true;
+                    occasion = Occasion::Return;
                     self.welcome(now, (owners[to], *to), text, &outputs[n..]);
                 }
                 Output::Send { to, kind, text } => {
                     if let Some(&who) = owners.get(to) {
-                        self.told(now, who, *kind, text, returns || speaker.is_some());
+                        self.told(now, who, *kind, text, occasion);
                     }
                 }
                 Output::Close { to, code } => {
@@ -146,9 +157,16 @@ impl Judge {
         seen.connection = Some(connection);
     }
 
-    fn told(&mut self, now: Duration, who: usize, kind: MessageKind, text: &str, is_answer: bool) {
+    fn told(
+        &mut self,
+        now: Duration,
+        who: usize,
+        kind: MessageKind,
+        text: &str,
+        occasion: Occasion,
+    ) {
         match kind {
-            MessageKind::Queued => self.told_place(now, who, text, is_answer),
+            MessageKind::Queued => self.told_place(now, who, text, occasion),
             MessageKind::MatchFound => {
                 let payload = payload(text);
                 let session = payload["sessionId"].as_str().expect("a session");
@@ -187,7 +205,7 @@ impl Judge {
         }
     }
 
-    fn told_place(&mut self, now: Duration, who: usize, text: &str, is_answer: bool) {
+    fn told_place(&mut self, now: Duration, who: usize, text: &str, occasion: Occasion) {
         let payload = payload(text);
         let number = |name: &str| payload[name].as_u64().expect("a number");
         let (position, waiting) = (number("position"), number("waiting"));
@@ -203,9 +221,14 @@ impl Judge {
                 seen.tokens.pop_front();
             }
         }
+        if occasion == Occasion::Return {
+            // It may have heard that before.
+            return;
+        }
         let earlier = seen.told_place.replace(now);
         let soon = earlier.is_some_and(|earlier| now < earlier + self.rules.tell_every);
-        assert!(!soon || is_answer, "at {now:?}: {} hears it too often", seen.user);
+        let may = !soon || occasion == Occasion::Answer;
+        assert!(may, "at {now:?}: {} hears it too often", seen.user);
     }
 }
 
