@@ -15,7 +15,7 @@ pub(crate) type KindId = u32;
 const REMEMBERED: usize = 1024;
 
 /// What a ticket is and takes in one respect, as far as it is no matter of words and numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Term {
     /// Which choice; of words and numbers 0 if there are any. [`Term::UNSAID`] if there is none.
     pub(crate) is: u8,
@@ -23,7 +23,7 @@ pub(crate) struct Term {
 }
 
 /// Whom somebody takes in one respect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Takes {
     Anyone,
     /// Who is one of these choices.
@@ -38,6 +38,18 @@ pub(crate) enum Takes {
 
 impl Term {
     pub(crate) const UNSAID: u8 = u8::MAX;
+
+    /// All that it says.
+    fn numbers(self) -> [u64; 2] {
+        let (takes, set) = match self.takes {
+            Takes::Anyone => (0, 0),
+            Takes::OneOf(set) => (1, set),
+            Takes::Alike => (2, 0),
+            Takes::Tagged => (3, 0),
+            Takes::Near => (4, 0),
+        };
+        [u64::from(self.is) << 8 | takes, set]
+    }
 
     /// Whether this one may take that one, by all that is known here.
     fn may_take(self, other: Self) -> bool {
@@ -87,7 +99,7 @@ impl Kinds {
 
     /// The kind of a room's tickets of these terms, which is [released](Kinds::release) as often as it is taken.
     pub(crate) fn take(&mut self, room: u64, terms: &[Term]) -> KindId {
-        let hash = self.seed.of(&(room, terms));
+        let hash = self.hash(room, terms);
         let is_it = |kind: &Kind| kind.room == room && kind.terms.as_deref() == Some(terms);
         if let Some(id) = self.numbers.find(hash, |id| is_it(&self.kinds[id])) {
             let kind = &mut self.kinds[id];
@@ -132,7 +144,18 @@ impl Kinds {
 
     fn forget(&mut self, id: KindId) {
         let Some(Kind { room, terms: Some(terms), .. }) = self.kinds.remove(id) else { return };
-        self.numbers.remove(self.seed.of(&(room, &*terms)), id);
+        self.numbers.remove(self.hash(room, &terms), id);
+    }
+
+    fn hash(&self, room: u64, terms: &[Term]) -> u32 {
+        let numbers = terms.iter().flat_map(|term| term.numbers());
+        self.seed.of_numbers(core::iter::once(room).chain(numbers))
+    }
+
+    /// One more of a kind that somebody is of.
+    pub(crate) fn take_again(&mut self, id: KindId) -> KindId {
+        self.kinds[id].uses += 1;
+        id
     }
 
     /// Whether two of these kinds may take each other, by all that is known here.

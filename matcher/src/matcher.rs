@@ -109,8 +109,11 @@ impl Matcher {
         let serial = self.rooms[room].serial;
         let origin = self.kinds.take(serial, &self.terms);
         let since = nanos(ticket.since);
-        profile::widen(&self.criteria, &mut self.terms, now.saturating_sub(since));
-        let kind = self.kinds.take(serial, &self.terms);
+        let waited = now.saturating_sub(since);
+        let kind = match profile::widen(&self.criteria, &mut self.terms, waited) {
+            true => self.kinds.take(serial, &self.terms),
+            false => self.kinds.take_again(origin),
+        };
         let slot = self.tickets.insert(Held {
             id: ticket.id.0,
             since,

@@ -141,11 +141,15 @@ fn sorted(list: &[Arc<str>], names: &mut Names) -> Box<[Name]> {
     list.into()
 }
 
-/// The terms of a ticket after such a wait.
-pub(crate) fn widen(criteria: &[Criterion], terms: &mut [Term], waited: u64) {
+/// Makes the terms those of a ticket after such a wait, and says whether they are others.
+pub(crate) fn widen(criteria: &[Criterion], terms: &mut [Term], waited: u64) -> bool {
+    let mut is_wider = false;
     for (term, criterion) in terms.iter_mut().zip(criteria) {
-        term.takes = criterion.widened(term.takes, waited);
+        let takes = criterion.widened(term.takes, waited);
+        is_wider |= takes != term.takes;
+        term.takes = takes;
     }
+    is_wider
 }
 
 /// When a ticket that has waited until now begins to take more, by its terms when it was new.

@@ -81,7 +81,9 @@ impl Queue {
             if last.entries.len() < CHUNK {
                 last.entries.push_back(entry);
             } else {
-                let entries = VecDeque::from([entry]);
+                // It is a long queue, and will go on.
+                let mut entries = VecDeque::with_capacity(CHUNK);
+                entries.push_back(entry);
                 self.chunks.push(Chunk { least: age, entries });
             }
             return;
@@ -139,8 +141,9 @@ impl Queue {
 
     /// How many are older.
     pub(crate) fn rank(&self, age: Age) -> usize {
-        if self.last().is_none_or(|last| last.age() < age) {
-            return self.len;
+        let Some(last) = self.last().map(Entry::age) else { return 0 };
+        if last <= age {
+            return self.len - usize::from(last == age);
         }
         let at = self.chunk_of(age);
         let within = self.chunks[at].entries.partition_point(|other| other.age() < age);

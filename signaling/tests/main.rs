@@ -6,6 +6,7 @@ mod docs;
 mod drain;
 mod ghosts;
 mod harness;
+mod identity;
 mod lifecycle;
 mod limits;
 mod model;

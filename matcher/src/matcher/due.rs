@@ -8,7 +8,7 @@ use crate::tickets::{Slot, State};
 use crate::{Output, TicketId};
 
 /// So much work fits a call, in tickets that are looked at.
-const SLICE: usize = 8000;
+const SLICE: usize = 6000;
 /// The work of a ticket that wakes.
 const WAKE: usize = 4;
 /// Slots to look through for one unit of work.
