@@ -60,7 +60,10 @@ impl Evening {
         while let Some(at) = street.next() {
             street.step(at);
             let (now, matcher) = (street.now, street.lobby.matcher());
-            if now >= look && street.judge.look(now, (matcher.len(), matcher.offers())) {
+            // Who is still to look at the others has its turn before that.
+            let is_done = street.lobby.poll_timeout().is_none_or(|next| next > now);
+            let company = (matcher.len(), matcher.offers());
+            if now >= look && is_done && street.judge.look(now, company) {
                 look = now + LOOKS;
             }
             if now >= count {

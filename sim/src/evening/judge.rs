@@ -10,7 +10,7 @@ use hairpin_matcher::Rules;
 use hairpin_signaling::{ConnectionId, Departure};
 
 use super::figures::{End, Figures};
-use super::wish::{Waiter, Wish, may_meet};
+use super::wish::{Waiter, Wish, are_of_each_other_s_liking, last_parted, may_meet};
 
 /// How many partners are remembered.
 const PARTNERS: usize = 8;
@@ -26,6 +26,8 @@ pub(super) struct Judge {
     waited: VecDeque<Duration>,
     /// How often an offer may have come to nothing.
     disturbed: u64,
+    /// How often it had when the server last said something.
+    known_disturbed: u64,
     pub(super) checks: Checks,
     pub(super) figures: Figures,
 }
@@ -110,6 +112,7 @@ impl Judge {
             sessions: BTreeMap::new(),
             waited: VecDeque::new(),
             disturbed: 0,
+            known_disturbed: 0,
             checks: Checks::default(),
             figures: Figures::default(),
         }
@@ -197,11 +200,14 @@ impl Judge {
         let mut others = Vec::new();
         for other in self.waiting().filter(|other| *other != who) {
             let waiter = self.waiter(other);
-            match [apart_alone, apart_in_company].map(|apart| may_meet(now, apart, &me, &waiter)) {
-                [true, true] => others.push((waiter.since, other)),
-                [false, false] => {}
+            if !are_of_each_other_s_liking(now, &me, &waiter) {
+                continue;
+            }
+            match last_parted(&me, &waiter) {
+                Some(parted) if now < parted + apart_alone => {}
                 // Who is in company is not seen from here.
-                _ => return Foretold::Unknown,
+                Some(parted) if now < parted + apart_in_company => return Foretold::Unknown,
+                _ => others.push((waiter.since, other)),
             }
         }
         others.sort_unstable();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol,
+    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol, Tokens,
 };
 use serde_json::json;
 
@@ -80,6 +80,8 @@ pub(super) enum Frame {
 }
 
 pub(super) struct Ice;
+
+impl Tokens for Ice {}
 
 impl IceServers for Ice {
     fn issue(&mut self, _: ConnectionId, _: &str) -> IceGrant {

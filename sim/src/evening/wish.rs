@@ -74,6 +74,20 @@ impl Wish {
 
 /// Whether two may meet who are kept apart for so long after they have parted.
 pub(super) fn may_meet(now: Duration, apart: Duration, a: &Waiter<'_>, b: &Waiter<'_>) -> bool {
+    are_of_each_other_s_liking(now, a, b)
+        && last_parted(a, b).is_none_or(|parted| now >= parted + apart)
+}
+
+/// When two were last together.
+pub(super) fn last_parted(a: &Waiter<'_>, b: &Waiter<'_>) -> Option<Duration> {
+    let parted = |x: &Waiter<'_>, y: &Waiter<'_>| {
+        x.parted.iter().filter(|(user, _)| *user == y.wish.user).map(|(_, at)| *at).max()
+    };
+    parted(a, b).max(parted(b, a))
+}
+
+/// Whether two may meet, whenever they did before.
+pub(super) fn are_of_each_other_s_liking(now: Duration, a: &Waiter<'_>, b: &Waiter<'_>) -> bool {
     let (one, other) = (a.wish, b.wish);
     let strangers_meet = |wish: &Wish| wish.mode == "global" || wish.mode == "buddies_first";
     let in_one_place = match (strangers_meet(one), strangers_meet(other)) {
@@ -81,23 +95,20 @@ pub(super) fn may_meet(now: Duration, apart: Duration, a: &Waiter<'_>, b: &Waite
         _ if one.mode == "buddies" || other.mode == "buddies" => one.is_buddy_of(other),
         _ => one.mode == other.mode,
     };
-    let blocked = one.blocked.contains(&other.user) || other.blocked.contains(&one.user);
-    let parted = |x: &Waiter<'_>, y: &Waiter<'_>| {
-        x.parted.iter().filter(|(user, _)| *user == y.wish.user).map(|(_, at)| *at).max()
-    };
-    let is_recent = parted(a, b).max(parted(b, a)).is_some_and(|at| now < at + apart);
-    one.user != other.user
-        && in_one_place
-        && !blocked
-        && !is_recent
+    in_one_place
         && takes(now, a, other)
         && takes(now, b, one)
+        && one.user != other.user
+        && !one.blocked.contains(&other.user)
+        && !other.blocked.contains(&one.user)
 }
 
 fn takes(now: Duration, who: &Waiter<'_>, whom: &Wish) -> bool {
     let wish = who.wish;
     let waited = now.saturating_sub(who.since);
-    let gender = wish.seeks.as_ref().is_none_or(|seeks| seeks.contains(&whom.gender));
+    if wish.seeks.as_ref().is_some_and(|seeks| !seeks.contains(&whom.gender)) {
+        return false;
+    }
     let share = |mine: &BTreeSet<String>, theirs| mine.is_empty() || !mine.is_disjoint(theirs);
     let interests = waited >= INTERESTS_WIDEN || share(&wish.interests, &whom.interests);
     let language = share(&wish.languages, &whom.languages);
@@ -106,7 +117,7 @@ fn takes(now: Duration, who: &Waiter<'_>, whom: &Wish) -> bool {
         let within = (RATINGS_WITHIN + RATINGS_STEP * times as f64).min(RATINGS_MOST);
         whom.rating.is_some_and(|theirs| (mine - theirs).abs() <= within)
     });
-    gender && interests && language && rating
+    rating && interests && language
 }
 
 #[cfg(test)]

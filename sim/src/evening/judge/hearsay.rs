@@ -116,6 +116,7 @@ impl Judge {
                 _ => {}
             }
         }
+        self.known_disturbed = self.disturbed;
         if foretold != Foretold::Unknown {
             let offered = offers > 0 || self.checks.matches > matched;
             let user = speaker.map(|(who, _)| &self.people[who].user);
@@ -227,7 +228,8 @@ impl Judge {
         }
         let earlier = seen.told_place.replace(now);
         let soon = earlier.is_some_and(|earlier| now < earlier + self.rules.tell_every);
-        let may = !soon || occasion == Occasion::Answer;
+        // Whoever is back from an offer that came to nothing hears where it is, at once.
+        let may = !soon || occasion == Occasion::Answer || self.disturbed > self.known_disturbed;
         assert!(may, "at {now:?}: {} hears it too often", seen.user);
     }
 }
