@@ -71,10 +71,11 @@ impl Index {
         if held.room == BUDDIES {
             return 1;
         }
-        held.lane = lane(kinds, room, held.kind);
-        kinds[held.lane].queue.insert(entry);
+        let lane = choose_lane(kinds, room, held.kind);
+        held.is_of_rest = lane != held.kind;
+        kinds[lane].queue.insert(entry);
         let mut count = 2;
-        for_each_place(criteria, kinds[held.kind].terms(), held, |place| {
+        for_each_place(criteria, kinds[held.kind].terms(), (held, lane), |place| {
             count += 1;
             let id = self.find(place).unwrap_or_else(|| self.add(place));
             self.queues[id].insert(entry);
@@ -96,16 +97,17 @@ impl Index {
         if held.room == BUDDIES {
             return;
         }
-        let lane = &mut kinds[held.lane];
-        lane.queue.remove(age);
-        if lane.queue.is_empty() {
-            let place = lane.place;
+        let lane = if held.is_of_rest { room.rest } else { held.kind };
+        let kind = &mut kinds[lane];
+        kind.queue.remove(age);
+        if kind.queue.is_empty() {
+            let place = kind.place;
             room.lanes.swap_remove(place as usize);
             if let Some(&moved) = room.lanes.get(place as usize) {
                 kinds[moved].place = place;
             }
         }
-        for_each_place(criteria, kinds[held.kind].terms(), held, |place| {
+        for_each_place(criteria, kinds[held.kind].terms(), (held, lane), |place| {
             let Some(id) = self.find(place) else { return };
             self.queues[id].remove(age);
             if self.queues[id].is_empty() {
@@ -261,7 +263,7 @@ impl Index {
 }
 
 /// The lane of a kind, or that of the rest.
-fn lane(kinds: &mut Kinds, room: &mut Room, kind: KindId) -> KindId {
+fn choose_lane(kinds: &mut Kinds, room: &mut Room, kind: KindId) -> KindId {
     let is_full = kinds[kind].queue.is_empty() && room.lanes.len() >= LANES;
     let lane = if is_full { room.rest } else { kind };
     if kinds[lane].queue.is_empty() {
@@ -274,7 +276,7 @@ fn lane(kinds: &mut Kinds, room: &mut Room, kind: KindId) -> KindId {
 fn for_each_place(
     criteria: &[Criterion],
     terms: Option<&[Term]>,
-    held: &Held,
+    (held, lane): (&Held, KindId),
     mut then: impl FnMut(Place),
 ) {
     let Some(facts) = held.details.as_ref().map(|details| &details.facts) else { return };
@@ -284,12 +286,12 @@ fn for_each_place(
             Fact::None => {}
             Fact::Tags { is, wants } => {
                 for &word in is {
-                    then(Place::word(held.lane, index, Role::Has, word));
+                    then(Place::word(lane, index, Role::Has, word));
                 }
                 // Who takes anyone is found by anyone.
                 let wants = if term.takes == Takes::Tagged { wants } else { &[][..] };
                 for &word in wants {
-                    then(Place::word(held.lane, index, Role::Seeks, word));
+                    then(Place::word(lane, index, Role::Seeks, word));
                 }
             }
             Fact::Number { is, .. } => {
@@ -298,7 +300,7 @@ fn for_each_place(
                 let around = band.around.map(|around| i64::from(around.get()));
                 let number = around.map_or(number, |around| number.rem_euclid(around));
                 let range = number.div_euclid(step(criterion));
-                then(Place::Range(held.lane, index as u8, range));
+                then(Place::Range(lane, index as u8, range));
             }
         }
     }

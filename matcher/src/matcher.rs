@@ -119,15 +119,14 @@ impl Matcher {
             since,
             expires: nanos(ticket.expires),
             wakes: NEVER,
-            timer: 0,
+            link: 0,
             user,
             room,
             kind,
             origin,
-            lane: kind,
             search,
             state: State::New,
-            offer: 0,
+            is_of_rest: false,
             told: Told::default(),
             details,
         });
@@ -141,7 +140,7 @@ impl Matcher {
         let now = self.at(now);
         let Some(slot) = self.tickets.find(id.0) else { return false };
         if self.tickets[slot].state == State::Offered {
-            let offer = self.offers.remove(self.tickets[slot].offer);
+            let offer = self.offers.remove(self.tickets[slot].link);
             self.take(slot);
             let other = offer.other(slot);
             if self.put_back(now, other) {
@@ -159,7 +158,7 @@ impl Matcher {
     pub fn acknowledge(&mut self, now: Duration, id: TicketId) {
         let now = self.at(now);
         let Some(slot) = self.tickets.find(id.0) else { return };
-        let Held { state: State::Offered, offer, .. } = self.tickets[slot] else { return };
+        let Held { state: State::Offered, link: offer, .. } = self.tickets[slot] else { return };
         if self.offers.acknowledge(offer, slot) {
             let sides = self.offers.remove(offer).sides;
             let both = self.pair(now, sides);
@@ -277,7 +276,7 @@ impl Matcher {
                 self.stop_waiting(now, slot);
             }
             let held = &mut self.tickets[slot];
-            (held.state, held.offer) = (State::Offered, offer);
+            (held.state, held.link) = (State::Offered, offer);
         }
         let both = self.pair(now, sides);
         self.outputs.push_back(Output::Offer(both));
@@ -323,7 +322,6 @@ impl Matcher {
         }
         self.kinds.release(held.kind);
         self.kinds.release(held.origin);
-        self.places.leave(&mut self.rooms, held.room);
         self.rooms.leave(held.room, &mut self.names, &mut self.kinds);
     }
 

@@ -24,8 +24,11 @@ pub(crate) struct Names {
 struct Text {
     text: User,
     uses: u32,
-    ticket: Option<Slot>,
+    /// [`NOBODY`] if it is no user's who has a ticket.
+    ticket: Slot,
 }
+
+const NOBODY: Slot = Slot::MAX;
 
 impl Names {
     pub(crate) fn new(seed: Seed) -> Self {
@@ -40,7 +43,7 @@ impl Names {
             self.texts[name].uses += 1;
             return name;
         }
-        let name = self.texts.insert(Text { text: Arc::clone(text), uses: 1, ticket: None });
+        let name = self.texts.insert(Text { text: Arc::clone(text), uses: 1, ticket: NOBODY });
         self.numbers.insert(hash, name);
         name
     }
@@ -57,11 +60,12 @@ impl Names {
 
     /// The ticket of a user.
     pub(crate) fn ticket(&self, user: Name) -> Option<Slot> {
-        self.texts[user].ticket
+        let ticket = self.texts[user].ticket;
+        (ticket != NOBODY).then_some(ticket)
     }
 
     pub(crate) fn set_ticket(&mut self, user: Name, ticket: Option<Slot>) {
-        self.texts[user].ticket = ticket;
+        self.texts[user].ticket = ticket.unwrap_or(NOBODY);
     }
 
     /// How many texts there are.

@@ -42,22 +42,17 @@ impl Places {
 
     /// Somebody has come or gone.
     pub(crate) fn change(&mut self, rooms: &mut Rooms, id: RoomId, now: u64) {
-        let round = &mut rooms[id].round;
+        let Room { queue, round, .. } = &mut rooms[id];
         round.is_stale = true;
-        if round.due.is_none() {
+        if queue.is_empty() {
+            // There is nobody to be told.
+            if let Some(due) = round.due.take() {
+                self.rooms.remove(&(due, id));
+            }
+        } else if round.due.is_none() {
             let due = round.began.saturating_add(self.every).max(now.saturating_add(self.pause));
             round.due = Some(due);
             self.rooms.insert((due, id));
-        }
-    }
-
-    /// Somebody has gone. Where nobody waits, there is nobody to tell.
-    pub(crate) fn leave(&mut self, rooms: &mut Rooms, id: RoomId) {
-        let room = &mut rooms[id];
-        if room.queue.is_empty()
-            && let Some(due) = room.round.due.take()
-        {
-            self.rooms.remove(&(due, id));
         }
     }
 

@@ -6,7 +6,6 @@ use core::time::Duration;
 use crate::arena::Arena;
 use crate::kinds::KindId;
 use crate::names::{Name, Numbers, Seed};
-use crate::offers::OfferId;
 use crate::queue::{Age, Entry};
 use crate::rooms::RoomId;
 
@@ -21,19 +20,18 @@ pub(crate) struct Held {
     pub(crate) expires: u64,
     /// When its timer goes off; [`NEVER`] if it has none.
     pub(crate) wakes: u64,
-    /// Where its timer is among others of about the same time.
-    pub(crate) timer: u32,
+    /// Where its timer is among others of about the same time; of one that is offered, the number of the offer.
+    pub(crate) link: u32,
     pub(crate) user: Name,
     pub(crate) room: RoomId,
     /// What it is and takes now.
     pub(crate) kind: KindId,
     /// What it was and took when it was new.
     pub(crate) origin: KindId,
-    /// Whose queue it is in: those of its kind, or of all kinds of which few are there.
-    pub(crate) lane: KindId,
     pub(crate) search: Search,
     pub(crate) state: State,
-    pub(crate) offer: OfferId,
+    /// Whether it is in the queue of its room's rest, and not in that of its kind.
+    pub(crate) is_of_rest: bool,
     pub(crate) told: Told,
     pub(crate) details: Option<Box<Details>>,
 }

@@ -18,7 +18,15 @@ pub(crate) struct Timers {
 struct Bucket {
     /// Nothing here is due earlier.
     least: u64,
-    timers: Vec<(u64, Slot)>,
+    timers: Vec<Timer>,
+}
+
+/// Packed, for every ticket has one.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, packed(4))]
+struct Timer {
+    at: u64,
+    slot: Slot,
 }
 
 impl Timers {
@@ -35,8 +43,8 @@ impl Timers {
         let bucket = bucket.or_insert(Bucket { least: at, timers: Vec::new() });
         bucket.least = bucket.least.min(at);
         let held = &mut tickets[slot];
-        (held.wakes, held.timer) = (at, bucket.timers.len() as u32);
-        bucket.timers.push((at, slot));
+        (held.wakes, held.link) = (at, bucket.timers.len() as u32);
+        bucket.timers.push(Timer { at, slot });
     }
 
     pub(crate) fn clear(&mut self, tickets: &mut Tickets, slot: Slot) {
@@ -44,12 +52,12 @@ impl Timers {
         if held.wakes == NEVER {
             return;
         }
-        let (key, place) = (held.wakes >> WIDTH, held.timer as usize);
+        let (key, place) = (held.wakes >> WIDTH, held.link as usize);
         held.wakes = NEVER;
         let bucket = self.buckets.get_mut(&key).expect("the timer is in its bucket");
         bucket.timers.swap_remove(place);
-        if let Some(&(_, moved)) = bucket.timers.get(place) {
-            tickets[moved].timer = place as u32;
+        if let Some(&Timer { slot, .. }) = bucket.timers.get(place) {
+            tickets[slot].link = place as u32;
         } else if bucket.timers.is_empty() {
             self.buckets.remove(&key);
         }
@@ -70,7 +78,7 @@ impl Timers {
             }
             *least = NEVER;
             let mut place = 0;
-            while let Some(&(at, slot)) = timers.get(place) {
+            while let Some(&Timer { at, slot }) = timers.get(place) {
                 if at > now || due.len() == most {
                     *least = at.min(*least);
                     if at <= now {
@@ -80,8 +88,8 @@ impl Timers {
                     continue;
                 }
                 timers.swap_remove(place);
-                if let Some(&(_, moved)) = timers.get(place) {
-                    tickets[moved].timer = place as u32;
+                if let Some(&Timer { slot, .. }) = timers.get(place) {
+                    tickets[slot].link = place as u32;
                 }
                 tickets[slot].wakes = NEVER;
                 due.push(slot);
