@@ -93,9 +93,8 @@ async fn a_pool_is_met_only_in_the_pool_and_other_names_are_refused() {
         assert!(!meet(&place, mode(first), mode(second)).await, "{first} and {second}");
     }
     let [ann, bob] = place.names();
-    let buddies = [(&ann, &bob, "chess"), (&bob, &ann, "go")].map(|(me, other, mode)| {
-        json!({ "userId": me, "matchMode": mode, "buddies": [other] })
-    });
+    let buddies = [(&ann, &bob, "chess"), (&bob, &ann, "go")]
+        .map(|(me, other, mode)| json!({ "userId": me, "matchMode": mode, "buddies": [other] }));
     let [first, second] = buddies;
     assert!(!meet(&place, first, second).await, "buddies in two pools");
     for name in ["video", "Global", "buddy_first"] {

@@ -76,7 +76,8 @@ impl Outcome {
             group.matched.extend(&class.matched);
             group.in_vain += class.in_vain;
         }
-        let rows: Vec<Row> = GROUPS.iter().zip(&groups).map(|(name, of)| Row::new(name, of)).collect();
+        let rows: Vec<Row> =
+            GROUPS.iter().zip(&groups).map(|(name, of)| Row::new(name, of)).collect();
         let height = LEGEND + ROW * (rows.len() as f64 + 1.0);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \

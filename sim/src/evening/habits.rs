@@ -103,7 +103,9 @@ impl Street {
 
     /// A call ends, unless it has ended before.
     fn part(&mut self, who: usize, of: &str) {
-        let State::Paired { session, partner } = self.people[who].wire.state().clone() else { return };
+        let State::Paired { session, partner } = self.people[who].wire.state().clone() else {
+            return;
+        };
         if session != of || self.now < self.people[who].asleep {
             return;
         }

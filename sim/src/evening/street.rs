@@ -93,14 +93,14 @@ impl Street {
     pub(super) fn new(seed: u64, people: usize) -> Self {
         let mut rng = Rng::new(seed);
         let keys = Keys::new([rng.next_u64(), rng.next_u64()], b"north");
-        let config = Config {
-            attributes: town::declared(),
-            pools: vec![CHESS.into()],
-            ..Config::default()
-        };
+        let config =
+            Config { attributes: town::declared(), pools: vec![CHESS.into()], ..Config::default() };
         let residents = town::residents(&mut rng, people);
         let mut rules = config.match_rules();
-        if std::env::var_os("NO_RECENT").is_some() { rules.apart_alone = Duration::ZERO; rules.apart_in_company = Duration::ZERO; }
+        if std::env::var_os("NO_RECENT").is_some() {
+            rules.apart_alone = Duration::ZERO;
+            rules.apart_in_company = Duration::ZERO;
+        }
         let mut street = Self {
             now: Duration::ZERO,
             coming: BTreeMap::new(),

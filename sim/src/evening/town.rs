@@ -7,9 +7,7 @@ use hairpin_matcher::{Attribute, Band, Kind};
 use hairpin_signaling::{Declaration, Declared, Protocol, SCALE};
 use serde_json::{Value, json};
 
-use super::wish::{
-    INTERESTS_WIDEN, RATINGS_MOST, RATINGS_STEP, RATINGS_WIDEN, RATINGS_WITHIN,
-};
+use super::wish::{INTERESTS_WIDEN, RATINGS_MOST, RATINGS_STEP, RATINGS_WIDEN, RATINGS_WITHIN};
 use crate::rng::Rng;
 
 /// From 19:00 on, within so long everybody comes; by midnight all are gone.
@@ -112,7 +110,9 @@ fn resident(rng: &mut Rng, n: usize) -> Resident {
         user: format!("p{n}"),
         protocol: if percent(rng, 30) { Protocol::Plain } else { Protocol::Resumable },
         comes: arrival(rng),
-        stays: Duration::from_secs(SHORTEST_STAY + stay * (LONGEST_STAY - SHORTEST_STAY) / 1_000_000),
+        stays: Duration::from_secs(
+            SHORTEST_STAY + stay * (LONGEST_STAY - SHORTEST_STAY) / 1_000_000,
+        ),
         mode: if plays { CHESS } else { "global" },
         attributes,
         seeks: if plays { json!({}) } else { seeks },

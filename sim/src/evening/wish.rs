@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn the_model_knows_the_rules_one_by_one() {
-        let buddies = |user: &str, mode: &str, of: &str| wish(user, mode, json!({ "buddies": [of] }));
+        let buddies =
+            |user: &str, mode: &str, of: &str| wish(user, mode, json!({ "buddies": [of] }));
         let plain = |user: &str, mode: &str| wish(user, mode, json!({}));
         assert!(meet(0, &plain("a", "global"), &plain("b", "buddies_first")));
         assert!(!meet(0, &plain("a", "global"), &plain("a", "global")));
@@ -152,7 +153,9 @@ mod tests {
         assert!(meet(0, &buddies("a", "global", "b"), &buddies("b", "buddies", "a")));
         assert!(!meet(0, &buddies("a", "buddies", "b"), &buddies("b", "buddies", "c")));
         let blocks = wish("a", "global", json!({ "blocked": ["b"] }));
-        assert!(!meet(0, &blocks, &plain("b", "global")) && !meet(0, &plain("b", "global"), &blocks));
+        assert!(
+            !meet(0, &blocks, &plain("b", "global")) && !meet(0, &plain("b", "global"), &blocks)
+        );
         let is = |user: &str, gender: &str, seeks: Value| {
             wish(user, "global", json!({ "attributes": { "gender": gender }, "seeks": seeks }))
         };

@@ -37,7 +37,8 @@ impl Place {
             .set("relay-ip", "127.0.0.1")
             .set("http-listen", "127.0.0.1:0")
             .set("admin-listen", "127.0.0.1:0");
-        let builder = settings.iter().fold(builder, |builder, (name, value)| builder.set(name, *value));
+        let builder =
+            settings.iter().fold(builder, |builder, (name, value)| builder.set(name, *value));
         let server = builder.start().await.expect("loopback has free ports");
         Self { server, named: AtomicU64::new(0) }
     }
@@ -94,7 +95,9 @@ impl App {
         loop {
             let message = timeout(DEADLINE, self.socket.next()).await;
             let message = message.unwrap_or_else(|_| panic!("{} hears nothing", self.name));
-            let Message::Text(text) = message.expect("still open").expect("no error") else { continue };
+            let Message::Text(text) = message.expect("still open").expect("no error") else {
+                continue;
+            };
             let mut message: Value = serde_json::from_str(&text).expect("JSON");
             let kind = message["type"].as_str().expect("a type").to_owned();
             assert!(TYPES.contains(&&*kind), "{} does not know {text}", self.name);

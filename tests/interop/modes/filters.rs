@@ -81,7 +81,8 @@ async fn who_shares_an_interest_comes_first_and_after_a_while_anybody_does() {
 #[tokio::test]
 async fn who_seeks_an_interest_that_another_has_meets_it_at_once() {
     let place = Place::open(&[("attribute", "interests=tags")]).await;
-    let seeks = json!({ "attributes": { "interests": ["go"] }, "seeks": { "interests": ["chess"] } });
+    let seeks =
+        json!({ "attributes": { "interests": ["go"] }, "seeks": { "interests": ["chess"] } });
     let has = |interests: &[&str]| json!({ "attributes": { "interests": interests }, "seeks": { "interests": "anyone" } });
     assert!(meet(&place, seeks.clone(), has(&["chess"])).await);
     assert!(!meet(&place, seeks.clone(), has(&["go"])).await);
@@ -106,7 +107,8 @@ async fn hours_are_on_a_circle() {
         let met = meet(&place, at(first), at(second)).await;
         assert_eq!(met, expected, "{first} and {second}");
     }
-    let narrow = json!({ "attributes": { "timezone": 1 }, "seeks": { "timezone": { "within": 1 } } });
+    let narrow =
+        json!({ "attributes": { "timezone": 1 }, "seeks": { "timezone": { "within": 1 } } });
     assert!(!meet(&place, narrow.clone(), at(3.0)).await, "one of them takes only who is nearer");
     assert!(meet(&place, narrow, at(2.0)).await);
 }
@@ -145,7 +147,8 @@ async fn a_shared_language_is_enough_and_a_region_widens() {
     let speaks = |languages: &[&str]| json!({ "attributes": { "language": languages } });
     assert!(meet(&place, speaks(&["en", "de"]), speaks(&["de", "fr"])).await);
     assert!(!meet(&place, speaks(&["en"]), speaks(&["fr"])).await);
-    let lives = |region: &str| json!({ "attributes": { "region": region }, "seeks": { "region": region } });
+    let lives =
+        |region: &str| json!({ "attributes": { "region": region }, "seeks": { "region": region } });
     let [mut here, mut there] = [place.app().await, place.app().await];
     here.joins(lives("eu")).await;
     here.is_queued().await;
