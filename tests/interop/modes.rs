@@ -2,6 +2,7 @@
 //! meet: `matchMode`, `buddies`, `blocked`, `attributes`, `seeks`, and what `queued` says of a place.
 
 mod app;
+mod documented;
 mod filters;
 mod places;
 
