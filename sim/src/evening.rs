@@ -14,6 +14,8 @@ mod wish;
 
 use std::time::Duration;
 
+use hairpin_signaling::Config;
+
 pub use figures::{Class, Crowd, End, Figures};
 pub use judge::Checks;
 
@@ -55,7 +57,12 @@ impl Evening {
     /// # Panics
     /// When somebody meets whom it may not, waits though it need not, or something is left behind.
     pub fn pass(self) -> Outcome {
-        let mut street = Street::new(self.seed, self.people);
+        self.pass_at(|_| {})
+    }
+
+    /// Lets it pass at a server that is set up in another way than everybody thinks.
+    fn pass_at(self, change: impl FnOnce(&mut Config)) -> Outcome {
+        let mut street = Street::new(self.seed, self.people, change);
         let (mut look, mut count) = (LOOKS, Duration::ZERO);
         while let Some(at) = street.next() {
             street.step(at);
@@ -79,5 +86,48 @@ impl Evening {
         street.judge.close(street.now);
         let (figures, checks) = (street.judge.figures, street.judge.checks);
         Outcome { evening: self, figures, checks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use hairpin_matcher::Kind;
+
+    use super::*;
+
+    /// What is said of an evening at a server that breaks the rules.
+    fn verdict(people: usize, change: impl FnOnce(&mut Config)) -> String {
+        let evening = Evening { people, seed: 1 };
+        let passed = catch_unwind(AssertUnwindSafe(|| evening.pass_at(change)));
+        let Err(said) = passed else { panic!("nobody notices") };
+        said.downcast_ref::<String>().cloned().unwrap_or_else(|| "not a word".into())
+    }
+
+    #[test]
+    fn a_server_that_breaks_a_rule_is_found_out() {
+        let [gender, interests, languages, rating] = [0, 1, 2, 3];
+        let widen = |place: usize, after: Option<u64>| {
+            move |config: &mut Config| {
+                config.attributes.0[place].attribute.widen = after.map(Duration::from_secs);
+            }
+        };
+        let too_soon = "meet, and may not";
+        assert!(verdict(300, widen(gender, Some(60))).contains(too_soon));
+        assert!(verdict(300, widen(languages, Some(30))).contains(too_soon));
+        assert!(verdict(300, widen(interests, Some(8))).contains(too_soon));
+        assert!(verdict(900, widen(rating, Some(3))).contains(too_soon));
+        // One that is too strict lets two wait, or passes over the oldest.
+        let narrow = |config: &mut Config| {
+            let Kind::Number(band) = &mut config.attributes.0[rating].attribute.kind else {
+                panic!("a rating is a number")
+            };
+            band.within /= 4;
+        };
+        for late in [verdict(300, widen(interests, None)), verdict(900, narrow)] {
+            let words = ["wait, and could meet", "should get", "does not meet the oldest"];
+            assert!(words.iter().any(|words| late.contains(words)), "{late}");
+        }
     }
 }

@@ -90,11 +90,13 @@ impl IceServers for Ice {
 }
 
 impl Street {
-    pub(super) fn new(seed: u64, people: usize) -> Self {
+    /// A server that is set up as its people think, but for a change.
+    pub(super) fn new(seed: u64, people: usize, change: impl FnOnce(&mut Config)) -> Self {
         let mut rng = Rng::new(seed);
         let keys = Keys::new([rng.next_u64(), rng.next_u64()], b"north");
-        let config =
+        let mut config =
             Config { attributes: town::declared(), pools: vec![CHESS.into()], ..Config::default() };
+        change(&mut config);
         let residents = town::residents(&mut rng, people);
         let mut rules = config.match_rules();
         if std::env::var_os("NO_RECENT").is_some() {
