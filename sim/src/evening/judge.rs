@@ -28,6 +28,8 @@ pub(super) struct Judge {
     disturbed: u64,
     /// How often it had when the server last said something.
     known_disturbed: u64,
+    /// When there were last no more than two who wait or are in a call.
+    alone: Duration,
     pub(super) checks: Checks,
     pub(super) figures: Figures,
 }
@@ -113,6 +115,7 @@ impl Judge {
             waited: VecDeque::new(),
             disturbed: 0,
             known_disturbed: 0,
+            alone: Duration::ZERO,
             checks: Checks::default(),
             figures: Figures::default(),
         }
@@ -193,10 +196,24 @@ impl Judge {
         Waiter { wish: &seen.wish, since, parted: seen.parted.as_slices().0 }
     }
 
+    /// So many wait or are in a call now.
+    pub(super) fn count(&mut self, now: Duration, people: usize) {
+        if people <= 2 {
+            self.alone = now;
+        }
+    }
+
+    /// How long two are kept apart at least, and at most, as things have been while they could be offered to each other.
+    fn apart(&self, now: Duration) -> [Duration; 2] {
+        let Rules { apart_alone, apart_in_company, acknowledge_within, .. } = self.rules;
+        let in_company = now > self.alone + acknowledge_within;
+        [if in_company { apart_in_company } else { apart_alone }, apart_in_company]
+    }
+
     /// Whom somebody is to be offered who begins to wait now: the oldest it may meet.
     fn foretell(&self, now: Duration, who: usize, wish: &Wish, since: Duration) -> Foretold {
         let me = Waiter { wish, since, parted: self.people[who].parted.as_slices().0 };
-        let Rules { apart_alone, apart_in_company, .. } = self.rules;
+        let [least, most] = self.apart(now);
         let mut others = Vec::new();
         for other in self.waiting().filter(|other| *other != who) {
             let waiter = self.waiter(other);
@@ -204,9 +221,9 @@ impl Judge {
                 continue;
             }
             match last_parted(&me, &waiter) {
-                Some(parted) if now < parted + apart_alone => {}
-                // Who is in company is not seen from here.
-                Some(parted) if now < parted + apart_in_company => return Foretold::Unknown,
+                Some(parted) if now < parted + least => {}
+                // They may just have been alone.
+                Some(parted) if now < parted + most => return Foretold::Unknown,
                 _ => others.push((waiter.since, other)),
             }
         }
@@ -264,7 +281,7 @@ impl Judge {
             assert_eq!([a, b].map(|side| side == partner), [true, false], "both meet each other");
             let [one, other] = [self.waiter(a), self.waiter(b)];
             assert!(
-                may_meet(now, self.rules.apart_alone, &one, &other),
+                may_meet(now, self.apart(now)[0], &one, &other),
                 "at {now:?}: {:?} since {:?} and {:?} since {:?} meet, and may not",
                 one.wish,
                 one.since,

@@ -98,11 +98,7 @@ impl Street {
             Config { attributes: town::declared(), pools: vec![CHESS.into()], ..Config::default() };
         change(&mut config);
         let residents = town::residents(&mut rng, people);
-        let mut rules = config.match_rules();
-        if std::env::var_os("NO_RECENT").is_some() {
-            rules.apart_alone = Duration::ZERO;
-            rules.apart_in_company = Duration::ZERO;
-        }
+        let rules = config.match_rules();
         let mut street = Self {
             now: Duration::ZERO,
             coming: BTreeMap::new(),
@@ -193,7 +189,8 @@ impl Street {
         while let Some(output) = self.lobby.poll_output() {
             outputs.push(output);
         }
-        let offers = self.lobby.matcher().offers();
+        let (hub, offers) = (self.lobby.hub(), self.lobby.matcher().offers());
+        self.judge.count(self.now, hub.queue_len() + 2 * hub.sessions());
         self.judge.see(self.now, speaker, &outputs, &self.owners, offers);
         for output in outputs {
             let (to, frame) = match output {
