@@ -87,11 +87,30 @@ impl Lobby {
         self.ask(now);
     }
 
+    /// Says something that comes from no client, such as [`Hub::bar`], [`Hub::block`], [`Hub::set_profile`] or
+    /// [`Hub::restore`]. What only asks is with [`Lobby::hub`].
+    pub fn administer<T>(
+        &mut self,
+        now: Duration,
+        ice: &mut impl IceServers,
+        act: impl FnOnce(&mut Hub) -> T,
+    ) -> T {
+        let done = act(&mut self.hub);
+        self.settle(now, ice);
+        done
+    }
+
     /// Does what is due. To be called at [`Lobby::poll_timeout`]; earlier or later does no harm.
     pub fn handle_timeout(&mut self, now: Duration, ice: &mut impl IceServers) {
         self.hub.handle_timeout(now, ice);
-        self.matcher.handle_timeout(now);
-        self.settle(now, ice);
+        // What is settled may change whom those meet who wait. More than that is left for the next call: it is bounded.
+        for _ in 0..3 {
+            self.matcher.handle_timeout(now);
+            self.settle(now, ice);
+            if self.matcher.poll_timeout().is_none_or(|next| next > now) {
+                return;
+            }
+        }
     }
 
     /// When [`Lobby::handle_timeout`] is to be called next.
