@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod documentation;
 mod family;
+mod identity;
 mod process;
 mod relay;
 mod signaling;
@@ -18,6 +19,7 @@ use crate::net::REFUSED;
 
 use prometheus::proto::MetricFamily;
 
+pub(crate) use identity::{IdentityMetrics, TokenVerdict};
 /// The media type of [`Metrics::text`].
 pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
 pub(crate) use relay::{Direction, DropReason, RelayMetrics};
@@ -30,6 +32,8 @@ pub(crate) struct Metrics {
     relay: Box<[Arc<RelayMetrics>]>,
     /// What the hub's task counts.
     pub(crate) signaling: SignalingMetrics,
+    /// What is counted of tokens.
+    pub(crate) identity: IdentityMetrics,
     /// Connections refused, by what for.
     refused_connections: [Arc<AtomicU64>; REFUSED.len()],
 }
@@ -39,7 +43,8 @@ impl Metrics {
     pub(crate) fn new(workers: usize) -> Self {
         let relay = (0..workers).map(|_| Arc::default()).collect();
         let refused_connections = Default::default();
-        Self { relay, signaling: SignalingMetrics::new(), refused_connections }
+        let (signaling, identity) = (SignalingMetrics::new(), IdentityMetrics::default());
+        Self { relay, signaling, identity, refused_connections }
     }
 
     /// The counters of one worker; `worker` is below the number given to [`Metrics::new`].
@@ -54,6 +59,7 @@ impl Metrics {
 
     fn families(&self) -> Vec<MetricFamily> {
         let mut families = self.signaling.gather();
+        families.extend(self.identity.gather());
         families.extend(relay::gather(&self.relay));
         families.extend(relay::refused_connections(&self.refused_connections));
         families.extend(process::gather());
