@@ -10,6 +10,7 @@ mod identity;
 mod lifecycle;
 mod limits;
 mod model;
+mod modes;
 mod names;
 mod nodes;
 mod numbers;
