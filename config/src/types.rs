@@ -11,11 +11,12 @@ use hairpin_turn::{Quotas, Rules};
 use http::HeaderName;
 
 use crate::host::Host;
+use crate::http_url::HttpUrl;
 use crate::ice_url::IceUrl;
 use crate::layers::Layers;
 use crate::origin::AllowedOrigins;
 use crate::settings::sockets::{LISTENING_IP, LISTENING_PORT};
-use crate::webhook::{WebhookSecret, WebhookUrl};
+use crate::webhook::WebhookSecret;
 
 /// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
 ///
@@ -195,7 +196,7 @@ pub struct BackendSettings {
     /// How many days sessions and reports are kept there.
     pub records_days: u32,
     /// Where webhooks go, at most eight; empty: nowhere.
-    pub webhook_urls: Vec<WebhookUrl>,
+    pub webhook_urls: Vec<HttpUrl>,
     /// What they are signed with; not empty where there are URLs.
     pub webhook_secrets: Vec<WebhookSecret>,
     /// Who bears one of these may use the admin API; empty: nobody.

@@ -6,11 +6,12 @@ use super::http::ADMIN_LISTEN;
 use super::without_repetition;
 use crate::check::Violations;
 use crate::error::{Invalid, Parsed};
+use crate::http_url::HttpUrl;
 use crate::parser::{Parser, bounded};
 use crate::reader::Reader;
 use crate::setting::{Group, Many, Optional, Setting};
 use crate::types::{AdminToken, BackendSettings, Config};
-use crate::webhook::{WebhookSecret, WebhookUrl};
+use crate::webhook::WebhookSecret;
 
 pub(crate) const RECORDS: Setting<PathBuf, Optional> =
     Setting::optional("records", "FILE", Parser::Text(path))
@@ -21,7 +22,7 @@ pub(crate) const RECORDS_DAYS: Setting<u32> =
         "How long sessions and reports are kept there; blocks are kept until they are taken back",
     );
 
-pub(crate) const WEBHOOK_URL: Setting<WebhookUrl, Many> =
+pub(crate) const WEBHOOK_URL: Setting<HttpUrl, Many> =
     Setting::many("webhook-url", "URL", Parser::Text(str::parse))
         .secret()
         .at_most(8)
