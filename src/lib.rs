@@ -45,6 +45,7 @@ mod listen;
 mod log_limit;
 mod metrics;
 mod net;
+mod records;
 mod relay;
 mod server;
 mod signaling;
