@@ -53,6 +53,14 @@ pub struct Config {
     pub skips: Rate,
     /// How often a user in a session may ask for fresh ICE servers, likewise.
     pub ice_requests: Rate,
+    /// After how many reports, each by another user, a user is barred; zero is never.
+    pub reports_to_bar: usize,
+    /// How long a report counts.
+    pub report_window: Duration,
+    /// How long who was reported so often is barred.
+    pub bar_time: Duration,
+    /// How long a room waits for the second one.
+    pub room_lifetime: Duration,
 }
 
 impl Config {
@@ -104,6 +112,10 @@ impl Default for Config {
             joins: Rate::per_minute(10),
             skips: Rate::per_minute(30),
             ice_requests: Rate::per_minute(20),
+            reports_to_bar: 0,
+            report_window: Duration::from_secs(24 * 3600),
+            bar_time: Duration::from_secs(24 * 3600),
+            room_lifetime: Duration::from_secs(600),
         }
     }
 }

@@ -14,6 +14,7 @@
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
+mod admin;
 mod attributes;
 mod budgets;
 mod close;
@@ -30,13 +31,14 @@ mod refusal;
 mod tokens;
 mod wire;
 
+pub use admin::{Denied, LiveSession, PastReport, PushedProfile, Restored};
 pub use attributes::{Declaration, Declared, SCALE};
 pub use close::CloseCode;
 pub use config::{Config, MAX_POOL_LEN, MAX_USER_LEN};
 pub use hairpin_matcher::{Place, Ticket, TicketId};
 pub use hub::Hub;
 pub use ice::{IceGrant, IceServer, IceServers};
-pub use ids::{ConnectionId, NodeId, Origin, SessionId};
+pub use ids::{ConnectionId, NodeId, NotASession, Origin, SessionId};
 pub use keys::Keys;
 pub use limit::Rate;
 pub use output::{

@@ -66,6 +66,8 @@ fn the_limits_are_the_defaults() {
         skips,
         ice_requests,
         resume_window,
+        pools: _,
+        attributes: _,
     } = Config::default();
     assert_eq!(max_message_bytes, 65_536);
     assert_eq!((messages, bytes), (Rate::new(50, 250), Rate::new(64 << 10, 512 << 10)));

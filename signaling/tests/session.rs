@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hairpin_matcher::Mode;
 use hairpin_signaling::{CloseCode, EndReason, Event};
 use serde_json::{Value, json};
 
@@ -80,7 +81,7 @@ fn a_skipper_stays_in_its_pool() {
     }
     let session = world.session(1);
     world.say(1, "skip", json!({ "sessionId": session }));
-    assert_eq!(&*world.seeking[0].pool, "video");
+    assert_eq!(world.seeking[0].mode, Mode::Pool("video".into()));
 }
 
 #[test]

@@ -256,6 +256,9 @@ impl WireClient {
                 self.unheard.retain(|(number, _)| *number > id);
             }
             "pong" => return self.know(),
+            "match_offer" => {
+                return vec![json!({ "type": "accept", "ack": self.ack() }).to_string()];
+            }
             "goaway" => {
                 let after = payload["retryAfterMs"].as_u64().expect("a number");
                 self.news.push(News::Goaway(after));

@@ -43,13 +43,17 @@ struct Site {
 
 impl Site {
     fn start() -> Self {
+        Self::with(Config::default())
+    }
+
+    fn with(config: Config) -> Self {
         let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new(0)));
         let relay = [SocketAddr::from(([127, 0, 0, 1], 3478))];
         let settings = hairpin_config::Config::default().ice;
         let ice = Arc::new(IceIssuer::new(&settings, b"north", &relay, &relay, clock));
         let (supervisor, poison) = (Supervisor::default(), CancellationToken::new());
         let (inputs, receiver) = mpsc::channel(16);
-        let driver = Driver::new(Config::default(), &[], ice, metrics.clone(), clock).run(receiver);
+        let driver = Driver::new(config, &[], ice, metrics.clone(), clock).run(receiver);
         let poisoned = poison.clone();
         supervisor.task("the hub", async move {
             tokio::select! {

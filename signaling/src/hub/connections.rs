@@ -22,7 +22,8 @@ struct Connection {
     origin: Option<Origin>,
     last_heard: Duration,
     /// When it last said something itself: pings are answered by a browser whose page sleeps.
-    last_said: Duration,
+    /// In milliseconds.
+    last_said: u64,
     last_ping: Duration,
     /// When its next heartbeat is due.
     beat: Duration,
@@ -80,7 +81,7 @@ impl Connections {
                 seat: None,
                 origin,
                 last_heard: now,
-                last_said: Duration::ZERO,
+                last_said: 0,
                 last_ping: now,
                 beat,
                 answer_by: None,
@@ -128,7 +129,7 @@ impl Connections {
 
     /// When its client said something last.
     pub(super) fn last_said(&self, id: ConnectionId) -> Option<Duration> {
-        Some(self.open.get(&id)?.last_said)
+        Some(Duration::from_millis(self.open.get(&id)?.last_said))
     }
 
     /// It must show life within this time, or is dead. A ping is to be sent.
@@ -153,7 +154,7 @@ impl Connections {
     ) -> Result<Option<SeatId>, Unread> {
         let seat = self.alive(now, id).ok_or(Unread::Gone)?;
         let connection = self.open.get_mut(&id).ok_or(Unread::Gone)?;
-        connection.last_said = now;
+        connection.last_said = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         if len > config.max_message_bytes {
             return Err(Unread::TooBig);
         }

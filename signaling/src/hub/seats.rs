@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use hairpin_matcher::Place;
 /// A user's place in the hub, never used twice. Sessions and tickets are between seats, whatever connection they
 /// are reached by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SeatId(u64);
+pub(super) struct SeatId(NonZeroU64);
 
 /// All seats, found by their id, by their user, by the ticket they wait with and by the tokens that lead back to them.
 pub(super) struct Seats {
@@ -29,7 +30,7 @@ pub(super) struct Seats {
     /// Those whose ICE servers are to be renewed.
     ice: Deadlines<SeatId>,
     kept: Kept,
-    last_seat: u64,
+    last_seat: Option<SeatId>,
     last_ticket: u64,
 }
 
@@ -131,7 +132,7 @@ impl Seats {
             away: Deadlines::new(),
             ice: Deadlines::new(),
             kept: Kept::default(),
-            last_seat: 0,
+            last_seat: None,
             last_ticket: 0,
         }
     }
@@ -178,8 +179,9 @@ impl Seats {
     /// Gives a user that has none a seat.
     pub(super) fn take(&mut self, new: NewSeat) -> SeatId {
         let NewSeat { user, pool, reached, home, story } = new;
-        self.last_seat += 1;
-        let id = SeatId(self.last_seat);
+        let next = self.last_seat.and_then(|SeatId(last)| last.checked_add(1));
+        let id = SeatId(next.unwrap_or(NonZeroU64::MIN));
+        self.last_seat = Some(id);
         let earlier = self.by_user.insert(user.clone(), id);
         debug_assert!(earlier.is_none(), "a user has one seat");
         if let Some(story) = &story {
