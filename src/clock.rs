@@ -55,6 +55,43 @@ impl Clock {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
     }
 
+    /// A time in that form; fractions of a second may be absent, and are read to the millisecond.
+    pub(crate) fn parse(text: &str) -> Option<Duration> {
+        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+        let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+        let numbers = |text: &str, separator: char, digits: [usize; 3]| -> Option<[u64; 3]> {
+            let parts: Vec<&str> = text.split(separator).collect();
+            let parts: [&str; 3] = parts.try_into().ok()?;
+            let mut numbers = [0; 3];
+            for ((number, part), digits) in numbers.iter_mut().zip(parts).zip(digits) {
+                let plain = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
+                *number = plain.then(|| part.parse().ok())??;
+            }
+            Some(numbers)
+        };
+        let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+        let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+        let plain =
+            (1..=9).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
+        let millis: u64 = plain.then(|| format!("{fraction:0<3}")[..3].parse().ok())??;
+        if year < 1970
+            || !(1..=12).contains(&month)
+            || day == 0
+            || hour > 23
+            || minute > 59
+            || second > 59
+        {
+            return None;
+        }
+        // As in `text`, backwards.
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let day = (153 * month + 2) / 5 + day - 1 + 365 * year + year / 4 - year / 100 + year / 400;
+        let seconds = (day - 719_468) * 86_400 + hour * 3600 + minute * 60 + second;
+        let time = Duration::from_millis(seconds * 1000 + millis);
+        // A day that the month does not have comes out as another.
+        (Self::text(time)[..10] == *date).then_some(time)
+    }
+
     /// Both.
     pub(crate) fn now(&self) -> Now {
         Now { monotonic: self.monotonic(), unix: Self::unix() }
@@ -83,7 +120,28 @@ mod tests {
             (253_402_300_799, "9999-12-31T23:59:59.000Z"),
         ] {
             assert_eq!(Clock::text(Duration::from_secs(seconds)), text);
+            assert_eq!(Clock::parse(text), Some(Duration::from_secs(seconds)));
         }
         assert_eq!(Clock::text(Duration::from_millis(1_999)), "1970-01-01T00:00:01.999Z");
+        assert_eq!(Clock::parse("1970-01-01T00:00:02Z"), Some(Duration::from_secs(2)));
+        assert_eq!(Clock::parse("1970-01-01T00:00:02.5Z"), Some(Duration::from_millis(2500)));
+        for text in [
+            "",
+            "Z",
+            "1970-01-01",
+            "1970-01-01T00:00:00",
+            "1969-12-31T23:59:59Z",
+            "2025-02-29T00:00:00Z",
+            "2025-13-01T00:00:00Z",
+            "2025-00-01T00:00:00Z",
+            "2025-01-00T00:00:00Z",
+            "2025-01-01T24:00:00Z",
+            "2025-01-01T00:00:00+01:00",
+            "+025-01-01T00:00:00Z",
+            "2025-1-1T00:00:00Z",
+            "2025-01-01T00:00:00.Z",
+        ] {
+            assert_eq!(Clock::parse(text), None, "{text}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod relations;
 mod seats;
 mod sessions;
 mod story;
+mod whereabouts;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

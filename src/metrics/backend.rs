@@ -122,10 +122,15 @@ impl WebhookMetrics {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many never arrive.
-    pub(crate) fn dropped(&self, why: Dropped, count: usize) {
+    /// One that waited never arrives.
+    pub(crate) fn dropped(&self, why: Dropped) {
+        self.never_queued(why, 1);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// So many that did not even wait never arrive.
+    pub(crate) fn never_queued(&self, why: Dropped, count: usize) {
         self.dropped[why as usize].fetch_add(count as u64, Ordering::Relaxed);
-        self.waiting.fetch_sub(count as u64, Ordering::Relaxed);
     }
 
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
@@ -135,7 +140,7 @@ impl WebhookMetrics {
         [
             counter(
                 "hairpin_webhooks_delivered_total",
-                "Webhooks that a receiver has taken, by URL and event",
+                "Webhooks that a receiver has taken; one for two URLs counts twice",
                 get(&self.delivered),
             ),
             counter(

@@ -133,9 +133,3 @@ impl Drop for Records {
         self.finish();
     }
 }
-
-impl std::fmt::Display for CannotOpen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "records = {:?}: {}; {}", self.path, self.problem, self.fix)
-    }
-}
