@@ -5,18 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::{Config, Insecurity};
+use hairpin_config::{AdminToken, Config, Insecurity};
 use hairpin_turn::{OwnAddresses, QuotaLedger};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
+use crate::backend::Backend;
 use crate::bounds::Bounds;
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::front::{Front, Serves};
-use crate::http::{Web, admin};
+use crate::http::Web;
+use crate::http::admin::{self, Admin, Health, Tokens};
 use crate::ice::IceIssuer;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
@@ -43,6 +45,8 @@ pub struct Server {
     web: JoinHandle<()>,
     /// Tells the relay of the machine's addresses, where they can be watched.
     ourselves: Option<JoinHandle<()>>,
+    hub: HubHandle,
+    backend: Backend,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
     base: Base,
@@ -121,12 +125,15 @@ impl Server {
         let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
         let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
         let bounds = Bounds::new(&config, &addresses.relay, base.metrics.refused_connections());
-        let in_force = bounds.lines();
+        let in_force = [bounds.lines(), Backend::lines(&config.backend)].concat();
         let Bounds { ledger, budgets, .. } = bounds;
+        let (backend, restored) =
+            Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
         let relay = start_relay(&config, own, relay_ips, udp, ledger, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
         let hub = start_hub(&config, ice.clone(), &base);
-        let web = web(&config, ice, hub, &budgets);
+        hub.begin(restored, backend.observer());
+        let web = web(&config, ice, hub.clone(), &budgets);
         // Without a listener of its own, HTTP is not on TURN's ports either.
         let on_turn = match config.listen.http_on_turn && !addresses.http.is_empty() {
             true => Serves::Everything,
@@ -136,7 +143,10 @@ impl Server {
         let http = listeners.http.into_iter().map(|listener| (listener, Serves::Everything));
         let front = Front::new(turn.chain(http), web.clone(), relay.intake(), budgets)
             .map_err(StartError::Listener)?;
-        let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
+        let admin = listeners.admin.map(|listener| {
+            start_admin(listener, &config.backend.admin_tokens, hub.clone(), &base)
+        });
+        let admin = admin.transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
         // Half of the time is for those who were told last.
         let drain_spread = config.drain_spread.min(config.shutdown_timeout / 2);
@@ -155,6 +165,8 @@ impl Server {
             front,
             web,
             ourselves,
+            hub,
+            backend,
             admin,
             base,
         })
@@ -201,6 +213,9 @@ impl Server {
             self.web.abort();
         }
         self.relay.stop().await;
+        // Once the hub's task answers, it has said what it had to say.
+        let _ = self.hub.administer(|_, _| ()).await;
+        self.backend.finish().await;
     }
 }
 
@@ -278,10 +293,16 @@ fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle, budgets: &Budgets) 
     Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, budgets)
 }
 
-fn start_admin(listener: std::net::TcpListener, base: &Base) -> Result<JoinHandle<()>, StartError> {
+fn start_admin(
+    listener: std::net::TcpListener,
+    tokens: &[AdminToken],
+    hub: HubHandle,
+    base: &Base,
+) -> Result<JoinHandle<()>, StartError> {
     let Base { metrics, supervisor, draining, .. } = base.clone();
     let adopted = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
     let listener = adopted.map_err(StartError::Listener)?;
-    let served = admin::serve(listener, metrics, draining, supervisor.clone());
-    Ok(supervisor.task("the admin listener", served))
+    let health = Health { metrics, draining, supervisor: supervisor.clone() };
+    let admin = Admin { health, hub, tokens: Arc::new(Tokens::new(tokens)) };
+    Ok(supervisor.task("the admin listener", admin::serve(listener, admin)))
 }

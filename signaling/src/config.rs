@@ -57,6 +57,14 @@ pub struct Config {
     pub naming: Naming,
     /// How often a user who has brought a token may bring another, likewise.
     pub tokens: Rate,
+    /// After how many reports, each by another user, a user is barred; zero is never.
+    pub reports_to_bar: usize,
+    /// How long a report counts.
+    pub report_window: Duration,
+    /// How long who was reported so often is barred.
+    pub bar_time: Duration,
+    /// How long a room waits for the second one.
+    pub room_lifetime: Duration,
 }
 
 impl Config {
@@ -110,6 +118,10 @@ impl Default for Config {
             ice_requests: Rate::per_minute(20),
             naming: Naming::Open,
             tokens: Rate::per_minute(10),
+            reports_to_bar: 0,
+            report_window: Duration::from_secs(24 * 3600),
+            bar_time: Duration::from_secs(24 * 3600),
+            room_lifetime: Duration::from_secs(600),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The hub: who is connected, who waits, and who talks to whom.
 
+mod administration;
 mod arrivals;
+mod blocks;
 mod connections;
 mod drain;
 mod identity;
@@ -10,9 +12,11 @@ mod numbers;
 mod pairs;
 mod presence;
 mod queue;
+mod relations;
 mod seats;
 mod sessions;
 mod story;
+mod whereabouts;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +25,7 @@ use std::time::Duration;
 use self::connections::{Beat, Connections};
 use self::drain::Drain;
 use self::identity::Identities;
+use self::relations::Relations;
 use self::seats::{SeatId, Seats, State};
 use self::sessions::Sessions;
 use self::story::Number;
@@ -53,6 +58,7 @@ pub struct Hub {
     seats: Seats,
     sessions: Sessions,
     budgets: Budgets,
+    relations: Relations,
     signer: Signer,
     resume_tokens: ResumeTokens,
     /// Tells this hub from the one before it, which knew other seats.
@@ -79,6 +85,7 @@ impl Hub {
             seats: Seats::new(),
             sessions: Sessions::new(keys.derive(1)),
             budgets: Budgets::new(keys.derive(2)),
+            relations: Relations::new(),
             signer: Signer::new(&keys.secrets),
             resume_tokens: ResumeTokens::new(keys.derive(3)),
             epoch: format!("{epoch:016x}"),
@@ -320,26 +327,6 @@ impl Hub {
     /// What to ask of the matcher next; `None` when all is asked.
     pub fn poll_match_request(&mut self) -> Option<MatchRequest> {
         self.requests.pop_front()
-    }
-
-    /// How many users wait.
-    pub fn queue_len(&self) -> usize {
-        self.seats.waiting()
-    }
-
-    /// How many pairs there are.
-    pub fn sessions(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// How many connections there are.
-    pub fn connections(&self) -> usize {
-        self.connections.len()
-    }
-
-    /// How many seats are kept for clients that have lost their connection.
-    pub fn away(&self) -> usize {
-        self.seats.away()
     }
 
     /// Tells somebody, by whichever connection it is reached, or when it comes back.

@@ -293,6 +293,8 @@ pub enum Event {
     Probed,
     /// Somebody did not answer in time when it was to meet another, and has lost its place.
     Lapsed,
+    /// Something that was to last could not be kept: there is too much of it.
+    Full,
     /// A client was answered with an error.
     Refused(ErrorCode),
 }

@@ -148,6 +148,11 @@ impl Refusal {
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::UserTaken, message) }
     }
 
+    pub(crate) fn barred(retry_after: Duration) -> Self {
+        let message = "you may not meet anybody for a time";
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Barred, message) }
+    }
+
     pub(crate) fn no_session() -> Self {
         Self::new(ErrorCode::NoSession, "this is not the session you are in")
     }

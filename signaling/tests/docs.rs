@@ -70,6 +70,10 @@ fn the_limits_are_the_defaults() {
         attributes: _,
         naming: _,
         tokens,
+        reports_to_bar: _,
+        report_window: _,
+        bar_time: _,
+        room_lifetime: _,
     } = Config::default();
     assert_eq!(max_message_bytes, 65_536);
     assert_eq!((messages, bytes), (Rate::new(50, 250), Rate::new(64 << 10, 512 << 10)));

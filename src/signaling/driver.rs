@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    CloseCode, Config, ConnectionId, Departure, Event, IceGrant, IceServers, Keys, MessageKind,
-    Origin, Output, Tokens,
+    CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServers, Keys,
+    MessageKind, Origin, Output, Tokens,
 };
 use tokio::sync::mpsc;
 
+use super::administration::Observed;
 use super::handle::{Client, Input};
 use super::outbox::{Full, Held, Outbox};
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ pub(super) struct Driver {
     /// Whose acks are to leave, unless they have with a message, and when.
     acks: VecDeque<(Duration, ConnectionId)>,
     origins: RandomState,
+    observed: Observed,
     ice: Arc<IceIssuer>,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -58,6 +60,7 @@ impl Driver {
             wakers: Wakers::default(),
             acks: VecDeque::new(),
             origins: RandomState::new(),
+            observed: Observed::default(),
             ice,
             metrics,
             clock,
@@ -110,6 +113,17 @@ impl Driver {
                 self.clients.remove(&id);
                 self.with_ice(|lobby, ice| lobby.disconnect(now, id, departure, ice));
             }
+            Input::Administer(act) => {
+                self.with_ice(|lobby, ice| lobby.administer(now, ice, |hub| (act.0)(now, hub)));
+            }
+            Input::Begin(restored, observed) => {
+                self.observed = observed;
+                let taken = |hub: &mut Hub| hub.restore(now, *restored);
+                let taken = self.with_ice(|lobby, ice| lobby.administer(now, ice, taken));
+                if let Err(error) = taken {
+                    tracing::error!(%error, "not all that was on record is in force");
+                }
+            }
             Input::Drain { spread, grace } => self.lobby.drain(now, spread, grace),
         }
     }
@@ -128,9 +142,9 @@ impl Driver {
         }
     }
 
-    fn with_ice(&mut self, act: impl FnOnce(&mut Lobby, &mut ClientsIce<'_>)) {
+    fn with_ice<T>(&mut self, act: impl FnOnce(&mut Lobby, &mut ClientsIce<'_>) -> T) -> T {
         let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
-        act(&mut self.lobby, &mut ice);
+        act(&mut self.lobby, &mut ice)
     }
 
     fn carry_out(&mut self, now: Duration) {
@@ -151,7 +165,7 @@ impl Driver {
                 // A lobby whose matcher is its own has all sides here.
                 Output::ToNode { .. } => {}
                 Output::Event(event) => self.count(event),
-                Output::Record(_) => {}
+                Output::Record(record) => self.observed.tell(now, record),
             }
         }
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hairpin_signaling::{ConnectionId, Departure};
-use tokio::sync::mpsc;
+use hairpin_signaling::{ConnectionId, Departure, Restored};
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tungstenite::Utf8Bytes;
 
+use super::administration::{Act, Observed, QUESTIONS};
 use super::outbox::{Inbox, Outbox, outbox};
 use crate::clock::Clock;
 use crate::ice::IceUrls;
@@ -29,6 +30,9 @@ pub(super) enum Input {
     Binary(ConnectionId),
     Alive(ConnectionId),
     Disconnected(ConnectionId, Departure),
+    Administer(Act),
+    /// What was on record, and who is told of what happens.
+    Begin(Box<Restored>, Observed),
     Drain {
         spread: Duration,
         grace: Duration,
@@ -55,13 +59,15 @@ pub(crate) struct HubHandle(Arc<Shared>);
 struct Shared {
     inputs: mpsc::Sender<Input>,
     next: AtomicU64,
+    questions: Semaphore,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
 
 impl HubHandle {
     pub(super) fn new(inputs: mpsc::Sender<Input>, metrics: Arc<Metrics>, clock: Clock) -> Self {
-        Self(Arc::new(Shared { inputs, next: AtomicU64::new(0), metrics, clock }))
+        let (next, questions) = (AtomicU64::new(0), Semaphore::new(QUESTIONS));
+        Self(Arc::new(Shared { inputs, next, questions, metrics, clock }))
     }
 
     /// A client has come from this address; its messages come out of the inbox. To be followed by
@@ -118,7 +124,18 @@ impl HubHandle {
         self.tell(Input::Drain { spread, grace }).await;
     }
 
-    async fn tell(&self, input: Input) {
+    /// Places for those who ask what the hub's task answers.
+    pub(super) fn questions(&self) -> &Semaphore {
+        &self.0.questions
+    }
+
+    /// Says something before anybody else does.
+    pub(super) fn tell_first(&self, input: Input) {
+        let said = self.0.inputs.try_send(input);
+        debug_assert!(said.is_ok(), "nobody else has said anything yet");
+    }
+
+    pub(super) async fn tell(&self, input: Input) {
         let input = match self.0.inputs.try_send(input) {
             Err(TrySendError::Full(input)) => input,
             // Without its task there is no hub. What it has of a client says so to that client as it is dropped.

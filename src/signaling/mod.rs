@@ -1,5 +1,6 @@
 //! Signaling and matching at work: WebSockets in front, one task that owns the hub and the matcher behind.
 
+mod administration;
 mod chatter;
 mod driver;
 mod frames;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use hairpin_signaling::Config;
 use tokio::sync::mpsc;
 
+pub(crate) use administration::{Busy, Observer};
 pub(crate) use frames::Limits;
 pub(crate) use handle::HubHandle;
 

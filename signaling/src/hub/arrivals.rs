@@ -214,6 +214,7 @@ impl Hub {
         ice: &mut impl IceServers,
     ) -> Result<(), Refusal> {
         let (Some(pair), State::Idle) = (pair, self.seats.get(seat).state) else { return Ok(()) };
+        let since = pair.since().min(now);
         let PairClaim { session, role, partner, pool, .. } = pair;
         // A partner that is here and does something else has left. So has one that could not come back in any case.
         let there = self.seats.of_user(&partner);
@@ -243,7 +244,7 @@ impl Hub {
         if role.index() == 1 {
             members.reverse();
         }
-        self.sessions.begin(now, self.config.session_lifetime, session, members);
+        self.sessions.begin(now, self.config.session_lifetime, (session, since), members);
         self.seats.get_mut(seat).state = State::Paired { session, role };
         self.seats.get_mut(other).state = State::Paired { session, role: role.other() };
         self.event(Event::SessionStarted);

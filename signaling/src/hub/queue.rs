@@ -53,6 +53,7 @@ impl Hub {
                 return Ok(());
             }
         }
+        self.may_meet(now, user)?;
         self.afford(now, Some(id), Wish::Join, user)?;
         let seat = match seat {
             Some(seat) => {

@@ -28,7 +28,7 @@ use crate::clock::Clock;
 use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
 use crate::net::{BudgetSetup, Budgets, Connection, Held, Io};
-use crate::signaling::{self, Limits};
+use crate::signaling::{self, HubHandle, Limits};
 use crate::supervisor::Supervisor;
 
 /// Nothing here takes long; what hangs is to fail.
@@ -41,6 +41,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 struct Site {
     address: SocketAddr,
     metrics: Arc<Metrics>,
+    hub: HubHandle,
     stop: CancellationToken,
     web: JoinHandle<()>,
 }
@@ -70,7 +71,8 @@ impl Site {
             behind_proxy: config.http.client_ip_header.is_some(),
             refused: metrics.refused_connections(),
         });
-        let web = Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, &budgets);
+        let web =
+            Web::new(&config.http, config.ice.host.clone(), limits, ice, hub.clone(), &budgets);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
@@ -81,7 +83,7 @@ impl Site {
         tokio::spawn(accept(listener, web.clone()));
         let stop = CancellationToken::new();
         let web = tokio::spawn(web.run(stop.clone(), Duration::ZERO));
-        Self { address, metrics, stop, web }
+        Self { address, metrics, hub, stop, web }
     }
 
     /// Sends a request line and headers, and reads the whole answer.
