@@ -176,7 +176,10 @@ impl Hub {
             None => {
                 let attempts = &mut self.identities.bearers.entry(id).or_default().attempts;
                 if !attempts.take(now, ATTEMPTS, 1) {
-                    return Err(Refusal::token_too_often(attempts.wait(now, ATTEMPTS, 1)));
+                    return Err(Refusal::too_often(
+                        Wish::Token.what(),
+                        attempts.wait(now, ATTEMPTS, 1),
+                    ));
                 }
             }
         }

@@ -1,10 +1,9 @@
-//! The numbers that clients count by.
+//! How far what is said has arrived, in both directions.
 
 use std::time::Duration;
 
-use super::Hub;
-use super::SeatId;
 use super::story::Number;
+use super::{Hub, SeatId};
 use crate::wire::ServerMessage;
 
 impl Hub {
