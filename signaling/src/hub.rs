@@ -7,14 +7,19 @@ mod connections;
 mod drain;
 mod introductions;
 mod leases;
+mod numbers;
 mod pairs;
 mod presence;
 mod queue;
 mod relations;
+mod reports;
+mod requests;
+mod rooms;
 mod seats;
 mod sessions;
 mod story;
 mod whereabouts;
+mod words;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,6 +28,7 @@ use std::time::Duration;
 use self::connections::{Beat, Connections};
 use self::drain::Drain;
 use self::relations::Relations;
+use self::rooms::Rooms;
 use self::seats::{SeatId, Seats, State};
 use self::sessions::Sessions;
 use self::story::Number;
@@ -54,6 +60,7 @@ pub struct Hub {
     sessions: Sessions,
     budgets: Budgets,
     relations: Relations,
+    rooms: Rooms,
     signer: Signer,
     resume_tokens: ResumeTokens,
     /// Tells this hub from the one before it, which knew other seats.
@@ -65,6 +72,8 @@ pub struct Hub {
     acks_since: Option<Duration>,
     /// The name of the mode of nearly all, once for all of them.
     global: Arc<str>,
+    /// What the matcher was told last of whether there is company.
+    in_company: bool,
     draining: Option<Drain>,
 }
 
@@ -80,6 +89,7 @@ impl Hub {
             sessions: Sessions::new(keys.derive(1)),
             budgets: Budgets::new(keys.derive(2)),
             relations: Relations::new(),
+            rooms: Rooms::new(keys.derive(5)),
             signer: Signer::new(&keys.secrets),
             resume_tokens: ResumeTokens::new(keys.derive(3)),
             epoch: format!("{epoch:016x}"),
@@ -88,6 +98,7 @@ impl Hub {
             acks: Vec::new(),
             acks_since: None,
             global: crate::config::GLOBAL.into(),
+            in_company: false,
             draining: None,
         }
     }
@@ -121,8 +132,9 @@ impl Hub {
         // Afterwards: it may have changed its mind about whether it waits. A first message may be the answer to what was
         // asked of an earlier connection.
         if let Some(seat) = self.connections.seat(id) {
-            self.agree(seat);
+            self.agree(now, seat);
         }
+        self.open_doors(now, ice);
     }
 
     fn read_message(
@@ -167,45 +179,17 @@ impl Hub {
             }
             // What it agrees to is seen to afterwards, as with any other message.
             (Ok(ClientMessage::Ack | ClientMessage::Accept), _) => Ok(()),
+            (Ok(ClientMessage::CreateRoom(whom)), seat) => self.create_room(now, id, seat, whom),
+            (Ok(ClientMessage::JoinRoom { whom, code }), seat) => {
+                self.join_room(now, id, seat, (whom, &code), ice)
+            }
             // Whoever has not joined yet has no session.
             (Ok(_), None) => Err(Refusal::no_session()),
-            (Ok(ClientMessage::Signal { session, signal }), Some(seat)) => {
-                self.signal(seat, session, signal)
-            }
-            (Ok(ClientMessage::Skip { session }), Some(seat)) => self.skip(now, seat, session),
-            (Ok(ClientMessage::EndSession { session }), Some(seat)) => {
-                self.end_session(now, seat, session)
-            }
-            (Ok(ClientMessage::IceServers), Some(seat)) => self.ask_for_ice(now, seat, ice),
-            (Ok(_), Some(_)) => Err(Refusal::new(ErrorCode::UnknownType, "not yet")),
+            (Ok(message), Some(seat)) => self.asked_by(now, seat, message, ice),
         };
         if let Err(refusal) = done {
             self.refuse(id, &Refusal { id: number, ..refusal });
         }
-    }
-
-    /// What a message says besides: its own number, which the client is told has arrived, and how far the client has
-    /// heard. It knows its newest resume token, since it has heard what came with it.
-    fn take_numbers(
-        &mut self,
-        now: Duration,
-        seat: SeatId,
-        number: Option<u64>,
-        ack: Option<u64>,
-    ) -> Number {
-        self.seats.confirm_token(seat);
-        if let Some(ack) = ack {
-            self.seats.acknowledged(seat, ack);
-        }
-        let (Some(story), Some(number)) = (self.seats.story_mut(seat), number) else {
-            return Number::Next;
-        };
-        let number = story.hear(number);
-        if number != Number::Ahead && !std::mem::replace(&mut story.ack_due, true) {
-            self.acks.push(seat);
-            self.acks_since.get_or_insert(now);
-        }
-        number
     }
 
     /// A client has sent a binary message; the protocol has none.
@@ -213,13 +197,13 @@ impl Hub {
         let Some(seat) = self.read(now, id, 0) else { return };
         let message = "binary messages are not understood";
         self.refuse(id, &Refusal::new(ErrorCode::BadMessage, message));
-        self.show_life(seat);
+        self.show_life(now, seat);
     }
 
     /// A client has answered a ping, or shown life in another way that is no message.
     pub fn handle_pong(&mut self, now: Duration, id: ConnectionId) {
         if let Some(seat) = self.connections.alive(now, id) {
-            self.show_life(seat);
+            self.show_life(now, seat);
         }
     }
 
@@ -312,6 +296,7 @@ impl Hub {
         while let Some(seat) = self.seats.ice_due(now) {
             self.renew_ice(now, seat, ice);
         }
+        self.see_to_rooms(now, ice);
         self.go_on_draining(now);
     }
 
@@ -323,20 +308,12 @@ impl Hub {
             self.connections.next_beat(),
             self.seats.next_due(),
             self.sessions.next_end(),
+            self.rooms.next_due(),
             drain,
         ]
         .into_iter()
         .flatten()
         .min()
-    }
-
-    fn send_acks(&mut self) {
-        self.acks_since = None;
-        for seat in std::mem::take(&mut self.acks) {
-            let Some(seat) = self.seats.find_mut(seat) else { continue };
-            let Some((id, connection)) = seat.take_ack() else { continue };
-            self.send(connection, &ServerMessage::Ack { id });
-        }
     }
 
     /// What to do next; `None` when all is done.
@@ -346,6 +323,10 @@ impl Hub {
 
     /// What to ask of the matcher next; `None` when all is asked.
     pub fn poll_match_request(&mut self) -> Option<MatchRequest> {
+        let in_company = self.seats.waiting() + 2 * self.sessions.len() > 2;
+        if std::mem::replace(&mut self.in_company, in_company) != in_company {
+            return Some(MatchRequest::InCompany(in_company));
+        }
         self.requests.pop_front()
     }
 

@@ -182,6 +182,8 @@ pub enum MatchRequest {
 pub enum PartnerNews {
     /// A signal, as it is: JSON.
     Signal(Arc<str>),
+    /// Words, as its client has sent them.
+    Message(Arc<str>),
     /// Its connection is gone; it may come back.
     Away,
     /// It has come back.

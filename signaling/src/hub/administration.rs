@@ -175,7 +175,7 @@ impl Hub {
         let Some(seat) = self.seats.of_user(user) else { return Ok(()) };
         match self.seats.get(seat).state {
             State::Paired { .. } => {}
-            State::Idle | State::Waiting(_) => {
+            State::Idle | State::Waiting(_) | State::Hosting(_) | State::Knocking(_) => {
                 self.leave_queue(seat);
                 self.refuse_seat(seat, &Refusal::barred(until.saturating_sub(now)));
             }

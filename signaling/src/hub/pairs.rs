@@ -36,6 +36,11 @@ impl Hub {
         ice: &mut impl IceServers,
     ) {
         let seats = [first, second].map(|ticket| self.end_wait(now, ticket));
+        self.unite(now, seats, ice);
+    }
+
+    /// Two who are here and wait for nobody any more begin a session, the initiator first.
+    pub(super) fn unite(&mut self, now: Duration, seats: [SeatId; 2], ice: &mut impl IceServers) {
         let session = self.sessions.new_id();
         let members = seats.map(|seat| self.member(seat));
         self.begin(now, session, members);
@@ -58,7 +63,7 @@ impl Hub {
     ) {
         // Whoever left or stopped while the match was on its way is not met; who is only away looks on when it is back.
         if self.draining.is_some()
-            || self.reached_by(ticket).is_none()
+            || self.reached_by(ticket).is_none_or(|own| self.are_apart(&own, &user))
             || self.sessions.find(session).is_some()
         {
             let news = PartnerNews::Left(EndReason::Disconnected);
@@ -172,6 +177,9 @@ impl Hub {
                     self.tell(id, &ServerMessage::Signal { session_id, signal });
                 }
             }
+            PartnerNews::Message(text) => {
+                self.tell(id, &ServerMessage::Message { session_id, text })
+            }
             // A client of the old wire knows of no coming back.
             _ if self.seats.get(id).protocol() == Protocol::Plain => {}
             PartnerNews::Away => self.tell(id, &ServerMessage::PartnerAway { session_id }),
@@ -212,19 +220,21 @@ impl Hub {
         session: SessionRef,
     ) -> Result<(), Refusal> {
         let seat = self.seats.get(id);
+        let last = seat.last_session.is_some_and(|last| session.means(last));
         let asks = match seat.state {
             State::Paired { session: live, .. } => session.means(live),
-            State::Idle => seat.last_session.is_some_and(|last| session.means(last)),
+            State::Idle => last,
+            State::Hosting(_) | State::Knocking(_) => last || session == SessionRef::Mine,
             State::Waiting(_) => false,
         };
-        if asks {
-            let (connection, user) = (seat.connection(), seat.user.clone());
-            self.afford(now, connection, Wish::Skip, &user)?;
+        if !asks {
+            return self.end(now, id, session, EndReason::Skipped);
         }
-        self.end(now, id, session, EndReason::Skipped)?;
-        if asks {
-            self.enqueue(now, id, now);
-        }
+        let (connection, user) = (seat.connection(), seat.user.clone());
+        self.may_meet(now, &user)?;
+        self.afford(now, connection, Wish::Skip, &user)?;
+        self.leave_all(now, id);
+        self.enqueue(now, id, now);
         Ok(())
     }
 

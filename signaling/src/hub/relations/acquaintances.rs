@@ -1,6 +1,7 @@
 //! Whom somebody has met of late.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,13 +64,12 @@ impl Acquaintances {
         }
     }
 
-    /// It has reported whom it met in this session.
-    pub(in crate::hub) fn reported(&mut self, user: &Arc<str>, session: SessionId) {
+    /// It reports whom it met in this session. Whether it does so for the first time.
+    pub(in crate::hub) fn report(&mut self, user: &Arc<str>, session: SessionId) -> bool {
         self.0.change(user, |Partners(all)| {
-            if let Some(met) = all.iter_mut().find(|met| met.session == session) {
-                met.reported = true;
-            }
-        });
+            let met = all.iter_mut().find(|met| met.session == session);
+            met.is_some_and(|met| !mem::replace(&mut met.reported, true))
+        })
     }
 
     /// All of them, as the matcher is to know them.

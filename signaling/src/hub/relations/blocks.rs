@@ -66,10 +66,13 @@ impl Blocks {
         self.by.get(by).into_iter().flatten()
     }
 
+    pub(in crate::hub) fn has(&self, by: &str, whom: &str) -> bool {
+        self.by.get(by).is_some_and(|own| own.contains(whom))
+    }
+
     /// Whether either has blocked the other.
     pub(in crate::hub) fn between(&self, a: &str, b: &str) -> bool {
-        let blocks = |by: &str, whom: &str| self.by.get(by).is_some_and(|own| own.contains(whom));
-        blocks(a, b) || blocks(b, a)
+        self.has(a, b) || self.has(b, a)
     }
 }
 
