@@ -47,6 +47,8 @@ pub enum Doing {
         /// Since when, by the hub's clock.
         since: Duration,
     },
+    /// It waits in a room, or before one, for somebody it knows.
+    InRoom,
     /// It is with somebody.
     InSession(SessionId),
 }

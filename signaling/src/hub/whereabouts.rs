@@ -13,6 +13,7 @@ impl Hub {
             None => Doing::Nothing,
             Some(State::Idle) => Doing::Idle,
             Some(State::Waiting(waiting)) => Doing::Waiting { since: waiting.since.min(now) },
+            Some(State::Hosting(_) | State::Knocking(_)) => Doing::InRoom,
             Some(State::Paired { session, .. }) => Doing::InSession(session),
         };
         Whereabouts {

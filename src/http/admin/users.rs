@@ -33,6 +33,7 @@ pub(super) async fn show(
         Doing::Nothing => ("absent", None, None),
         Doing::Idle => ("idle", None, None),
         Doing::Waiting { since } => ("waiting", None, Some(now.saturating_sub(since))),
+        Doing::InRoom => ("in_room", None, None),
         Doing::InSession(session) => ("in_session", Some(session.to_string()), None),
     };
     let waited = waited.map(|waited| u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
