@@ -194,7 +194,7 @@ impl KeySet {
     }
 
     #[cfg(test)]
-    pub(super) async fn refresh_for_a_test(&self) -> bool {
+    pub(crate) async fn refresh_for_a_test(&self) -> bool {
         self.refresh().await
     }
 

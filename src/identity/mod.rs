@@ -10,18 +10,20 @@ mod tests;
 use std::sync::Arc;
 
 use hairpin_config::IdentitySettings;
-use hairpin_signaling::{BadToken, Identity};
+use hairpin_signaling::{BadToken, Identity, Naming};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
-pub(crate) use key_set::{KeySet, State};
+pub(crate) use key_set::KeySet;
+#[cfg(test)]
+pub(crate) use tests::issuer;
 
 use crate::clock::Clock;
 use crate::fetch::FetchError;
 use crate::metrics::{Metrics, TokenVerdict};
 use claims::Terms;
-use key_set::Found;
+use key_set::{Found, State};
 
 /// The longest name of a key; longer ones are strangers' own.
 const MAX_KID_LEN: usize = 256;
@@ -32,6 +34,15 @@ pub(crate) struct Verifier {
     keys: Option<Arc<KeySet>>,
     terms: Terms,
     metrics: Arc<Metrics>,
+}
+
+/// What is wrong with the keys, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// There never were any: nobody can come in.
+    NoKeys(String),
+    /// Those that there are go on, and there are no newer ones.
+    Old(String),
 }
 
 /// Why a token does not count, for its bearer and for those who count.
@@ -67,6 +78,28 @@ impl Verifier {
     /// Whether somebody is whoever it says it is: there is nothing to check a token with.
     pub(crate) fn is_open(&self) -> bool {
         self.secrets.is_empty() && self.keys.is_none()
+    }
+
+    /// How the hub is to take names.
+    pub(crate) fn naming(&self) -> Naming {
+        if self.is_open() { Naming::Open } else { Naming::Tokens }
+    }
+
+    /// What is wrong with the keys.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        match self.keys.as_ref()?.state() {
+            State::There { failure: None, .. } => None,
+            State::There { age, failure: Some(why) } => {
+                let age = age.as_secs();
+                Some(Trouble::Old(format!("the keys of tokens are {age} s old: {why}")))
+            }
+            State::Never(why) => {
+                let why = why.unwrap_or_else(|| "they are being fetched".to_owned());
+                let text = format!("there are no keys of tokens: {why}");
+                let others = !self.secrets.is_empty();
+                Some(if others { Trouble::Old(text) } else { Trouble::NoKeys(text) })
+            }
+        }
     }
 
     /// The keys that are fetched, if any are.
