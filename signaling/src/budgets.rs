@@ -23,19 +23,19 @@ pub(crate) enum Wish {
     Skip,
     /// `ice_servers`
     IceServers,
-    /// `renew_token`, or a newer token with another message.
-    Token,
     /// `message`
     Message,
     /// `join_room` with a code that is none.
     WrongCode,
     /// A block that is to last.
     Block,
+    /// `renew_token`, or a newer token with another message.
+    Token,
 }
 
 impl Wish {
     /// How many there are.
-    const COUNT: usize = Self::Block as usize + 1;
+    const COUNT: usize = Self::Token as usize + 1;
 
     /// How often a user may have it, and how many users' worth one origin may: a school is one address. What a stranger
     /// can guess or fill by making up users is bounded closer.
@@ -44,10 +44,10 @@ impl Wish {
             Self::Join => (config.joins, 100),
             Self::Skip => (config.skips, 100),
             Self::IceServers => (config.ice_requests, 100),
-            Self::Token => (config.tokens, 100),
             Self::Message => (config.partner_messages, 100),
             Self::WrongCode => (config.wrong_codes, 10),
             Self::Block => (config.blocks, 10),
+            Self::Token => (config.tokens, 100),
         }
     }
 
@@ -56,10 +56,10 @@ impl Wish {
         match self {
             Self::Join | Self::Skip => "ask for partners",
             Self::IceServers => "ask for ICE servers",
-            Self::Token => "bring tokens",
             Self::Message => "send messages",
             Self::WrongCode => "give wrong codes",
             Self::Block => "block others",
+            Self::Token => "bring tokens",
         }
     }
 }

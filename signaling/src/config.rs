@@ -53,10 +53,6 @@ pub struct Config {
     pub skips: Rate,
     /// How often a user in a session may ask for fresh ICE servers, likewise.
     pub ice_requests: Rate,
-    /// Who somebody is: whoever it says, or whoever its token says.
-    pub naming: Naming,
-    /// How often a user who has brought a token may bring another, likewise.
-    pub tokens: Rate,
     /// How often a user may send its partner a `message`, likewise.
     pub partner_messages: Rate,
     /// How often a user may name a room that there is not; ten times as often for all users of one origin.
@@ -71,6 +67,10 @@ pub struct Config {
     pub bar_time: Duration,
     /// How long a room waits for the second one.
     pub room_lifetime: Duration,
+    /// Who somebody is: whoever it says, or whoever its token says.
+    pub naming: Naming,
+    /// How often a user who has brought a token may bring another, likewise.
+    pub tokens: Rate,
 }
 
 impl Config {
@@ -122,8 +122,6 @@ impl Default for Config {
             joins: Rate::per_minute(10),
             skips: Rate::per_minute(30),
             ice_requests: Rate::per_minute(20),
-            naming: Naming::Open,
-            tokens: Rate::per_minute(10),
             partner_messages: Rate::new(1, 20),
             wrong_codes: Rate::per_minute(10),
             blocks: Rate::per_minute(200),
@@ -131,6 +129,8 @@ impl Default for Config {
             report_window: Duration::from_secs(24 * 3600),
             bar_time: Duration::from_secs(24 * 3600),
             room_lifetime: Duration::from_secs(600),
+            naming: Naming::Open,
+            tokens: Rate::per_minute(10),
         }
     }
 }

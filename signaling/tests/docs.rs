@@ -68,8 +68,6 @@ fn the_limits_are_the_defaults() {
         resume_window,
         pools: _,
         attributes: _,
-        naming: _,
-        tokens,
         partner_messages,
         wrong_codes,
         blocks,
@@ -77,6 +75,8 @@ fn the_limits_are_the_defaults() {
         report_window: _,
         bar_time: _,
         room_lifetime,
+        naming: _,
+        tokens,
     } = Config::default();
     assert_eq!(max_message_bytes, 65_536);
     assert_eq!((messages, bytes), (Rate::new(50, 250), Rate::new(64 << 10, 512 << 10)));

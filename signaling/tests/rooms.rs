@@ -207,6 +207,13 @@ fn who_is_blocked_finds_no_room() {
     enter(&mut world, 3, "b2", "22222222");
     let (blocked, wrong) = (world.take(2), world.take(3));
     assert_eq!(blocked, wrong, "nothing tells it from a room that there is not");
+    world.join(2, "b");
+    world.take(2);
+    world.pass(Duration::from_secs(2));
+    world.say(2, "join_room", json!({ "userId": "b", "code": code }));
+    assert_eq!((world.heard(2), world.hub.queue_len()), (vec!["no_room".into()], 1));
+    assert_eq!(world.heard(1), ["blocked"], "nobody is asked whether it is there");
+    world.say(1, "ping", json!({}));
     enter(&mut world, 4, "c", &code);
     assert_eq!(world.heard(4), ["match_found"]);
 

@@ -34,8 +34,7 @@ impl Hub {
         let pool = self.shared_pool(self.config.mode(&join.mode)?);
         let wishes = self.config.attributes.wishes(join.wishes())?;
         let JoinQueue { whom, place_token, .. } = join;
-        let user = &self.named(now, (id, seat), whom, tokens)?;
-        let wishes = self.claims_over(id, wishes);
+        let user = &self.named(now, id, seat, whom, tokens)?;
         if let Some(seat) = seat
             && let Some((ticket, place)) = self.waits_in(seat, &pool)
             && *self.seats.get(seat).wishes == wishes
@@ -51,7 +50,8 @@ impl Hub {
         let seat = self.seated(now, id, seat, user)?;
         self.seats.get_mut(seat).pool = pool;
         self.leave_all(now, seat);
-        self.keep_blocks(now, seat, &wishes.blocked);
+        let blocked = self.claims_over(id, wishes.clone()).blocked;
+        self.keep_blocks(now, seat, &blocked);
         *self.seats.get_mut(seat).wishes = wishes;
         let since = place_token.and_then(|token| self.proven_since(now, seat, &token));
         self.enqueue(now, seat, since.unwrap_or(now));
@@ -62,15 +62,16 @@ impl Hub {
     pub(super) fn named(
         &mut self,
         now: Duration,
-        (id, seat): (ConnectionId, Option<SeatId>),
+        id: ConnectionId,
+        seat: Option<SeatId>,
         whom: Whom,
         tokens: &mut impl Tokens,
     ) -> Result<Arc<str>, Refusal> {
-        let said = self.whose(now, id, whom, tokens)?;
+        let user = self.whose(now, id, whom, tokens)?;
         // Who has said `hello` has said who it is.
         let known = seat.map(|seat| self.seats.get(seat));
         let known = known.filter(|seat| seat.protocol() == Protocol::Resumable);
-        let user = said.or_else(|| known.map(|seat| seat.user.clone()));
+        let user = user.or_else(|| known.map(|seat| seat.user.clone()));
         let user = user.ok_or_else(no_user)?;
         if let Some(seat) = seat {
             self.may_be(seat, &user)?;
@@ -219,12 +220,17 @@ impl Hub {
         })
     }
 
-    /// What counts of all that is said of a user: what its app pushes before its own word, and every block.
+    /// What counts of all that is said of a user: its token before what its app pushes, that before its own word, and
+    /// every block.
     fn wishes(&self, seat: &Seat) -> Wishes {
-        let own = (*seat.wishes).clone();
-        let pushed = self.relations.profiles.wishes(&seat.user).cloned();
+        let mut all = (*seat.wishes).clone();
+        if let Some(pushed) = self.relations.profiles.wishes(&seat.user) {
+            all = pushed.clone().over(all);
+        }
+        if let Some(connection) = seat.connection() {
+            all = self.claims_over(connection, all);
+        }
         let mut lasting = self.relations.blocks.of(&seat.user).cloned().peekable();
-        let all = pushed.map(|pushed| pushed.over(own.clone())).unwrap_or(own);
         if lasting.peek().is_none() {
             return all;
         }

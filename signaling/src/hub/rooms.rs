@@ -3,6 +3,7 @@
 mod code;
 mod register;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use self::code::Code;
@@ -24,7 +25,7 @@ impl Hub {
         whom: Whom,
         tokens: &mut impl Tokens,
     ) -> Result<(), Refusal> {
-        let user = self.may_use_rooms(now, (id, seat), whom, tokens)?;
+        let user = self.may_use_rooms(now, id, seat, whom, tokens)?;
         self.afford(now, Some(id), Wish::Join, &user)?;
         let seat = self.seated(now, id, seat, &user)?;
         self.leave_all(now, seat);
@@ -43,7 +44,7 @@ impl Hub {
         (whom, code): (Whom, &str),
         outside: &mut impl Outside,
     ) -> Result<(), Refusal> {
-        let user = self.may_use_rooms(now, (id, seat), whom, outside)?;
+        let user = self.may_use_rooms(now, id, seat, whom, outside)?;
         let code = Code::parse(code);
         if seat.is_some_and(|seat| code.is_some_and(|code| self.knocks_at(seat, code))) {
             return Ok(());
@@ -164,14 +165,15 @@ impl Hub {
     fn may_use_rooms(
         &mut self,
         now: Duration,
-        from: (ConnectionId, Option<SeatId>),
+        id: ConnectionId,
+        seat: Option<SeatId>,
         whom: Whom,
         tokens: &mut impl Tokens,
-    ) -> Result<std::sync::Arc<str>, Refusal> {
+    ) -> Result<Arc<str>, Refusal> {
         if self.draining.is_some() {
             return Err(Refusal::shutting_down());
         }
-        let user = self.named(now, from, whom, tokens)?;
+        let user = self.named(now, id, seat, whom, tokens)?;
         self.may_meet(now, &user)?;
         Ok(user)
     }
