@@ -81,7 +81,9 @@ pub(super) fn describe(unfit: Unfit) -> (String, String) {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                     "end the program that holds a transaction open on it"
                 }
-                Some(ErrorCode::DiskFull) => "make room on the disk",
+                Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+                    "make room on the disk, or see whether it is well"
+                }
                 Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                     "let hairpin's user write the file, those beside it and their folder"
                 }
