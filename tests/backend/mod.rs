@@ -3,6 +3,7 @@
 
 mod admin;
 mod disk;
+mod documentation;
 mod endings;
 mod people;
 mod process;

@@ -1,6 +1,6 @@
 //! The command, on files of its own.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -137,12 +137,18 @@ pub(super) fn refused_by(mut command: Command, flags: &[&str]) -> String {
 /// What the tool of SQLite's own makers reads in a file, with `|` between columns.
 pub(super) fn sqlite(file: &Path, sql: &str) -> String {
     let wait = format!(".timeout {}", Duration::from_secs(20).as_millis());
-    let output = Command::new("sqlite3")
-        .args(["-batch", "-cmd", &wait])
+    let mut tool = Command::new("sqlite3")
+        .args(["-batch", "-bail", "-cmd", &wait])
         .arg(file)
-        .arg(sql)
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("tests/run installs sqlite3");
+    let mut stdin = tool.stdin.take().expect("it is piped");
+    stdin.write_all(format!("{sql};\n").as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = tool.wait_with_output().expect("it ends");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{sql}: {error}");
     String::from_utf8(output.stdout).expect("text").trim_end().to_owned()

@@ -38,7 +38,7 @@ async fn who_when_how_long_why_and_by_whom() {
     let ended =
         "SELECT reason, ended_by, relayed, reports FROM sessions WHERE ended_at IS NOT NULL";
     on_record(file, ended, "ended|ann|1|1").await;
-    let report = "SELECT session, by, about, reason FROM reports";
+    let report = "SELECT session, reporter, reported, reason FROM reports";
     on_record(file, report, &format!("{session}|ann|ben|he's \"rude\"")).await;
 
     // Times are such as people read and SQLite reckons with, and they agree.
@@ -67,7 +67,7 @@ async fn what_was_decided_is_in_force_after_a_restart() {
     assert_eq!(server.admin("DELETE /v1/users/ann/blocks/carol", "").await.status, 204);
     server.stop().await;
     assert_eq!(sqlite(file, "SELECT user, until FROM bars"), "mallory|2099-01-01T00:00:00.000Z");
-    assert_eq!(sqlite(file, "SELECT by, whom FROM blocks"), "ann|ben");
+    assert_eq!(sqlite(file, "SELECT blocker, blocked FROM blocks"), "ann|ben");
 
     let server = Process::start(&[flag]);
     let bar = server.admin("GET /v1/users/mallory/bar", "").await;
@@ -90,7 +90,7 @@ async fn what_is_too_old_goes_and_what_lasts_stays() {
          SELECT i, 'a', 'b', strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-8 days'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-8 days') FROM n;
          INSERT INTO sessions (id, user_a, user_b, started_at, ended_at)
          VALUES ('young', 'a', 'b', strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-6 days'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-6 days'));
-         INSERT INTO reports (at, session, by, about, reason) VALUES ('2020-01-01T00:00:00.000Z', 's', 'a', 'b', 'r');
+         INSERT INTO reports (at, session, reporter, reported, reason) VALUES ('2020-01-01T00:00:00.000Z', 's', 'a', 'b', 'r');
          INSERT INTO blocks VALUES ('a', 'b', '2020-01-01T00:00:00.000Z');",
     );
     let server = Process::start(&[flag, "--records-days=7"]);
