@@ -1,8 +1,10 @@
 //! The hub from outside: what clients send, what they get, and what the matcher hears.
 
 mod away;
+mod blocks;
 mod callers;
 mod docs;
+mod doors;
 mod drain;
 mod ghosts;
 mod harness;
@@ -16,5 +18,10 @@ mod old_wire;
 mod pair_tokens;
 mod place_tokens;
 mod queue;
+mod recents;
+mod records;
+mod reports;
 mod resume;
+mod rooms;
 mod session;
+mod words;
