@@ -114,6 +114,21 @@ async fn a_disk_that_is_full_is_refused_at_the_start() {
 }
 
 #[tokio::test]
+async fn a_file_that_somebody_deletes_is_missed() {
+    let Folder { file, flag, .. } = &folder();
+    let server = Process::start(&[flag]);
+    std::fs::remove_file(file).expect("it was there");
+    let _both = pair(server.http, ["ann", "ben"]).await;
+    until("it is noticed", async || {
+        (server.metric("hairpin_records_failing").await == 1).then_some(())
+    })
+    .await;
+    let (status, said) = ready(&server).await;
+    assert!(status == 200 && said.contains("it is gone"), "{said}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn who_holds_the_file_for_long_stops_no_call() {
     let Folder { file, flag, .. } = &folder();
     let server = Process::start(&[flag]);

@@ -39,11 +39,14 @@ impl Request {
     }
 }
 
+/// What it does with a request, by what that says.
+type Manner = Box<dyn Fn(&Value) -> Reply + Send>;
+
 #[derive(Clone)]
 pub(super) struct Receiver {
     pub(super) port: u16,
     heard: Arc<Mutex<Vec<Request>>>,
-    reply: Arc<Mutex<Box<dyn Fn(&Value) -> Reply + Send>>>,
+    reply: Arc<Mutex<Manner>>,
     changed: Arc<Notify>,
 }
 
@@ -56,7 +59,7 @@ impl Receiver {
 
     pub(super) fn serve(listener: TcpListener) -> Self {
         let port = listener.local_addr().expect("bound").port();
-        let reply: Box<dyn Fn(&Value) -> Reply + Send> = Box::new(|_| FINE);
+        let reply: Manner = Box::new(|_| FINE);
         let reply = Arc::new(Mutex::new(reply));
         let receiver = Self { port, heard: Arc::default(), reply, changed: Arc::default() };
         let this = receiver.clone();
