@@ -1,22 +1,21 @@
 //! What a configuration means, once resolved: the values the program runs on.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_turn::{Quotas, Rules};
 use http::HeaderName;
 
+use crate::backend::BackendSettings;
 use crate::host::Host;
 use crate::http_url::HttpUrl;
 use crate::ice_url::IceUrl;
 use crate::layers::Layers;
 use crate::origin::AllowedOrigins;
 use crate::settings::sockets::{LISTENING_IP, LISTENING_PORT};
-use crate::webhook::WebhookSecret;
 
 /// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
 ///
@@ -31,6 +30,8 @@ pub struct Config {
     pub rules: Rules,
     /// HTTP and WebSockets.
     pub http: HttpSettings,
+    /// Who somebody is.
+    pub identity: IdentitySettings,
     /// What clients are told about how to reach the relay.
     pub ice: IceSettings,
     /// Queue, sessions and messages.
@@ -188,40 +189,38 @@ pub struct IceSettings {
     pub requests_per_minute: NonZeroU32,
 }
 
-/// What an app's backend has of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackendSettings {
-    /// The SQLite file of the records; `None` is none.
-    pub records: Option<PathBuf>,
-    /// How many days sessions and reports are kept there.
-    pub records_days: u32,
-    /// Where webhooks go, at most eight; empty: nowhere.
-    pub webhook_urls: Vec<HttpUrl>,
-    /// What they are signed with; not empty where there are URLs.
-    pub webhook_secrets: Vec<WebhookSecret>,
-    /// Who bears one of these may use the admin API; empty: nobody.
-    pub admin_tokens: Vec<AdminToken>,
-}
-
-/// A bearer token of the admin API. Its `Debug` says nothing.
+/// Who somebody is: without a secret and a URL of keys, whoever it says it is; else whoever its token says.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AdminToken(Arc<str>);
+pub struct IdentitySettings {
+    /// Secrets that tokens are signed with, by HS256.
+    pub secrets: Vec<Box<[u8]>>,
+    /// Where the keys are that tokens are signed with, by RS256, ES256 or EdDSA.
+    pub jwks_url: Option<HttpUrl>,
+    /// For whom a token must be, if there are any.
+    pub audiences: Vec<String>,
+    /// By whom it must be made, if there are any.
+    pub issuers: Vec<String>,
+    /// How much the clock of whoever makes tokens may differ.
+    pub leeway: Duration,
+}
 
-impl AdminToken {
-    /// This one.
-    pub fn new(token: &str) -> Self {
-        Self(token.into())
-    }
-
-    /// As it stands in a request's header.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+impl IdentitySettings {
+    /// Whether somebody is whoever it says it is.
+    pub fn is_open(&self) -> bool {
+        self.secrets.is_empty() && self.jwks_url.is_none()
     }
 }
 
-impl std::fmt::Debug for AdminToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AdminToken")
+impl fmt::Debug for IdentitySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { secrets, jwks_url, audiences, issuers, leeway } = self;
+        f.debug_struct("IdentitySettings")
+            .field("secrets", &format_args!("{} (redacted)", secrets.len()))
+            .field("jwks_url", jwks_url)
+            .field("audiences", audiences)
+            .field("issuers", issuers)
+            .field("leeway", leeway)
+            .finish()
     }
 }
 
@@ -253,4 +252,4 @@ macro_rules! default_as_in_config {
     };
 }
 
-default_as_in_config!(ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IceSettings: ice, BackendSettings: backend);
+default_as_in_config!(ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IdentitySettings: identity, IceSettings: ice, BackendSettings: backend);

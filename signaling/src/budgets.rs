@@ -29,11 +29,13 @@ pub(crate) enum Wish {
     WrongCode,
     /// A block that is to last.
     Block,
+    /// `renew_token`, or a newer token with another message.
+    Token,
 }
 
 impl Wish {
     /// How many there are.
-    const COUNT: usize = Self::Block as usize + 1;
+    const COUNT: usize = Self::Token as usize + 1;
 
     /// How often a user may have it, and how many users' worth one origin may: a school is one address. What a stranger
     /// can guess or fill by making up users is bounded closer.
@@ -45,6 +47,7 @@ impl Wish {
             Self::Message => (config.partner_messages, 100),
             Self::WrongCode => (config.wrong_codes, 10),
             Self::Block => (config.blocks, 10),
+            Self::Token => (config.tokens, 100),
         }
     }
 
@@ -56,6 +59,7 @@ impl Wish {
             Self::Message => "send messages",
             Self::WrongCode => "give wrong codes",
             Self::Block => "block others",
+            Self::Token => "bring tokens",
         }
     }
 }

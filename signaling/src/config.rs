@@ -7,7 +7,7 @@ use hairpin_matcher::{Mode, Rules};
 
 use crate::refusal::Refusal;
 use crate::wire::invalid;
-use crate::{Declared, Rate};
+use crate::{Declared, Naming, Rate};
 
 /// The longest `userId`, in bytes.
 pub const MAX_USER_LEN: usize = 128;
@@ -67,6 +67,10 @@ pub struct Config {
     pub bar_time: Duration,
     /// How long a room waits for the second one.
     pub room_lifetime: Duration,
+    /// Who somebody is: whoever it says, or whoever its token says.
+    pub naming: Naming,
+    /// How often a user who has brought a token may bring another, likewise.
+    pub tokens: Rate,
 }
 
 impl Config {
@@ -125,6 +129,8 @@ impl Default for Config {
             report_window: Duration::from_secs(24 * 3600),
             bar_time: Duration::from_secs(24 * 3600),
             room_lifetime: Duration::from_secs(600),
+            naming: Naming::Open,
+            tokens: Rate::per_minute(10),
         }
     }
 }

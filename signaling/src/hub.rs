@@ -5,6 +5,7 @@ mod arrivals;
 mod blocks;
 mod connections;
 mod drain;
+mod identity;
 mod introductions;
 mod leases;
 mod numbers;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use self::connections::{Beat, Connections};
 use self::drain::Drain;
+use self::identity::Identities;
 use self::relations::Relations;
 use self::rooms::Rooms;
 use self::seats::{SeatId, Seats, State};
@@ -38,7 +40,8 @@ use crate::tokens::{ResumeTokens, Signer};
 use crate::wire::{ClientMessage, Envelope, ServerMessage, decode, invalid};
 use crate::{
     CloseCode, Config, ConnectionId, Departure, Event, IceServers, Keys, MatchRequest, NodeId,
-    Origin, Output, PartnerNews, Place, Protocol, RemotePartner, Role, SessionId, TicketId,
+    Origin, Output, Outside, PartnerNews, Place, Protocol, RemotePartner, Role, SessionId,
+    TicketId,
 };
 
 /// Pings at no distance from each other would never end.
@@ -56,6 +59,7 @@ const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
 pub struct Hub {
     config: Config,
     connections: Connections,
+    identities: Identities,
     seats: Seats,
     sessions: Sessions,
     budgets: Budgets,
@@ -85,6 +89,7 @@ impl Hub {
         Self {
             config,
             connections: Connections::new(),
+            identities: Identities::default(),
             seats: Seats::new(),
             sessions: Sessions::new(keys.derive(1)),
             budgets: Budgets::new(keys.derive(2)),
@@ -125,16 +130,16 @@ impl Hub {
         now: Duration,
         id: ConnectionId,
         text: &str,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) {
         let Some(seat) = self.read(now, id, text.len()) else { return };
-        self.read_message(now, id, seat, text, ice);
+        self.read_message(now, id, seat, text, outside);
         // Afterwards: it may have changed its mind about whether it waits. A first message may be the answer to what was
         // asked of an earlier connection.
         if let Some(seat) = self.connections.seat(id) {
             self.agree(now, seat);
         }
-        self.open_doors(now, ice);
+        self.open_doors(now, outside);
     }
 
     fn read_message(
@@ -143,7 +148,7 @@ impl Hub {
         id: ConnectionId,
         seat: Option<SeatId>,
         text: &str,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) {
         // Fields of the new wire are none of the old one's, where an app may mean something else by them.
         let counts = seat.filter(|seat| self.seats.get(*seat).protocol() == Protocol::Resumable);
@@ -164,14 +169,19 @@ impl Hub {
         }
         let done = match (message, seat) {
             (Err(refusal), _) => Err(refusal),
-            (Ok(ClientMessage::Hello(hello)), None) => self.hello(now, id, *hello, ice),
+            (Ok(ClientMessage::Hello(hello)), None) => self.hello(now, id, *hello, outside),
             (Ok(ClientMessage::Hello(_)), Some(_)) => {
                 Err(Refusal::new(ErrorCode::BadMessage, "hello comes first, and once"))
             }
-            (Ok(ClientMessage::JoinQueue(join)), seat) => self.join_queue(now, id, seat, *join),
+            (Ok(ClientMessage::JoinQueue(join)), seat) => {
+                self.join_queue(now, id, seat, *join, outside)
+            }
             (Ok(ClientMessage::LeaveQueue), seat) => {
                 seat.into_iter().for_each(|seat| self.leave_queue(seat));
                 Ok(())
+            }
+            (Ok(ClientMessage::RenewToken { token }), _) => {
+                self.renew_token(now, id, &token, outside)
             }
             (Ok(ClientMessage::Ping), _) => {
                 self.send(id, &ServerMessage::Pong {});
@@ -179,13 +189,15 @@ impl Hub {
             }
             // What it agrees to is seen to afterwards, as with any other message.
             (Ok(ClientMessage::Ack | ClientMessage::Accept), _) => Ok(()),
-            (Ok(ClientMessage::CreateRoom(whom)), seat) => self.create_room(now, id, seat, whom),
+            (Ok(ClientMessage::CreateRoom(whom)), seat) => {
+                self.create_room(now, id, seat, whom, outside)
+            }
             (Ok(ClientMessage::JoinRoom { whom, code }), seat) => {
-                self.join_room(now, id, seat, (whom, &code), ice)
+                self.join_room(now, id, seat, (whom, &code), outside)
             }
             // Whoever has not joined yet has no session.
             (Ok(_), None) => Err(Refusal::no_session()),
-            (Ok(message), Some(seat)) => self.asked_by(now, seat, message, ice),
+            (Ok(message), Some(seat)) => self.asked_by(now, seat, message, outside),
         };
         if let Err(refusal) = done {
             self.refuse(id, &Refusal { id: number, ..refusal });
@@ -287,6 +299,7 @@ impl Hub {
                 Beat::Dead(id) => self.close(now, id, CloseCode::HeartbeatTimeout),
             }
         }
+        self.expire_tokens(now);
         while let Some(seat) = self.seats.given_up(now) {
             self.give_up(now, seat);
         }
@@ -306,6 +319,7 @@ impl Hub {
         [
             self.acks_since,
             self.connections.next_beat(),
+            self.identities.next(),
             self.seats.next_due(),
             self.sessions.next_end(),
             self.rooms.next_due(),

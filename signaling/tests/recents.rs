@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use hairpin_matcher::{Attribute, Kind};
-use hairpin_signaling::{Config, Declaration, Declared, Denied, MatchRequest, PushedProfile};
+use hairpin_signaling::{
+    ClaimedWishes, Config, Declaration, Declared, Denied, Identity, MatchRequest, Naming,
+    PushedProfile,
+};
 use serde_json::json;
 
 use crate::harness::{APART, World, config};
@@ -12,10 +15,19 @@ const IN_COMPANY: Duration = Duration::from_secs(20);
 
 /// With genders, of which there are two.
 fn gendered() -> World {
+    World::with(genders())
+}
+
+/// The same, and everybody is whoever its token says.
+fn gendered_by_tokens() -> World {
+    World::with(Config { naming: Naming::Tokens, ..genders() })
+}
+
+fn genders() -> Config {
     let attribute = Attribute { kind: Kind::Choice, widen: None };
     let values = ["woman", "man"].map(Into::into).into();
     let gender = Declaration { name: "gender".into(), attribute, values };
-    World::with(Config { attributes: Declared(vec![gender]), ..config() })
+    Config { attributes: Declared(vec![gender]), ..config() }
 }
 
 fn said(profile: serde_json::Value) -> PushedProfile {
@@ -203,4 +215,45 @@ fn profiles_are_bounded() {
     assert!((100..100_000).contains(&kept), "{kept}");
     world.hub.set_profile(world.now, "u0", PushedProfile::default()).expect("it is taken back");
     world.hub.set_profile(world.now, "another", big).expect("there is room again");
+}
+
+#[test]
+fn a_token_counts_more_than_what_an_app_says_and_what_it_blocks_lasts() {
+    let mut world = gendered_by_tokens();
+    let claims = |gender: &str, blocked: serde_json::Value| ClaimedWishes {
+        attributes: Some(json!({ "gender": gender })),
+        blocked: Some(blocked),
+        ..ClaimedWishes::default()
+    };
+    for (token, user, wishes) in [
+        ("1", "a", claims("man", json!(["c"]))),
+        ("2", "b", claims("woman", json!([]))),
+        ("3", "c", claims("woman", json!([]))),
+        ("4", "a", claims("woman", json!([]))),
+    ] {
+        let identity = Identity { wishes, ..Identity::new(user, Duration::from_secs(3600)) };
+        world.ice.tokens.insert(token.into(), Ok(identity));
+    }
+    let pushed = said(json!({ "attributes": { "gender": "woman" }, "seeks": { "gender": "man" } }));
+    world.hub.set_profile(world.now, "a", pushed).expect("it is right");
+    for (id, token, seeks) in [(1, "1", "woman"), (3, "3", "man")] {
+        world.connect(id);
+        world.say(id, "join_queue", json!({ "token": token, "seeks": { "gender": seeks } }));
+    }
+    assert_eq!((world.hub.sessions(), world.hub.queue_len()), (0, 2), "a has blocked c");
+    world.connect(2);
+    world.say(2, "join_queue", json!({ "token": "2", "seeks": { "gender": "anyone" } }));
+    assert_eq!(world.hub.sessions(), 0, "its app says that a seeks a man");
+    world.hub.set_profile(world.now, "a", PushedProfile::default()).expect("it is right");
+    world.settle();
+    assert_eq!(world.hub.sessions(), 1);
+    // A newer token says less, and the block is still there.
+    world.say(1, "end_session", json!({}));
+    world.say(2, "end_session", json!({}));
+    world.say(1, "join_queue", json!({ "token": "4", "seeks": { "gender": "anyone" } }));
+    world.say(3, "join_queue", json!({ "seeks": { "gender": "anyone" } }));
+    assert_eq!((world.hub.sessions(), world.hub.queue_len()), (0, 2));
+    world.say(1, "unblock", json!({ "userId": "c" }));
+    world.say(3, "ping", json!({}));
+    assert_eq!(world.hub.sessions(), 1);
 }

@@ -107,8 +107,11 @@ impl Hub {
     pub(super) fn are_apart(&self, a: &str, b: &str) -> bool {
         let says = |by: &str, whom: &str| {
             let pushed = self.relations.profiles.wishes(by);
-            let own = self.seats.of_user(by).map(|seat| &*self.seats.get(seat).wishes);
-            let mut all = pushed.into_iter().chain(own).flat_map(|wishes| &wishes.blocked);
+            let seat = self.seats.of_user(by).map(|seat| self.seats.get(seat));
+            let own = seat.map(|seat| &*seat.wishes);
+            let claimed = seat.and_then(|seat| self.claims(seat.connection()?));
+            let said = [pushed, claimed, own].into_iter().flatten();
+            let mut all = said.flat_map(|wishes| &wishes.blocked);
             all.any(|blocked| **blocked == *whom)
         };
         self.relations.blocks.between(a, b) || says(a, b) || says(b, a)

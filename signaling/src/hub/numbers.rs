@@ -1,9 +1,10 @@
-//! How far what is said has arrived, in both directions.
+//! The numbers that clients count by.
 
 use std::time::Duration;
 
+use super::Hub;
+use super::SeatId;
 use super::story::Number;
-use super::{Hub, SeatId};
 use crate::wire::ServerMessage;
 
 impl Hub {
@@ -31,6 +32,7 @@ impl Hub {
         number
     }
 
+    /// Tells clients how far their messages have arrived.
     pub(super) fn send_acks(&mut self) {
         self.acks_since = None;
         for seat in std::mem::take(&mut self.acks) {

@@ -10,7 +10,9 @@ use crate::budgets::Wish;
 use crate::refusal::{ErrorCode, Refusal};
 use crate::tokens::PlaceClaim;
 use crate::wire::{JoinQueue, ServerMessage, Whom, no_user};
-use crate::{ConnectionId, EndReason, Event, MatchRequest, Place, Protocol, Ticket, TicketId};
+use crate::{
+    ConnectionId, EndReason, Event, MatchRequest, Place, Protocol, Ticket, TicketId, Tokens,
+};
 
 /// Who has waited for longer has left meanwhile.
 const OLDEST_PLACE: Duration = Duration::from_secs(3600);
@@ -27,11 +29,12 @@ impl Hub {
         id: ConnectionId,
         seat: Option<SeatId>,
         join: JoinQueue,
+        tokens: &mut impl Tokens,
     ) -> Result<(), Refusal> {
         let pool = self.shared_pool(self.config.mode(&join.mode)?);
         let wishes = self.config.attributes.wishes(join.wishes())?;
         let JoinQueue { whom, place_token, .. } = join;
-        let user = &self.named(seat, whom)?;
+        let user = &self.named(now, id, seat, whom, tokens)?;
         if let Some(seat) = seat
             && let Some((ticket, place)) = self.waits_in(seat, &pool)
             && *self.seats.get(seat).wishes == wishes
@@ -47,7 +50,8 @@ impl Hub {
         let seat = self.seated(now, id, seat, user)?;
         self.seats.get_mut(seat).pool = pool;
         self.leave_all(now, seat);
-        self.keep_blocks(now, seat, &wishes.blocked);
+        let blocked = self.claims_over(id, wishes.clone()).blocked;
+        self.keep_blocks(now, seat, &blocked);
         *self.seats.get_mut(seat).wishes = wishes;
         let since = place_token.and_then(|token| self.proven_since(now, seat, &token));
         self.enqueue(now, seat, since.unwrap_or(now));
@@ -55,11 +59,19 @@ impl Hub {
     }
 
     /// Who somebody is by what it says of itself now, or has said before.
-    pub(super) fn named(&self, seat: Option<SeatId>, whom: Whom) -> Result<Arc<str>, Refusal> {
+    pub(super) fn named(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        seat: Option<SeatId>,
+        whom: Whom,
+        tokens: &mut impl Tokens,
+    ) -> Result<Arc<str>, Refusal> {
+        let user = self.whose(now, id, whom, tokens)?;
         // Who has said `hello` has said who it is.
         let known = seat.map(|seat| self.seats.get(seat));
         let known = known.filter(|seat| seat.protocol() == Protocol::Resumable);
-        let user = whom.user.map(Arc::from).or_else(|| known.map(|seat| seat.user.clone()));
+        let user = user.or_else(|| known.map(|seat| seat.user.clone()));
         let user = user.ok_or_else(no_user)?;
         if let Some(seat) = seat {
             self.may_be(seat, &user)?;
@@ -77,7 +89,7 @@ impl Hub {
     ) -> Result<SeatId, Refusal> {
         match seat {
             Some(seat) => {
-                self.identify(now, id, seat, user)?;
+                self.take_name(now, id, seat, user)?;
                 Ok(seat)
             }
             None => {
@@ -122,7 +134,7 @@ impl Hub {
         Err(Refusal::new(ErrorCode::UserChange, message))
     }
 
-    fn identify(
+    fn take_name(
         &mut self,
         now: Duration,
         id: ConnectionId,
@@ -208,12 +220,17 @@ impl Hub {
         })
     }
 
-    /// What counts of all that is said of a user: what its app pushes before its own word, and every block.
+    /// What counts of all that is said of a user: its token before what its app pushes, that before its own word, and
+    /// every block.
     fn wishes(&self, seat: &Seat) -> Wishes {
-        let own = (*seat.wishes).clone();
-        let pushed = self.relations.profiles.wishes(&seat.user).cloned();
+        let mut all = (*seat.wishes).clone();
+        if let Some(pushed) = self.relations.profiles.wishes(&seat.user) {
+            all = pushed.clone().over(all);
+        }
+        if let Some(connection) = seat.connection() {
+            all = self.claims_over(connection, all);
+        }
         let mut lasting = self.relations.blocks.of(&seat.user).cloned().peekable();
-        let all = pushed.map(|pushed| pushed.over(own.clone())).unwrap_or(own);
         if lasting.peek().is_none() {
             return all;
         }

@@ -3,6 +3,7 @@
 mod code;
 mod register;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use self::code::Code;
@@ -12,7 +13,7 @@ use super::{Hub, SeatId, State};
 use crate::budgets::Wish;
 use crate::refusal::Refusal;
 use crate::wire::{ServerMessage, Whom, invalid};
-use crate::{ConnectionId, IceServers};
+use crate::{ConnectionId, IceServers, Outside, Tokens};
 
 impl Hub {
     /// `create_room`: a code for whoever is to come. Somebody has one room at a time.
@@ -22,8 +23,9 @@ impl Hub {
         id: ConnectionId,
         seat: Option<SeatId>,
         whom: Whom,
+        tokens: &mut impl Tokens,
     ) -> Result<(), Refusal> {
-        let user = self.may_use_rooms(now, seat, whom)?;
+        let user = self.may_use_rooms(now, id, seat, whom, tokens)?;
         self.afford(now, Some(id), Wish::Join, &user)?;
         let seat = self.seated(now, id, seat, &user)?;
         self.leave_all(now, seat);
@@ -40,9 +42,9 @@ impl Hub {
         id: ConnectionId,
         seat: Option<SeatId>,
         (whom, code): (Whom, &str),
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) -> Result<(), Refusal> {
-        let user = self.may_use_rooms(now, seat, whom)?;
+        let user = self.may_use_rooms(now, id, seat, whom, outside)?;
         let code = Code::parse(code);
         if seat.is_some_and(|seat| code.is_some_and(|code| self.knocks_at(seat, code))) {
             return Ok(());
@@ -71,7 +73,7 @@ impl Hub {
         self.rooms.knock(code, guest, now.saturating_add(ANSWER));
         // Whoever is away may come back in time.
         if self.ask_whether_there(now, owner) == Presence::There {
-            self.let_in(now, code, ice);
+            self.let_in(now, code, outside);
         }
         Ok(())
     }
@@ -160,15 +162,17 @@ impl Hub {
 
     /// Who it is that asks for a room, if anybody may have one.
     fn may_use_rooms(
-        &self,
+        &mut self,
         now: Duration,
+        id: ConnectionId,
         seat: Option<SeatId>,
         whom: Whom,
-    ) -> Result<std::sync::Arc<str>, Refusal> {
+        tokens: &mut impl Tokens,
+    ) -> Result<Arc<str>, Refusal> {
         if self.draining.is_some() {
             return Err(Refusal::shutting_down());
         }
-        let user = self.named(seat, whom)?;
+        let user = self.named(now, id, seat, whom, tokens)?;
         self.may_meet(now, &user)?;
         Ok(user)
     }
