@@ -52,6 +52,8 @@ pub enum StartError {
         /// What to do about it.
         fix: String,
     },
+    /// The URL of the keys of tokens cannot be asked.
+    TokenKeys(String),
     /// A URL for webhooks cannot be asked.
     Webhooks(String),
     /// A socket that was bound already cannot be served.
@@ -96,6 +98,7 @@ impl std::fmt::Display for StartError {
             Self::Records { path, problem, fix } => {
                 write!(f, "records = {path:?}: {problem}; {fix}")
             }
+            Self::TokenKeys(problem) => write!(f, "jwks-url: {problem}"),
             Self::Webhooks(problem) => write!(f, "webhook-url: {problem}"),
             Self::Listener(source) => write!(f, "cannot serve a socket: {source}"),
             Self::NoRuntime => {
@@ -127,7 +130,7 @@ impl std::error::Error for StartError {
             | Self::RelayAddress { source, .. }
             | Self::Listener(source)
             | Self::System(source) => Some(source),
-            Self::NoRuntime | Self::Records { .. } | Self::Webhooks(_) => None,
+            Self::NoRuntime | Self::Records { .. } | Self::TokenKeys(_) | Self::Webhooks(_) => None,
         }
     }
 }

@@ -41,6 +41,7 @@ mod fetch;
 mod front;
 mod http;
 mod ice;
+mod identity;
 mod limits;
 mod listen;
 mod log_limit;

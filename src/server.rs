@@ -20,6 +20,7 @@ use crate::front::{Front, Serves};
 use crate::http::Web;
 use crate::http::admin::{self, Admin, Health, Tokens};
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
 use crate::net::{self, AddressWatch, Budgets};
@@ -45,6 +46,8 @@ pub struct Server {
     web: JoinHandle<()>,
     /// Tells the relay of the machine's addresses, where they can be watched.
     ourselves: Option<JoinHandle<()>>,
+    /// Fetches the keys of tokens, where they are fetched.
+    keys: Option<JoinHandle<()>>,
     hub: HubHandle,
     backend: Backend,
     /// Ends last, so that a stop can be watched.
@@ -103,6 +106,9 @@ impl Server {
         mut notes: Vec<String>,
         base: Base,
     ) -> Result<Self, StartError> {
+        let tokens = Verifier::new(&config.identity, base.metrics.clone())
+            .map_err(|error| StartError::TokenKeys(error.to_string()))?;
+        let tokens = Arc::new(tokens);
         let relay_ips = relay_ips(&config.relay)?;
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
         let addresses = Addresses {
@@ -131,9 +137,9 @@ impl Server {
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
         let relay = start_relay(&config, own, relay_ips, udp, ledger, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
-        let hub = start_hub(&config, ice.clone(), &base);
+        let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
-        let web = web(&config, ice, hub.clone(), &budgets);
+        let web = web(&config, ice, hub.clone(), tokens.clone(), &budgets);
         // Without a listener of its own, HTTP is not on TURN's ports either.
         let on_turn = match config.listen.http_on_turn && !addresses.http.is_empty() {
             true => Serves::Everything,
@@ -143,8 +149,17 @@ impl Server {
         let http = listeners.http.into_iter().map(|listener| (listener, Serves::Everything));
         let front = Front::new(turn.chain(http), web.clone(), relay.intake(), budgets)
             .map_err(StartError::Listener)?;
+        let keys = tokens
+            .key_set()
+            .map(|keys| base.supervisor.task("the keys of tokens", keys.clone().keep_fresh()));
+        let health = Health {
+            metrics: base.metrics.clone(),
+            draining: base.draining.clone(),
+            supervisor: base.supervisor.clone(),
+            tokens,
+        };
         let admin = listeners.admin.map(|listener| {
-            start_admin(listener, &config.backend.admin_tokens, hub.clone(), &base)
+            start_admin(listener, &config.backend.admin_tokens, hub.clone(), health)
         });
         let admin = admin.transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
@@ -165,6 +180,7 @@ impl Server {
             front,
             web,
             ourselves,
+            keys,
             hub,
             backend,
             admin,
@@ -226,7 +242,7 @@ impl Drop for Server {
         // The front door closes by itself, and sends away whom it has not let in yet.
         self.base.draining.cancel();
         self.web.abort();
-        for task in self.admin.iter().chain(&self.ourselves) {
+        for task in self.admin.iter().chain(&self.ourselves).chain(&self.keys) {
             task.abort();
         }
     }
@@ -282,27 +298,38 @@ fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer
     IceIssuer::new(&config.ice, secret, &addresses.turn_udp, &addresses.turn_tcp, clock)
 }
 
-fn start_hub(config: &Config, ice: Arc<IceIssuer>, base: &Base) -> HubHandle {
+fn start_hub(
+    config: &Config,
+    ice: Arc<IceIssuer>,
+    tokens: Arc<Verifier>,
+    base: &Base,
+) -> HubHandle {
     let Base { clock, metrics, supervisor, .. } = base;
     let secrets = &config.rules.credentials.secrets;
-    signaling::start(config.signaling.clone(), secrets, ice, metrics.clone(), *clock, supervisor)
+    let config = config.signaling.clone();
+    signaling::start(config, secrets, ice, tokens, metrics.clone(), *clock, supervisor)
 }
 
-fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle, budgets: &Budgets) -> Web {
+fn web(
+    config: &Config,
+    ice: Arc<IceIssuer>,
+    hub: HubHandle,
+    tokens: Arc<Verifier>,
+    budgets: &Budgets,
+) -> Web {
     let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
-    Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, budgets)
+    Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, tokens, budgets)
 }
 
 fn start_admin(
     listener: std::net::TcpListener,
     tokens: &[AdminToken],
     hub: HubHandle,
-    base: &Base,
+    health: Health,
 ) -> Result<JoinHandle<()>, StartError> {
-    let Base { metrics, supervisor, draining, .. } = base.clone();
+    let supervisor = health.supervisor.clone();
     let adopted = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
     let listener = adopted.map_err(StartError::Listener)?;
-    let health = Health { metrics, draining, supervisor: supervisor.clone() };
     let admin = Admin { health, hub, tokens: Arc::new(Tokens::new(tokens)) };
     Ok(supervisor.task("the admin listener", admin::serve(listener, admin)))
 }

@@ -252,4 +252,7 @@ macro_rules! default_as_in_config {
     };
 }
 
-default_as_in_config!(ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IdentitySettings: identity, IceSettings: ice, BackendSettings: backend);
+default_as_in_config!(
+    ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IdentitySettings: identity, IceSettings: ice,
+    BackendSettings: backend
+);

@@ -17,6 +17,7 @@ mod access;
 pub(crate) mod admin;
 mod app;
 mod connection;
+mod entry;
 mod io;
 mod page;
 mod refusal;
@@ -30,12 +31,15 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use hairpin_config::{Host, HttpSettings};
 
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
 use crate::net::{Budgets, Connection, Places};
 use crate::signaling::{HubHandle, Limits};
+use access::Access;
 use app::App;
 use refusal::Refusal;
 use routes::{Page, routes};
@@ -59,10 +63,21 @@ impl Web {
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
+        tokens: Arc<Verifier>,
         budgets: &Budgets,
     ) -> Self {
-        let app =
-            Arc::new(App::new(settings, own_host, limits, ice, hub, budgets.websockets.clone()));
+        let app = Arc::new(App {
+            access: Access::new(settings.allowed_origins.clone(), own_host),
+            ice,
+            tokens,
+            client_ip_header: settings.client_ip_header.clone(),
+            hub,
+            limits,
+            sockets: budgets.websockets.clone(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        });
         let page = if settings.page { Page::Served } else { Page::Absent };
         let router = routes(app.clone(), page);
         Self { app, router, places: budgets.http.clone() }

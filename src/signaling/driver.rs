@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServers, Keys,
-    MessageKind, Origin, Output, Tokens,
+    BadToken, CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServers,
+    Identity, Keys, MessageKind, Origin, Output, Tokens,
 };
 use tokio::sync::mpsc;
 
@@ -19,6 +19,7 @@ use super::handle::{Client, Input};
 use super::outbox::{Full, Held, Outbox};
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::net::network;
 
@@ -39,6 +40,7 @@ pub(super) struct Driver {
     origins: RandomState,
     observed: Observed,
     ice: Arc<IceIssuer>,
+    tokens: Arc<Verifier>,
     metrics: Arc<Metrics>,
     clock: Clock,
     /// From the clock's origin to the lobby's, which is 1970.
@@ -50,6 +52,7 @@ impl Driver {
         config: Config,
         secrets: &[Box<[u8]>],
         ice: Arc<IceIssuer>,
+        tokens: Arc<Verifier>,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
@@ -62,6 +65,7 @@ impl Driver {
             origins: RandomState::new(),
             observed: Observed::default(),
             ice,
+            tokens,
             metrics,
             clock,
             since_1970: Duration::from_secs(Clock::unix()).saturating_sub(clock.monotonic()),
@@ -101,10 +105,13 @@ impl Driver {
 
     fn handle(&mut self, now: Duration, input: Input) {
         match input {
-            Input::Connected(id, client) => {
+            Input::Connected(id, client, identity) => {
                 let origin = self.origin(client.address);
                 self.clients.insert(id, client);
                 self.lobby.connect(now, id, origin);
+                if let Some(identity) = identity {
+                    self.lobby.identify(now, id, *identity);
+                }
             }
             Input::Text { from, at, text } => self.read(now, from, at, &text),
             Input::Binary(id) => self.with_ice(|lobby, ice| lobby.handle_binary(now, id, ice)),
@@ -143,7 +150,8 @@ impl Driver {
     }
 
     fn with_ice<T>(&mut self, act: impl FnOnce(&mut Lobby, &mut ClientsIce<'_>) -> T) -> T {
-        let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
+        let Self { ice, tokens, clients, .. } = self;
+        let mut ice = ClientsIce { issuer: ice, tokens, clients };
         act(&mut self.lobby, &mut ice)
     }
 
@@ -232,13 +240,18 @@ impl Drop for Wakers {
     }
 }
 
-/// Issues ICE servers with the URLs that each client came with.
+/// Issues ICE servers with the URLs that each client came with, and reads tokens.
 struct ClientsIce<'a> {
     issuer: &'a IceIssuer,
+    tokens: &'a Verifier,
     clients: &'a HashMap<ConnectionId, Client>,
 }
 
-impl Tokens for ClientsIce<'_> {}
+impl Tokens for ClientsIce<'_> {
+    fn verify(&mut self, token: &str) -> Result<Identity, BadToken> {
+        self.tokens.verify(token)
+    }
+}
 
 impl IceServers for ClientsIce<'_> {
     fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant {

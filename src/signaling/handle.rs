@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hairpin_signaling::{ConnectionId, Departure, Restored};
+use hairpin_signaling::{ConnectionId, Departure, Identity, Restored};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
@@ -20,7 +20,8 @@ use crate::metrics::Metrics;
 /// What the hub's task hears.
 #[derive(Debug)]
 pub(super) enum Input {
-    Connected(ConnectionId, Client),
+    /// With what its token says, if it has brought one.
+    Connected(ConnectionId, Client, Option<Box<Identity>>),
     Text {
         from: ConnectionId,
         /// When it was read.
@@ -50,6 +51,17 @@ pub(super) struct Client {
     pub(super) ice: IceUrls,
 }
 
+/// Whoever comes. On the heap: the task of its socket lasts, and this is soon told.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    /// Where it comes from.
+    pub(crate) address: IpAddr,
+    /// Where it finds the relay.
+    pub(crate) ice: IceUrls,
+    /// Who it is, by a token that it has brought with its handshake.
+    pub(crate) identity: Option<Box<Identity>>,
+}
+
 /// Speaks to the hub's task. Every method that waits does so while that has too much to do, which leaves the
 /// sockets unread and so slows the clients down.
 #[derive(Clone, Debug)]
@@ -72,10 +84,11 @@ impl HubHandle {
 
     /// A client has come from this address; its messages come out of the inbox. To be followed by
     /// [`HubHandle::disconnected`], however it ends.
-    pub(super) async fn connect(&self, address: IpAddr, ice: IceUrls) -> (ConnectionId, Inbox) {
+    pub(super) async fn connect(&self, visitor: Box<Visitor>) -> (ConnectionId, Inbox) {
         let id = ConnectionId(self.0.next.fetch_add(1, Ordering::Relaxed));
         let (outbox, inbox) = outbox();
-        self.tell(Input::Connected(id, Client { address, outbox, ice })).await;
+        let Visitor { address, ice, identity } = *visitor;
+        self.tell(Input::Connected(id, Client { address, outbox, ice }, identity)).await;
         (id, inbox)
     }
 

@@ -69,7 +69,7 @@ console.log(verify(secret, JSON.parse(headers), body).type);";
 }
 
 fn in_python(secret: &str, request: &Request) -> Result<String, String> {
-    let [snippet] = &blocks("docs/webhooks.md", "python")[..] else { panic!("one block") };
+    let [snippet] = &blocks("docs/webhooks.md", "py")[..] else { panic!("one block") };
     let call = "import sys
 print(verify(sys.argv[1], json.loads(sys.argv[2]), sys.argv[3])['type'])";
     run(Command::new("python3").args(["-c", &format!("{snippet}\n{call}")]), secret, request)

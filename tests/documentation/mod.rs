@@ -1,6 +1,7 @@
-//! Every snippet of the documentation: what a reader pastes works. JavaScript runs in `tests/browser/snippets.rs`; SQL, and what
-//! node and Python run, in `tests/backend/documentation.rs`.
+//! Every snippet of the documentation: what a reader pastes works. JavaScript for pages runs in `tests/browser/snippets.rs`; SQL, and
+//! what verifies webhooks, in `tests/backend/documentation.rs`.
 
+mod identity;
 mod rust;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ const PAGES: &[&str] = &[
     "docs/configuration.md",
     "docs/coturn.md",
     "docs/deploy-fly.md",
+    "docs/identity.md",
     "docs/metrics.md",
     "docs/records.md",
     "docs/signaling.md",
@@ -27,7 +29,7 @@ const PAGES: &[&str] = &[
 
 /// What every page's blocks may be: those that a test here runs, and those that are no code.
 const LANGUAGES: &[&str] =
-    &["js", "json", "mjs", "python", "rust", "sh", "sql", "toml", "mermaid", "text"];
+    &["js", "json", "mjs", "py", "rust", "sh", "sql", "toml", "mermaid", "text"];
 
 #[test]
 fn every_block_says_what_it_is_so_that_it_is_tried() {

@@ -27,6 +27,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 pub(crate) use access::Tokens;
 
 use super::Refusal;
+use crate::identity::{Trouble, Verifier};
 use crate::log_limit::LogLimit;
 use crate::metrics::{self, Metrics};
 use crate::signaling::HubHandle;
@@ -64,6 +65,8 @@ pub(crate) struct Health {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) draining: CancellationToken,
     pub(crate) supervisor: Supervisor,
+    /// Whose keys may be old.
+    pub(crate) tokens: Arc<Verifier>,
 }
 
 /// Answers `/metrics`, `/healthz`, `/readyz` and the API under `/v1/` until it is dropped, with all its connections.
@@ -150,13 +153,21 @@ async fn metrics(State(health): State<Health>) -> impl IntoResponse {
 }
 
 async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
-    let (status, mut text) = if health.supervisor.has_failed() {
+    let (mut status, mut text) = if health.supervisor.has_failed() {
         (StatusCode::SERVICE_UNAVAILABLE, "failed\n".to_owned())
     } else if health.draining.is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned())
     } else {
         (StatusCode::OK, "ok\n".to_owned())
     };
+    match health.tokens.trouble() {
+        None => {}
+        Some(Trouble::Old(why)) => text += &format!("{why}\n"),
+        Some(Trouble::NoKeys(why)) => {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+            text = format!("{why}\n");
+        }
+    }
     // Calls go on without them.
     if let Some(why) = health.metrics.records.wrong() {
         text += &format!("records cannot be written: {why}\n");

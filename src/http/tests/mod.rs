@@ -2,6 +2,7 @@
 
 mod http2;
 mod ice;
+mod identity;
 mod pages;
 mod sessions;
 mod sockets;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::Web;
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::net::{BudgetSetup, Budgets, Connection, Held, Io};
 use crate::signaling::{self, HubHandle, Limits};
@@ -42,6 +44,7 @@ struct Site {
     address: SocketAddr,
     metrics: Arc<Metrics>,
     hub: HubHandle,
+    tokens: Arc<Verifier>,
     stop: CancellationToken,
     web: JoinHandle<()>,
 }
@@ -55,10 +58,16 @@ impl Site {
         let metrics = Arc::new(Metrics::new(0));
         let relay = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478))];
         let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay, clock));
+        let tokens = Verifier::new(&config.identity, metrics.clone()).expect("it can be asked");
+        let tokens = Arc::new(tokens);
+        if let Some(keys) = tokens.key_set() {
+            tokio::spawn(keys.clone().keep_fresh());
+        }
         let hub = signaling::start(
             config.signaling.clone(),
             &[],
             ice.clone(),
+            tokens.clone(),
             metrics.clone(),
             clock,
             &Supervisor::default(),
@@ -71,8 +80,15 @@ impl Site {
             behind_proxy: config.http.client_ip_header.is_some(),
             refused: metrics.refused_connections(),
         });
-        let web =
-            Web::new(&config.http, config.ice.host.clone(), limits, ice, hub.clone(), &budgets);
+        let web = Web::new(
+            &config.http,
+            config.ice.host.clone(),
+            limits,
+            ice,
+            hub.clone(),
+            tokens.clone(),
+            &budgets,
+        );
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
@@ -83,7 +99,7 @@ impl Site {
         tokio::spawn(accept(listener, web.clone()));
         let stop = CancellationToken::new();
         let web = tokio::spawn(web.run(stop.clone(), Duration::ZERO));
-        Self { address, metrics, hub, stop, web }
+        Self { address, metrics, hub, tokens, stop, web }
     }
 
     /// Sends a request line and headers, and reads the whole answer.

@@ -152,6 +152,7 @@ async fn the_admin_listener_tells_health_and_metrics() {
         metrics: site.metrics.clone(),
         draining: draining.clone(),
         supervisor: crate::supervisor::Supervisor::default(),
+        tokens: site.tokens.clone(),
     };
     let tokens = std::sync::Arc::new(admin::Tokens::new(&[]));
     let hub = site.hub.clone();
