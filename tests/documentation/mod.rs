@@ -19,6 +19,7 @@ const PAGES: &[&str] = &[
     "docs/coturn.md",
     "docs/deploy-fly.md",
     "docs/identity.md",
+    "docs/matching.md",
     "docs/metrics.md",
     "docs/signaling.md",
 ];
