@@ -35,9 +35,9 @@ pub(super) enum Page {
 /// All of it. Errors are in JSON, whoever finds them.
 pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
     let mut router = page::client()
+        .merge(about::route(&app))
         .route("/ws", any(websocket))
         .route("/v1/ws", any(websocket).layer(app.access.cors()))
-        .merge(about::route(&app))
         .route("/v1/ice", ice_route(&app.access));
     if page == Page::Served {
         router = router.merge(page::routes());
