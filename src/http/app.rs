@@ -13,8 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use hairpin_config::Host;
 
-use super::Refusal;
 use super::access::{Access, authority};
+use super::{About, Refusal};
 use crate::ice::{IceIssuer, IceUrls};
 use crate::identity::Verifier;
 use crate::net::Places;
@@ -24,6 +24,7 @@ use crate::signaling::{HubHandle, Limits};
 #[derive(Debug)]
 pub(super) struct App {
     pub(super) access: Access,
+    pub(super) about: About,
     pub(super) ice: Arc<IceIssuer>,
     pub(super) tokens: Arc<Verifier>,
     pub(super) client_ip_header: Option<HeaderName>,

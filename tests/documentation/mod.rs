@@ -21,6 +21,7 @@ const PAGES: &[&str] = &[
     "docs/coturn.md",
     "docs/deploy-fly.md",
     "docs/identity.md",
+    "docs/matching.md",
     "docs/metrics.md",
     "docs/records.md",
     "docs/signaling.md",

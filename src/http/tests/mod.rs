@@ -1,5 +1,6 @@
 //! The HTTP server over real sockets, without the relay's workers in front.
 
+mod about;
 mod http2;
 mod ice;
 mod identity;
@@ -30,7 +31,7 @@ use crate::ice::IceIssuer;
 use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::net::{BudgetSetup, Budgets, Connection, Held, Io};
-use crate::signaling::{self, HubHandle, Limits};
+use crate::signaling::{self, HubHandle};
 use crate::supervisor::Supervisor;
 
 /// Nothing here takes long; what hangs is to fail.
@@ -72,7 +73,6 @@ impl Site {
             clock,
             &Supervisor::default(),
         );
-        let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
         let budgets = Budgets::new(BudgetSetup {
             connections: 10_000,
             websockets: config.http.max_websockets,
@@ -80,15 +80,7 @@ impl Site {
             behind_proxy: config.http.client_ip_header.is_some(),
             refused: metrics.refused_connections(),
         });
-        let web = Web::new(
-            &config.http,
-            config.ice.host.clone(),
-            limits,
-            ice,
-            hub.clone(),
-            tokens.clone(),
-            &budgets,
-        );
+        let web = Web::new(&config, ice, hub.clone(), tokens.clone(), &budgets);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
