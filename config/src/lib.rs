@@ -31,6 +31,7 @@ mod settings;
 mod strays;
 mod text;
 mod types;
+mod webhook;
 
 pub use cli::{Command, Exit};
 pub use documentation::markdown_table;
@@ -46,3 +47,4 @@ pub use resolve::Resolved;
 pub use setting::{AnySetting, Arity, Group, Preset};
 pub use settings::{GROUPS, settings};
 pub use types::*;
+pub use webhook::WebhookSecret;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_turn::{Quotas, Rules};
@@ -15,6 +17,7 @@ use crate::ice_url::IceUrl;
 use crate::layers::Layers;
 use crate::origin::AllowedOrigins;
 use crate::settings::sockets::{LISTENING_IP, LISTENING_PORT};
+use crate::webhook::WebhookSecret;
 
 /// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
 ///
@@ -35,6 +38,8 @@ pub struct Config {
     pub ice: IceSettings,
     /// Queue, sessions and messages.
     pub signaling: hairpin_signaling::Config,
+    /// Records, webhooks and the admin API.
+    pub backend: BackendSettings,
     /// Relay worker threads; `None` is one per core.
     pub workers: Option<NonZeroUsize>,
     /// How long a stop may take before connections are cut.
@@ -221,6 +226,43 @@ impl fmt::Debug for IdentitySettings {
     }
 }
 
+/// What an app's backend has of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendSettings {
+    /// The SQLite file of the records; `None` is none.
+    pub records: Option<PathBuf>,
+    /// How many days sessions and reports are kept there.
+    pub records_days: u32,
+    /// Where webhooks go, at most eight; empty: nowhere.
+    pub webhook_urls: Vec<HttpUrl>,
+    /// What they are signed with; not empty where there are URLs.
+    pub webhook_secrets: Vec<WebhookSecret>,
+    /// Who bears one of these may use the admin API; empty: nobody.
+    pub admin_tokens: Vec<AdminToken>,
+}
+
+/// A bearer token of the admin API. Its `Debug` says nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AdminToken(Arc<str>);
+
+impl AdminToken {
+    /// This one.
+    pub fn new(token: &str) -> Self {
+        Self(token.into())
+    }
+
+    /// As it stands in a request's header.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminToken")
+    }
+}
+
 /// How much is logged: the level named and everything more urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -249,4 +291,7 @@ macro_rules! default_as_in_config {
     };
 }
 
-default_as_in_config!(ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IdentitySettings: identity, IceSettings: ice);
+default_as_in_config!(
+    ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IdentitySettings: identity, IceSettings: ice,
+    BackendSettings: backend
+);

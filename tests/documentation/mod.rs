@@ -1,5 +1,6 @@
-//! Every snippet of the documentation: what a reader pastes works. JavaScript runs in `tests/browser/snippets.rs`.
+//! Every snippet of the documentation: what a reader pastes works. JavaScript for pages runs in `tests/browser/snippets.rs`.
 
+mod identity;
 mod rust;
 
 use std::ffi::OsString;
@@ -17,12 +18,13 @@ const PAGES: &[&str] = &[
     "docs/configuration.md",
     "docs/coturn.md",
     "docs/deploy-fly.md",
+    "docs/identity.md",
     "docs/metrics.md",
     "docs/signaling.md",
 ];
 
 /// What every page's blocks may be: those that a test here runs, and those that are no code.
-const LANGUAGES: &[&str] = &["js", "rust", "sh", "toml", "mermaid", "text"];
+const LANGUAGES: &[&str] = &["js", "mjs", "py", "rust", "sh", "toml", "mermaid", "text"];
 
 #[test]
 fn every_block_says_what_it_is_so_that_it_is_tried() {
