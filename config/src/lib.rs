@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod attribute;
+mod backend;
 mod check;
 mod cli;
 mod documentation;
@@ -31,8 +32,8 @@ mod settings;
 mod strays;
 mod text;
 mod types;
-mod webhook;
 
+pub use backend::{AdminToken, BackendSettings, WebhookSecret};
 pub use cli::{Command, Exit};
 pub use documentation::markdown_table;
 pub use error::{ConfigError, ConfigErrors, Invalid, Source};
@@ -47,4 +48,3 @@ pub use resolve::Resolved;
 pub use setting::{AnySetting, Arity, Group, Preset};
 pub use settings::{GROUPS, settings};
 pub use types::*;
-pub use webhook::WebhookSecret;

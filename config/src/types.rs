@@ -4,20 +4,18 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_turn::{Quotas, Rules};
 use http::HeaderName;
 
+use crate::backend::BackendSettings;
 use crate::host::Host;
 use crate::http_url::HttpUrl;
 use crate::ice_url::IceUrl;
 use crate::layers::Layers;
 use crate::origin::AllowedOrigins;
 use crate::settings::sockets::{LISTENING_IP, LISTENING_PORT};
-use crate::webhook::WebhookSecret;
 
 /// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
 ///
@@ -223,43 +221,6 @@ impl fmt::Debug for IdentitySettings {
             .field("issuers", issuers)
             .field("leeway", leeway)
             .finish()
-    }
-}
-
-/// What an app's backend has of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackendSettings {
-    /// The SQLite file of the records; `None` is none.
-    pub records: Option<PathBuf>,
-    /// How many days sessions and reports are kept there.
-    pub records_days: u32,
-    /// Where webhooks go, at most eight; empty: nowhere.
-    pub webhook_urls: Vec<HttpUrl>,
-    /// What they are signed with; not empty where there are URLs.
-    pub webhook_secrets: Vec<WebhookSecret>,
-    /// Who bears one of these may use the admin API; empty: nobody.
-    pub admin_tokens: Vec<AdminToken>,
-}
-
-/// A bearer token of the admin API. Its `Debug` says nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AdminToken(Arc<str>);
-
-impl AdminToken {
-    /// This one.
-    pub fn new(token: &str) -> Self {
-        Self(token.into())
-    }
-
-    /// As it stands in a request's header.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl std::fmt::Debug for AdminToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AdminToken")
     }
 }
 

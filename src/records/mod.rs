@@ -14,6 +14,8 @@ mod restore;
 mod schema;
 #[cfg(feature = "records")]
 mod store;
+#[cfg(all(test, feature = "records"))]
+mod tests;
 #[cfg(feature = "records")]
 mod writer;
 
@@ -132,4 +134,13 @@ impl Drop for Records {
     fn drop(&mut self) {
         self.finish();
     }
+}
+
+#[cfg(all(test, not(feature = "records")))]
+#[test]
+fn a_build_without_records_refuses_them_clearly() {
+    let (metrics, supervisor) = (Arc::new(Metrics::new(0)), Supervisor::default());
+    let refused = Records::start(Path::new("records.db"), Duration::ZERO, metrics, &supervisor);
+    let refused = refused.expect_err("there are none");
+    assert!(refused.fix.contains("feature `records`"), "{refused:?}");
 }

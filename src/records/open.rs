@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -16,8 +16,22 @@ use super::store::Store;
 #[derive(Debug)]
 pub(super) struct OurFile {
     pub(super) path: PathBuf,
+    /// Which file that was: SQLite goes on writing to one that has been deleted.
+    inode: u64,
     /// A file beside it: closing any descriptor of the file itself would end SQLite's own locks on it.
     _lock: File,
+}
+
+impl OurFile {
+    /// # Errors
+    /// Somebody has deleted it or put another in its place.
+    pub(super) fn is_there(&self) -> Result<(), String> {
+        match std::fs::metadata(&self.path) {
+            Ok(metadata) if metadata.ino() == self.inode => Ok(()),
+            Ok(_) => Err("another file is in its place; restart to write to that".to_owned()),
+            Err(error) => Err(format!("it is gone ({error}); restart to make a new one")),
+        }
+    }
 }
 
 pub(super) fn open(path: &Path) -> Result<(OurFile, Store), CannotOpen> {
@@ -35,8 +49,9 @@ pub(super) fn open(path: &Path) -> Result<(OurFile, Store), CannotOpen> {
         Err(error) => return Err(cannot(unopened(path, &error.into()))),
     }
     // Whose sessions they are is nobody else's business; the files beside it get the same mode.
-    create(path).map_err(|error| cannot(unopened(path, &error)))?;
-    let file = OurFile { path: path.to_owned(), _lock: lock };
+    let created = create(path).and_then(|file| file.metadata());
+    let inode = created.map_err(|error| cannot(unopened(path, &error)))?.ino();
+    let file = OurFile { path: path.to_owned(), inode, _lock: lock };
     let store = Store::open(path).map_err(|unfit| cannot(describe(unfit)))?;
     Ok((file, store))
 }
@@ -81,7 +96,9 @@ pub(super) fn describe(unfit: Unfit) -> (String, String) {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                     "end the program that holds a transaction open on it"
                 }
-                Some(ErrorCode::DiskFull) => "make room on the disk",
+                Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+                    "make room on the disk, or see whether it is well"
+                }
                 Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                     "let hairpin's user write the file, those beside it and their folder"
                 }

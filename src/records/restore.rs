@@ -19,12 +19,13 @@ impl Store {
     pub(super) fn restore(&mut self, now: Duration, keep: Duration) -> Result<Restored> {
         let lost = self.close_lost(now)?;
         let now_text = Clock::text(now);
-        let blocks = self
-            .rows("SELECT by, whom FROM blocks", params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let blocks = self.rows("SELECT blocker, blocked FROM blocks", params![], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         let bars = format!("SELECT user, {} FROM bars WHERE until > ?1", millis("until"));
         let bars = self.rows(&bars, params![now_text], |row| Ok((row.get(0)?, time(row, 1)?)))?;
         let reports = format!(
-            "SELECT {}, by, about FROM reports WHERE at > ?1 ORDER BY id DESC LIMIT {REPORTS}",
+            "SELECT {}, reporter, reported FROM reports WHERE at > ?1 ORDER BY id DESC LIMIT {REPORTS}",
             millis("at")
         );
         let since = Clock::text(now.saturating_sub(keep));

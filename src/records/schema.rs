@@ -37,17 +37,17 @@ const VERSION_1: &str = "
         id INTEGER PRIMARY KEY,
         at TEXT NOT NULL,
         session TEXT NOT NULL,
-        by TEXT NOT NULL,
-        about TEXT NOT NULL,
+        reporter TEXT NOT NULL,
+        reported TEXT NOT NULL,
         reason TEXT NOT NULL
     );
     CREATE INDEX reports_by_time ON reports (at);
-    CREATE INDEX reports_about ON reports (about, at);
+    CREATE INDEX reports_about ON reports (reported, at);
     CREATE TABLE blocks (
-        by TEXT NOT NULL,
-        whom TEXT NOT NULL,
+        blocker TEXT NOT NULL,
+        blocked TEXT NOT NULL,
         since TEXT NOT NULL,
-        PRIMARY KEY (by, whom)
+        PRIMARY KEY (blocker, blocked)
     ) WITHOUT ROWID;
     CREATE TABLE bars (
         user TEXT NOT NULL PRIMARY KEY,

@@ -143,7 +143,7 @@ fn happened(change: &Transaction<'_>, at: Duration, record: &Record) -> Result<(
             let session = session.to_string();
             execute("UPDATE sessions SET reports = reports + 1 WHERE id = ?1", params![session])?;
             execute(
-                "INSERT INTO reports (at, session, by, about, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO reports (at, session, reporter, reported, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![when, session, by, about, reason],
             )
         }
@@ -154,11 +154,11 @@ fn happened(change: &Transaction<'_>, at: Duration, record: &Record) -> Result<(
         ),
         Record::Unbarred { user } => execute("DELETE FROM bars WHERE user = ?1", params![user]),
         Record::Blocked { by, whom } => execute(
-            "INSERT OR IGNORE INTO blocks (by, whom, since) VALUES (?1, ?2, ?3)",
+            "INSERT OR IGNORE INTO blocks (blocker, blocked, since) VALUES (?1, ?2, ?3)",
             params![by, whom, when],
         ),
         Record::Unblocked { by, whom } => {
-            execute("DELETE FROM blocks WHERE by = ?1 AND whom = ?2", params![by, whom])
+            execute("DELETE FROM blocks WHERE blocker = ?1 AND blocked = ?2", params![by, whom])
         }
         // A later hub may say more.
         _ => Ok(()),

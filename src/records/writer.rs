@@ -102,6 +102,7 @@ impl Writer {
     }
 
     fn write(&mut self) -> Result<(), String> {
+        self.file.is_there().inspect_err(|_| self.store = None)?;
         let now = Clock::since_1970();
         let store = match &mut self.store {
             Some(store) => store,

@@ -22,7 +22,9 @@ pub(crate) type Observer = Box<dyn FnMut(Duration, Record) + Send>;
 pub(crate) struct Busy;
 
 /// Something to do to the hub.
-pub(super) struct Act(pub(super) Box<dyn FnOnce(Duration, &mut Hub) + Send>);
+pub(super) struct Act(pub(super) Doing);
+
+type Doing = Box<dyn FnOnce(Duration, &mut Hub) + Send>;
 
 /// Who is told of what happens.
 #[derive(Default)]

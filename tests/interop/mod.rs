@@ -8,6 +8,7 @@
 mod aioice;
 mod coturn;
 mod http;
+mod modes;
 mod old_wire;
 mod rest_credentials;
 mod server;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use super::http::ADMIN_LISTEN;
 use super::without_repetition;
+use crate::backend::{AdminToken, BackendSettings, WebhookSecret};
 use crate::check::Violations;
 use crate::error::{Invalid, Parsed};
 use crate::http_url::HttpUrl;
 use crate::parser::{Parser, bounded};
 use crate::reader::Reader;
 use crate::setting::{Group, Many, Optional, Setting};
-use crate::types::{AdminToken, BackendSettings, Config};
-use crate::webhook::WebhookSecret;
+use crate::types::Config;
 
 pub(crate) const RECORDS: Setting<PathBuf, Optional> =
     Setting::optional("records", "FILE", Parser::Text(path))

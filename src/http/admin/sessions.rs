@@ -4,12 +4,12 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use hairpin_signaling::{Hub, LiveSession, SessionId};
 use serde_json::{Value, json};
 
-use super::answers::Problem;
+use super::answers::{Named, Problem};
 use crate::clock::Clock;
 use crate::signaling::HubHandle;
 
@@ -31,7 +31,7 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Problem> {
     let id = session_id(&id, "the id in the path")?;
     let find =
@@ -42,7 +42,7 @@ pub(super) async fn show(
 
 pub(super) async fn end(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<StatusCode, Problem> {
     let id = session_id(&id, "the id in the path")?;
     let ended = hub.administer(move |now, hub| hub.end_session_by_operator(now, id)).await?;

@@ -6,24 +6,21 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hairpin_signaling::{Denied, Doing, Hub, MAX_USER_LEN, PushedProfile, Whereabouts};
 use serde_json::{Value, json};
 
-use super::answers::{self, Problem};
+use super::answers::{self, Named, Problem};
 use crate::clock::Clock;
 use crate::signaling::HubHandle;
 
 type Body = Result<Bytes, BytesRejection>;
 
-/// How many users one of them may have blocked by one request.
-const MOST_BLOCKS: usize = 10_000;
-
 pub(super) async fn show(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Problem> {
     let user = user(&id)?;
     let asked = user.clone();
@@ -45,7 +42,7 @@ pub(super) async fn show(
 
 pub(super) async fn bar(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Problem> {
     let user = user(&id)?;
     let asked = user.clone();
@@ -55,7 +52,7 @@ pub(super) async fn bar(
 
 pub(super) async fn set_bar(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     let user = user(&id)?;
@@ -70,7 +67,7 @@ pub(super) async fn set_bar(
 
 pub(super) async fn lift_bar(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<StatusCode, Problem> {
     let user = user(&id)?;
     let lifted = hub.administer(move |now, hub| hub.unbar(now, &user)).await?;
@@ -79,7 +76,7 @@ pub(super) async fn lift_bar(
 
 pub(super) async fn blocks(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Problem> {
     let user = user(&id)?;
     let asked = user.clone();
@@ -89,7 +86,7 @@ pub(super) async fn blocks(
 
 pub(super) async fn set_blocks(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     let user = user(&id)?;
@@ -101,7 +98,7 @@ pub(super) async fn set_blocks(
 
 pub(super) async fn block(
     State(hub): State<HubHandle>,
-    Path((id, other)): Path<(String, String)>,
+    Named((id, other)): Named<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let [by, whom] = [user(&id)?, user(&other)?];
     hub.administer(move |now, hub| hub.block(now, &by, &whom)).await??;
@@ -110,7 +107,7 @@ pub(super) async fn block(
 
 pub(super) async fn unblock(
     State(hub): State<HubHandle>,
-    Path((id, other)): Path<(String, String)>,
+    Named((id, other)): Named<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let [by, whom] = [user(&id)?, user(&other)?];
     let taken_back = hub.administer(move |_, hub| hub.unblock(&by, &whom)).await?;
@@ -122,7 +119,7 @@ pub(super) async fn unblock(
 
 pub(super) async fn profile(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<PushedProfile>, Problem> {
     let user = user(&id)?;
     let said = hub.administer(move |_, hub| hub.profile(&user).cloned()).await?;
@@ -131,7 +128,7 @@ pub(super) async fn profile(
 
 pub(super) async fn set_profile(
     State(hub): State<HubHandle>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let user = user(&id)?;
@@ -187,13 +184,10 @@ fn block_list(body: &Value) -> Result<BTreeSet<Arc<str>>, Problem> {
         || Problem::invalid("blocks: give a list of user ids, as in {\"blocks\": [\"a\", \"b\"]}");
     let fields = body.as_object().filter(|fields| fields.len() == 1).ok_or_else(form)?;
     let blocks = fields.get("blocks").and_then(Value::as_array).ok_or_else(form)?;
-    if blocks.len() > MOST_BLOCKS {
-        return Err(Problem::invalid(format!("blocks: give {MOST_BLOCKS} or fewer")));
-    }
     blocks.iter().map(|id| user(id.as_str().ok_or_else(form)?)).collect()
 }
 
-/// All or what there is room for: new ones are added before old ones go.
+/// All or nothing. What goes makes room for what comes.
 fn replace_blocks(
     hub: &mut Hub,
     now: Duration,
@@ -201,13 +195,20 @@ fn replace_blocks(
     wanted: &BTreeSet<Arc<str>>,
 ) -> Result<Vec<Arc<str>>, Denied> {
     let before: BTreeSet<Arc<str>> = hub.blocks_of(by).collect();
-    for whom in wanted.difference(&before) {
-        hub.block(now, by, whom)?;
-    }
     for whom in before.difference(wanted) {
         hub.unblock(by, whom);
     }
-    Ok(hub.blocks_of(by).collect())
+    let mut added = wanted.difference(&before).map(|whom| hub.block(now, by, whom));
+    let done = added.try_for_each(|added| added);
+    if done.is_err() {
+        for whom in wanted.difference(&before) {
+            hub.unblock(by, whom);
+        }
+        for whom in before.difference(wanted) {
+            hub.block(now, by, whom)?;
+        }
+    }
+    done.map(|()| hub.blocks_of(by).collect())
 }
 
 fn user(id: &str) -> Result<Arc<str>, Problem> {

@@ -31,7 +31,7 @@ use crate::ice::IceIssuer;
 use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::net::{BudgetSetup, Budgets, Connection, Held, Io};
-use crate::signaling::{self, HubHandle, Limits};
+use crate::signaling::{self, HubHandle};
 use crate::supervisor::Supervisor;
 
 /// Nothing here takes long; what hangs is to fail.
