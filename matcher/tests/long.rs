@@ -66,7 +66,7 @@ fn chooser(id: u64, is: u8, seeks: u64) -> Ticket {
 /// Thousands whom it may not meet are in front of the only one whom it may: it waits until it has looked at all of them.
 #[test]
 fn a_look_that_takes_long_goes_on() {
-    const SHY: u64 = 10_000;
+    const SHY: u64 = 9000;
     let attribute = Attribute { kind: Kind::Choice, widen: None };
     let rules = Rules { attributes: vec![attribute], ..Rules::default() };
     let mut matcher = Matcher::new(rules, [1, 2]);
@@ -75,20 +75,28 @@ fn a_look_that_takes_long_goes_on() {
         if id < SHY {
             ticket.blocked = Box::new(["newcomer".into()]);
         }
+        ticket.blocked = [&ticket.blocked[..], &["nobody's friend".into()]].concat().into();
         matcher.insert(START, ticket);
     }
     while matcher.poll_output().is_some() {}
-    let mut newcomer = chooser(SHY + 1, 1, 1 << 0);
-    newcomer.user = "newcomer".into();
-    matcher.insert(START, newcomer);
-    let first = matcher.poll_output();
-    assert!(matches!(first, Some(Output::Waiting { id, .. }) if id.0 == SHY + 1), "{first:?}");
-    let mut calls = 0;
-    while matcher.poll_timeout() == Some(START) {
-        matcher.handle_timeout(START);
-        calls += 1;
-    }
-    assert_eq!((offers(&mut matcher), calls), (vec![[SHY, SHY + 1]], 1));
+    let mut join = |id: u64, user: &str| {
+        let mut newcomer = chooser(id, 1, 1 << 0);
+        newcomer.user = user.into();
+        matcher.insert(START, newcomer);
+        let first = matcher.poll_output();
+        assert!(matches!(first, Some(Output::Waiting { id: told, .. }) if told.0 == id));
+        let mut calls = 0;
+        while matcher.poll_timeout() == Some(START) {
+            matcher.handle_timeout(START);
+            calls += 1;
+        }
+        (matcher.poll_output(), matcher.poll_output(), calls)
+    };
+    assert_eq!(join(SHY + 2, "nobody's friend"), (None, None, 1));
+    let (Some(Output::Offer(both)), None, calls) = join(SHY + 1, "newcomer") else {
+        panic!("nothing but an offer")
+    };
+    assert_eq!((both.first.id.0, both.second.id.0, calls), (SHY, SHY + 1, 1));
 }
 
 /// Strangers make up wishes of all kinds. Whatever they are, no two are left who may meet.

@@ -19,7 +19,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use super::access::{Access, Admitted};
 use super::app::{App, ClientAddress};
 use super::websocket::{self, websocket};
-use super::{Refusal, page};
+use super::{Refusal, about, page};
 use crate::ice::IceUrls;
 
 /// The longest body of a request in bytes. No route takes one yet.
@@ -34,8 +34,10 @@ pub(super) enum Page {
 
 /// All of it. Errors are in JSON, whoever finds them.
 pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
-    let mut router =
-        page::client().route("/ws", any(websocket)).route("/v1/ice", ice_route(&app.access));
+    let mut router = page::client()
+        .merge(about::route(&app))
+        .route("/ws", any(websocket))
+        .route("/v1/ice", ice_route(&app.access));
     if page == Page::Served {
         router = router.merge(page::routes());
     }
@@ -80,7 +82,7 @@ fn ice_route(access: &Access) -> MethodRouter<Arc<App>> {
     ))
 }
 
-async fn only_get() -> Refusal {
+pub(super) async fn only_get() -> Refusal {
     Refusal::Method("GET, HEAD")
 }
 

@@ -1,0 +1,57 @@
+//! What a page may want to know before anybody joins: whom one may ask for here. There is nothing secret in it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use hairpin_config::Config;
+use hairpin_signaling::Declaration;
+use serde_json::{Value, json};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use super::app::App;
+use super::routes::only_get;
+
+/// Pages need not ask with each visit, and hear of another configuration soon.
+const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=60");
+
+/// The answer, which is the same for everybody for as long as the server runs.
+#[derive(Clone, Debug)]
+pub(crate) struct About(Arc<str>);
+
+impl About {
+    pub(crate) fn of(config: &Config) -> Self {
+        let attributes: Vec<Value> = config.signaling.attributes.0.iter().map(attribute).collect();
+        let pools: Vec<&str> = config.signaling.pools.iter().map(|pool| &**pool).collect();
+        let about = json!({
+            "pools": pools,
+            "attributes": attributes,
+            "identity": if config.identity.is_open() { "open" } else { "token" },
+            "rooms": true,
+        });
+        Self(about.to_string().into())
+    }
+}
+
+fn attribute(declared: &Declaration) -> Value {
+    let mut about = json!({ "name": &*declared.name, "kind": declared.kind() });
+    if !declared.values.is_empty() {
+        about["values"] = declared.values.iter().map(|value| &**value).collect();
+    }
+    about
+}
+
+/// `GET /v1/about`.
+pub(super) fn route(app: &App) -> Router<Arc<App>> {
+    let answer = async |State(app): State<Arc<App>>| {
+        let json = HeaderValue::from_static("application/json");
+        ([(CONTENT_TYPE, json)], app.about.0.to_string()).into_response()
+    };
+    let route = get(answer)
+        .fallback(only_get)
+        .layer((SetResponseHeaderLayer::overriding(CACHE_CONTROL, CACHE), app.access.cors()));
+    Router::new().route("/v1/about", route)
+}
