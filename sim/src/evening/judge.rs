@@ -12,6 +12,8 @@ use hairpin_signaling::{ConnectionId, Departure};
 use super::figures::{End, Figures};
 use super::wish::{Waiter, Wish, are_of_each_other_s_liking, last_parted, may_meet};
 
+/// More than two, and than what one message can change.
+const COMPANY: usize = 5;
 /// How many partners are remembered.
 const PARTNERS: usize = 8;
 
@@ -28,7 +30,7 @@ pub(super) struct Judge {
     disturbed: u64,
     /// How often it had when the server last said something.
     known_disturbed: u64,
-    /// Since when there are more than two who wait or are in a call.
+    /// Since when so many wait or are in a call that two are in company also if others are about to leave.
     in_company: Option<Duration>,
     pub(super) checks: Checks,
     pub(super) figures: Figures,
@@ -198,7 +200,7 @@ impl Judge {
 
     /// So many wait or are in a call now.
     pub(super) fn count(&mut self, now: Duration, people: usize) {
-        self.in_company = (people > 2).then(|| self.in_company.unwrap_or(now));
+        self.in_company = (people > COMPANY).then(|| self.in_company.unwrap_or(now));
     }
 
     /// How long two are kept apart at least, and at most, as things have been while they could be offered to each other.
