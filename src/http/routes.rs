@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::http::StatusCode;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_METHODS, CACHE_CONTROL, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::access::{Access, Admitted};
+use super::access::{Access, Admitted, bearer};
 use super::app::{App, ClientAddress};
 use super::websocket::{self, websocket};
 use super::{Refusal, about, page};
@@ -37,6 +37,7 @@ pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
     let mut router = page::client()
         .merge(about::route(&app))
         .route("/ws", any(websocket))
+        .route("/v1/ws", any(websocket).layer(app.access.cors()))
         .route("/v1/ice", ice_route(&app.access));
     if page == Page::Served {
         router = router.merge(page::routes());
@@ -91,8 +92,17 @@ async fn ice(
     _: Admitted,
     urls: IceUrls,
     ClientAddress(client): ClientAddress,
+    headers: HeaderMap,
 ) -> Result<Json<Value>, Refusal> {
-    let grant = app.ice.issue(&urls, client)?;
+    let grant = if app.tokens.is_open() {
+        app.ice.issue(&urls, client)?
+    } else {
+        // First, for to read a token costs more.
+        app.ice.count(client)?;
+        let token = bearer(&headers).and_then(|token| str::from_utf8(token).ok());
+        let identity = app.tokens.verify(token.ok_or(Refusal::NO_TOKEN)?)?;
+        app.ice.issue_to(&urls, &identity.user)
+    };
     Ok(Json(json!({ "iceServers": grant.servers, "ttl": grant.ttl.as_secs() })))
 }
 

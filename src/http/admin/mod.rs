@@ -1,16 +1,21 @@
-//! Metrics and health, on a listener of their own.
+//! Metrics, health and the admin API, on a listener of their own.
+
+mod access;
+mod answers;
+mod sessions;
+mod users;
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, put};
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,9 +24,13 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub(crate) use access::Tokens;
+
 use super::Refusal;
+use crate::identity::{Trouble, Verifier};
 use crate::log_limit::LogLimit;
 use crate::metrics::{self, Metrics};
+use crate::signaling::HubHandle;
 use crate::supervisor::Supervisor;
 
 /// Scrapers and health checks at a time. For one more the oldest goes, or idle ones would keep health checks out.
@@ -36,28 +45,39 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// After an error of `accept`, which is about file descriptors, not about the next connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is told about.
+/// The longest body of a request: a list of buddies is the longest thing to say.
+const MAX_BODY_BYTES: usize = 256 << 10;
+
+/// What the admin listener serves.
 #[derive(Clone)]
-struct Health {
-    metrics: Arc<Metrics>,
-    draining: CancellationToken,
-    supervisor: Supervisor,
+pub(crate) struct Admin {
+    /// What is told about.
+    pub(crate) health: Health,
+    /// What is asked and told.
+    pub(crate) hub: HubHandle,
+    /// Who may.
+    pub(crate) tokens: Arc<Tokens>,
 }
 
-/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped, with all its connections.
+/// How the server is.
+#[derive(Clone)]
+pub(crate) struct Health {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) draining: CancellationToken,
+    pub(crate) supervisor: Supervisor,
+    /// Whose keys may be old.
+    pub(crate) tokens: Arc<Verifier>,
+}
+
+/// Answers `/metrics`, `/healthz`, `/readyz` and the API under `/v1/` until it is dropped, with all its connections.
 /// `/readyz` says 503 from the moment `draining` is cancelled, or a part of the server has failed.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    metrics: Arc<Metrics>,
-    draining: CancellationToken,
-    supervisor: Supervisor,
-) {
-    let router = routes(Health { metrics, draining, supervisor });
+pub(crate) async fn serve(listener: TcpListener, admin: Admin) {
+    let router = routes(admin.health.clone()).merge(api(admin));
     let mut connections = tokio::task::JoinSet::new();
     let mut by_age = VecDeque::<AbortHandle>::new();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 cannot_accept(&error);
                 tokio::time::sleep(PAUSE).await;
@@ -71,7 +91,7 @@ pub(crate) async fn serve(
         {
             oldest.abort();
         }
-        let router = router.clone();
+        let router = router.clone().layer(Extension(peer));
         by_age.push_back(connections.spawn(async move {
             let served = tokio::time::timeout(LIFETIME, connection(stream, router));
             if let Ok(Err(error)) = served.await {
@@ -109,16 +129,48 @@ fn routes(health: Health) -> Router {
         .with_state(health)
 }
 
+/// What an app's backend asks and decides.
+fn api(admin: Admin) -> Router {
+    let access = axum::middleware::from_fn_with_state(admin.tokens.clone(), access::check);
+    let hub = Router::new()
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{id}", get(sessions::show).delete(sessions::end))
+        .route("/users/{id}", get(users::show))
+        .route("/users/{id}/bar", get(users::bar).put(users::set_bar).delete(users::lift_bar))
+        .route("/users/{id}/blocks", get(users::blocks).put(users::set_blocks))
+        .route("/users/{id}/blocks/{other}", put(users::block).delete(users::unblock))
+        .route("/users/{id}/profile", get(users::profile).put(users::set_profile))
+        .method_not_allowed_fallback(answers::wrong_method)
+        .fallback(answers::no_such_path)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(access)
+        .with_state(admin.hub);
+    Router::new().nest("/v1", hub)
+}
+
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], health.metrics.text())
 }
 
-async fn readyz(State(health): State<Health>) -> (StatusCode, &'static str) {
-    if health.supervisor.has_failed() {
-        (StatusCode::SERVICE_UNAVAILABLE, "failed\n")
+async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
+    let (mut status, mut text) = if health.supervisor.has_failed() {
+        (StatusCode::SERVICE_UNAVAILABLE, "failed\n".to_owned())
     } else if health.draining.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned())
     } else {
-        (StatusCode::OK, "ok\n")
+        (StatusCode::OK, "ok\n".to_owned())
+    };
+    match health.tokens.trouble() {
+        None => {}
+        Some(Trouble::Old(why)) => text += &format!("{why}\n"),
+        Some(Trouble::NoKeys(why)) => {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+            text = format!("{why}\n");
+        }
     }
+    // Calls go on without them.
+    if let Some(why) = health.metrics.records.wrong() {
+        text += &format!("records cannot be written: {why}\n");
+    }
+    (status, text)
 }
