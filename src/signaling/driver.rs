@@ -20,6 +20,7 @@ use super::outbox::{Full, Held, Outbox};
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
 use crate::identity::Verifier;
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::net::network;
 
@@ -218,8 +219,17 @@ impl Driver {
             Event::QueueTimeout => metrics.queue_timeout(),
             Event::Refused(code) => metrics.refused(code.as_str()),
             Event::Returned(how) => metrics.returned(how.name()),
+            Event::Full => nothing_more_is_kept(),
             _ => {}
         }
+    }
+}
+
+/// Strangers can bring it about, in an afternoon.
+fn nothing_more_is_kept() {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(left_out) = LIMIT.admit() {
+        tracing::warn!(left_out, "no room for more blocks, bars or profiles: a new one is refused");
     }
 }
 
