@@ -1,0 +1,142 @@
+//! Whether a message is valid by a schema: as much of JSON Schema as ours say. What they do not say is refused, so that
+//! nothing goes unchecked. `tests/documentation/` has the schemas read by somebody else, too.
+
+use serde_json::{Map, Value};
+
+/// What is wrong, if anything is.
+pub(super) fn valid(value: &Value, direction: &Value) -> Result<(), String> {
+    let kind = value["type"].as_str().ok_or("it has no type")?;
+    let definition = direction["$defs"].get(kind).ok_or_else(|| format!("{kind} is no message"))?;
+    check(value, definition, direction).map_err(|wrong| format!("{kind}: {wrong}"))
+}
+
+fn check(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
+    let Value::Object(schema) = schema else {
+        return if *schema == true { Ok(()) } else { Err(format!("{schema} allows nothing")) };
+    };
+    schema.iter().try_for_each(|(keyword, says)| {
+        let holds = holds(keyword, says, value, schema, root)?;
+        if holds { Ok(()) } else { Err(format!("{value} is against {keyword}: {says}")) }
+    })
+}
+
+fn holds(
+    keyword: &str,
+    says: &Value,
+    value: &Value,
+    schema: &Map<String, Value>,
+    root: &Value,
+) -> Result<bool, String> {
+    let limit = || says.as_u64().expect("a limit is a number");
+    let is = |schema: &Value| check(value, schema, root).is_ok();
+    // A keyword says nothing of values of another type.
+    Ok(match (keyword, value) {
+        ("type", _) => says == of_type(value) || (says == "number" && value.is_number()),
+        ("const", _) => says == value,
+        ("enum", _) => says.as_array().expect("a list").contains(value),
+        ("$ref", _) => {
+            let path = says.as_str().expect("a reference").trim_start_matches('#');
+            check(value, root.pointer(path).expect("it is there"), root)?;
+            true
+        }
+        ("oneOf", _) => says.as_array().expect("a list").iter().filter(|one| is(one)).count() == 1,
+        ("anyOf", _) => says.as_array().expect("a list").iter().any(is),
+        ("properties", Value::Object(fields)) => {
+            for (field, schema) in says.as_object().expect("schemas by name") {
+                if let Some(value) = fields.get(field) {
+                    check(value, schema, root).map_err(|wrong| format!("{field}: {wrong}"))?;
+                }
+            }
+            true
+        }
+        ("additionalProperties", Value::Object(fields)) => {
+            assert!(!schema.contains_key("properties"), "a map has no fields of its own");
+            fields.values().try_for_each(|value| check(value, says, root))?;
+            true
+        }
+        ("required", Value::Object(fields)) => {
+            let mut names = says.as_array().expect("names").iter().filter_map(Value::as_str);
+            names.all(|name| fields.contains_key(name))
+        }
+        ("items", Value::Array(all)) => {
+            all.iter().try_for_each(|value| check(value, says, root))?;
+            true
+        }
+        ("minItems", Value::Array(all)) => all.len() as u64 >= limit(),
+        ("maxItems", Value::Array(all)) => all.len() as u64 <= limit(),
+        ("minLength", Value::String(text)) => text.chars().count() as u64 >= limit(),
+        ("maxLength", Value::String(text)) => text.chars().count() as u64 <= limit(),
+        ("x-max-bytes", Value::String(text)) => text.len() as u64 <= limit(),
+        ("minimum", Value::Number(number)) => number.as_f64() >= says.as_f64(),
+        ("maximum", Value::Number(number)) => number.as_f64() <= says.as_f64(),
+        // The only one there is.
+        ("pattern", Value::String(text)) => {
+            assert_eq!(says, "^[0-9a-f]{32}$");
+            text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        }
+        ("description" | "title" | "default" | "format", _) => true,
+        (
+            "properties"
+            | "additionalProperties"
+            | "required"
+            | "items"
+            | "minItems"
+            | "maxItems"
+            | "minLength"
+            | "maxLength"
+            | "x-max-bytes"
+            | "minimum"
+            | "maximum"
+            | "pattern",
+            _,
+        ) => true,
+        (other, _) => panic!("{other} is not understood here"),
+    })
+}
+
+fn of_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() || number.is_i64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+#[test]
+fn what_a_schema_forbids_is_found() {
+    use super::schemas::{CLIENT, SERVER};
+    use serde_json::json;
+
+    let said = |message: Value| valid(&message, &CLIENT);
+    assert_eq!(said(json!({ "type": "hello", "data": { "userId": "ann", "mood": 7 } })), Ok(()));
+    assert_eq!(said(json!({ "type": "hello" })), Ok(()));
+    for wrong in [
+        json!({}),
+        json!({ "type": "dance" }),
+        json!({ "type": "hello", "data": 7 }),
+        json!({ "type": "hello", "data": { "userId": "" } }),
+        json!({ "type": "hello", "data": { "userId": null } }),
+        json!({ "type": "hello", "data": { "userId": "x".repeat(129) } }),
+        json!({ "type": "hello", "data": { "userId": "ä".repeat(65) } }),
+        json!({ "type": "hello", "data": { "resume": { "epoch": "e" } } }),
+        json!({ "type": "hello", "id": -1 }),
+        json!({ "type": "signal", "data": {} }),
+        json!({ "type": "path", "data": { "relayed": 1 } }),
+        json!({ "type": "join_queue", "data": { "buddies": vec!["x"; 201] } }),
+        json!({ "type": "join_queue", "data": { "buddies": ["x", 7] } }),
+        json!({ "type": "join_queue", "data": { "attributes": { "a": true } } }),
+        json!({ "type": "join_queue", "data": { "seeks": { "a": [] } } }),
+        json!({ "type": "join_queue", "data": { "seeks": { "a": { "within": -1 } } } }),
+    ] {
+        assert!(said(wrong.clone()).is_err(), "{wrong}");
+    }
+    let session = "0123456789abcdef".repeat(2);
+    let left = |session: &str, reason: &str| json!({ "type": "partner_left", "payload": { "sessionId": session, "reason": reason } });
+    assert_eq!(valid(&left(&session, "ended"), &SERVER), Ok(()));
+    assert!(valid(&left(&session[1..], "ended"), &SERVER).is_err());
+    assert!(valid(&left(&session, "shutdown"), &SERVER).is_err(), "they hear of it otherwise");
+}
