@@ -1,4 +1,5 @@
 //! Files of the repository that are made from the code. Shared by the tests of every crate that makes some.
+#![allow(clippy::disallowed_methods, reason = "cores read no files; their tests may")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ mod callers;
 mod docs;
 mod drain;
 mod ghosts;
+mod golden;
 mod harness;
 mod lifecycle;
 mod limits;

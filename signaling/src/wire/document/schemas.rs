@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::super::encode::ServerMessage;
+use super::check::valid;
 use super::checked_in;
 use super::shapes::Said;
 use crate::{ErrorCode, MessageKind, SessionId};
@@ -166,4 +167,36 @@ fn every_type_that_the_reader_knows_is_in_the_schema() {
     named.sort_unstable();
     known.sort_unstable();
     assert_eq!(named, known);
+}
+
+#[test]
+fn what_a_schema_forbids_is_found() {
+    let said = |message: Value| valid(&message, &CLIENT);
+    assert_eq!(said(json!({ "type": "hello", "data": { "userId": "ann", "mood": 7 } })), Ok(()));
+    assert_eq!(said(json!({ "type": "hello" })), Ok(()));
+    for wrong in [
+        json!({}),
+        json!({ "type": "dance" }),
+        json!({ "type": "hello", "data": 7 }),
+        json!({ "type": "hello", "data": { "userId": "" } }),
+        json!({ "type": "hello", "data": { "userId": null } }),
+        json!({ "type": "hello", "data": { "userId": "x".repeat(129) } }),
+        json!({ "type": "hello", "data": { "userId": "ä".repeat(65) } }),
+        json!({ "type": "hello", "data": { "resume": { "epoch": "e" } } }),
+        json!({ "type": "hello", "id": -1 }),
+        json!({ "type": "signal", "data": {} }),
+        json!({ "type": "path", "data": { "relayed": 1 } }),
+        json!({ "type": "join_queue", "data": { "buddies": vec!["x"; 201] } }),
+        json!({ "type": "join_queue", "data": { "buddies": ["x", 7] } }),
+        json!({ "type": "join_queue", "data": { "attributes": { "a": true } } }),
+        json!({ "type": "join_queue", "data": { "seeks": { "a": [] } } }),
+        json!({ "type": "join_queue", "data": { "seeks": { "a": { "within": -1 } } } }),
+    ] {
+        assert!(said(wrong.clone()).is_err(), "{wrong}");
+    }
+    let session = "0123456789abcdef".repeat(2);
+    let left = |session: &str, reason: &str| json!({ "type": "partner_left", "payload": { "sessionId": session, "reason": reason } });
+    assert_eq!(valid(&left(&session, "ended"), &SERVER), Ok(()));
+    assert!(valid(&left(&session[1..], "ended"), &SERVER).is_err());
+    assert!(valid(&left(&session, "shutdown"), &SERVER).is_err(), "they hear of it otherwise");
 }
