@@ -1,5 +1,7 @@
 /** WebSockets without a network: each frame takes a little time, may be lost with its connection, and none overtakes another. */
 
+import { wrong } from './schema.js';
+
 const TRAVEL_MS = 10;
 let connections = 0;
 
@@ -92,6 +94,8 @@ export class FakeSocket {
 
   send(text: string): void {
     if (this.readyState !== 1) throw new Error('not open');
+    const error = wrong('client', JSON.parse(text));
+    if (error) throw new Error(error);
     this.#carry('>', text, (data) => this.#network.server.received(this.#connection, JSON.parse(data)));
   }
 
