@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::Refusal;
+use super::operations::{Answer, Content, Described, Operation};
 use crate::log_limit::LogLimit;
 use crate::metrics::{self, Metrics};
 use crate::supervisor::Supervisor;
@@ -38,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is told about.
 #[derive(Clone)]
-struct Health {
+pub(super) struct Health {
     metrics: Arc<Metrics>,
     draining: CancellationToken,
     supervisor: Supervisor,
@@ -99,15 +100,57 @@ async fn connection(stream: TcpStream, router: Router) -> hyper::Result<()> {
 
 fn routes(health: Health) -> Router {
     let never_cached = HeaderValue::from_static("no-store");
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
+    api()
+        .into_router()
         .method_not_allowed_fallback(async || Refusal::Method("GET, HEAD"))
         .fallback(async || Refusal::NotFound)
         .layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, never_cached))
         .with_state(health)
 }
+
+/// What is asked for there.
+pub(super) fn api() -> Described<Health> {
+    Described::new()
+        .route(&[METRICS], get(metrics))
+        .route(&[HEALTHZ], get(async || "ok\n"))
+        .route(&[READYZ], get(readyz))
+}
+
+const METRICS: Operation = Operation {
+    method: "get",
+    path: "/metrics",
+    summary: "Metrics for Prometheus: docs/metrics.md.",
+    takes: None,
+    answers: &[Answer {
+        status: 200,
+        meaning: "All of them.",
+        content: Content::Text(metrics::CONTENT_TYPE),
+    }],
+    refusals: &[],
+};
+
+const HEALTHZ: Operation = Operation {
+    method: "get",
+    path: "/healthz",
+    summary: "Whether the process answers.",
+    takes: None,
+    answers: &[Answer { status: 200, meaning: "It does: `ok`.", content: TEXT }],
+    refusals: &[],
+};
+
+const READYZ: Operation = Operation {
+    method: "get",
+    path: "/readyz",
+    summary: "Whether new clients should come here.",
+    takes: None,
+    answers: &[
+        Answer { status: 200, meaning: "They should: `ok`.", content: TEXT },
+        Answer { status: 503, meaning: "It is `stopping`, or has `failed`.", content: TEXT },
+    ],
+    refusals: &[],
+};
+
+const TEXT: Content = Content::Text("text/plain; charset=utf-8");
 
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], health.metrics.text())

@@ -18,6 +18,7 @@ pub(crate) mod admin;
 mod app;
 mod connection;
 mod io;
+mod operations;
 mod page;
 mod refusal;
 mod routes;

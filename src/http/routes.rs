@@ -1,6 +1,7 @@
 //! What is where.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::handler::Handler;
@@ -18,6 +19,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::access::{Access, Admitted};
 use super::app::{App, ClientAddress};
+use super::operations::{Answer, Content, Described, Operation};
 use super::websocket::{self, websocket};
 use super::{Refusal, page};
 use crate::ice::IceUrls;
@@ -34,8 +36,7 @@ pub(super) enum Page {
 
 /// All of it. Errors are in JSON, whoever finds them.
 pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
-    let mut router =
-        page::client().route("/ws", any(websocket)).route("/v1/ice", ice_route(&app.access));
+    let mut router = page::client().merge(api(&app.access).into_router());
     if page == Page::Served {
         router = router.merge(page::routes());
     }
@@ -54,6 +55,49 @@ pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
         ))
         .with_state(app)
 }
+
+/// What programs ask for.
+pub(super) fn api(access: &Access) -> Described<Arc<App>> {
+    Described::new().route(&[WS], any(websocket)).route(&[ICE], ice_route(access))
+}
+
+const WS: Operation = Operation {
+    method: "get",
+    path: "/ws",
+    summary: "Becomes a WebSocket, as a handshake at `/` does: what is said on it is in asyncapi.yaml.",
+    takes: None,
+    answers: &[Answer {
+        status: 101,
+        meaning: "The WebSocket is open.",
+        content: Content::Nothing,
+    }],
+    refusals: &[
+        Refusal::BadHandshake("what is wrong with the handshake"),
+        Refusal::UpgradeRequired,
+        Refusal::Origin,
+        Refusal::BadHost,
+        Refusal::Full,
+        Refusal::TooMany,
+        Refusal::Stopping,
+    ],
+};
+
+const ICE: Operation = Operation {
+    method: "get",
+    path: "/v1/ice",
+    summary: "ICE servers with credentials of one's own, as `match_found` has them.",
+    takes: None,
+    answers: &[Answer {
+        status: 200,
+        meaning: "They are good for `ttl` seconds.",
+        content: Content::Json("Ice"),
+    }],
+    refusals: &[
+        Refusal::BadHost,
+        Refusal::Origin,
+        Refusal::TooOften { retry_after: Duration::from_secs(1) },
+    ],
+};
 
 /// A proxy in front of us may have believed the other one (RFC 9112 s3.2).
 async fn one_host(request: Request, next: Next) -> Response {

@@ -1,5 +1,6 @@
 //! The HTTP server over real sockets, without the relay's workers in front.
 
+mod documents;
 mod http2;
 mod ice;
 mod pages;

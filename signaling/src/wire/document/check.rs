@@ -10,7 +10,7 @@ pub(super) fn valid(value: &Value, direction: &Value) -> Result<(), String> {
     check(value, definition, direction).map_err(|wrong| format!("{kind}: {wrong}"))
 }
 
-fn check(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
+pub(super) fn check(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
     let Value::Object(schema) = schema else {
         return if *schema == true { Ok(()) } else { Err(format!("{schema} allows nothing")) };
     };

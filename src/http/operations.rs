@@ -1,0 +1,78 @@
+//! What may be asked by HTTP, in words. Routers are built with these, and `docs/protocol/openapi.yaml` is made of what
+//! they were built with: there is no other list.
+
+use axum::Router;
+use axum::routing::MethodRouter;
+
+use super::Refusal;
+
+/// One method of one path.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "words are for the document"))]
+pub(super) struct Operation {
+    /// `get`, `post`, `put` or `delete`.
+    pub(super) method: &'static str,
+    /// As axum has it: `/v1/users/{user}`.
+    pub(super) path: &'static str,
+    /// A sentence.
+    pub(super) summary: &'static str,
+    /// What the body of a request holds, by the name of a schema in `src/http/tests/openapi.rs`.
+    pub(super) takes: Option<&'static str>,
+    /// What it answers when it does.
+    pub(super) answers: &'static [Answer],
+    /// Why it may not. Whatever is asked of any path (a method that it has not, two hosts, a long body) is not repeated.
+    pub(super) refusals: &'static [Refusal],
+}
+
+/// An answer that is no refusal.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "words are for the document"))]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) meaning: &'static str,
+    pub(super) content: Content,
+}
+
+/// What is in an answer.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "words are for the document"))]
+pub(super) enum Content {
+    Nothing,
+    /// Plain text, of this media type.
+    Text(&'static str),
+    /// JSON, by the name of a schema in `src/http/tests/openapi.rs`.
+    Json(&'static str),
+}
+
+/// A router, and what was said of its routes.
+pub(super) struct Described<S> {
+    router: Router<S>,
+    operations: Vec<Operation>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Described<S> {
+    pub(super) fn new() -> Self {
+        Self { router: Router::new(), operations: Vec::new() }
+    }
+
+    /// A path by which these may be asked for; it is that of the first.
+    pub(super) fn route(
+        mut self,
+        operations: &'static [Operation],
+        methods: MethodRouter<S>,
+    ) -> Self {
+        let path = operations.first().expect("a path is there for something").path;
+        debug_assert!(operations.iter().all(|operation| operation.path == path));
+        self.operations.extend(operations);
+        Self { router: self.router.route(path, methods), ..self }
+    }
+
+    pub(super) fn into_router(self) -> Router<S> {
+        self.router
+    }
+
+    #[cfg(test)]
+    pub(super) fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+}
