@@ -36,6 +36,7 @@ mod bounds;
 mod builder;
 mod clock;
 mod error;
+mod fetch;
 mod front;
 mod http;
 mod ice;

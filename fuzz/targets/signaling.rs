@@ -9,6 +9,7 @@ use arbitrary::Arbitrary;
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
     Config, ConnectionId, Departure, IceGrant, IceServers, Keys, MessageKind, Origin, Output,
+    Tokens,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -310,6 +311,8 @@ fn pick(from: &[Value], which: Option<u8>) -> Value {
 }
 
 struct NoIce;
+
+impl Tokens for NoIce {}
 
 impl IceServers for NoIce {
     fn issue(&mut self, _: ConnectionId, _: &str) -> IceGrant {

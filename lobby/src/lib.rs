@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use hairpin_matcher::Matcher;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, Hub, IceServers, Keys, MatchRequest, Origin, Output,
+    Config, ConnectionId, Departure, Hub, IceServers, Identity, Keys, MatchRequest, Origin, Output,
+    Outside,
 };
 
 /// A [`Hub`] whose users are matched by a [`Matcher`] of its own.
@@ -50,16 +51,21 @@ impl Lobby {
         self.settle(now, ice);
     }
 
+    /// A client has brought a token with its handshake, and the caller has read it: it counts from its first message on.
+    pub fn identify(&mut self, now: Duration, id: ConnectionId, identity: Identity) {
+        self.hub.identify(now, id, identity);
+    }
+
     /// A client has sent a text message.
     pub fn handle_message(
         &mut self,
         now: Duration,
         id: ConnectionId,
         text: &str,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) {
-        self.hub.handle_message(now, id, text, ice);
-        self.settle(now, ice);
+        self.hub.handle_message(now, id, text, outside);
+        self.settle(now, outside);
     }
 
     /// A client has sent a binary message; the protocol has none.

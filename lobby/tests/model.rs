@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, MessageKind, Output,
+    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, MessageKind, Output, Tokens,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -41,6 +41,8 @@ fn op() -> impl Strategy<Value = Op> {
 /// Remembers whom it issued servers to, and under which name.
 #[derive(Default)]
 struct Ice(BTreeMap<ConnectionId, String>);
+
+impl Tokens for Ice {}
 
 impl IceServers for Ice {
     fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant {

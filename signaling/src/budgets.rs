@@ -26,6 +26,8 @@ pub(crate) enum Wish {
     Skip,
     /// `ice_servers`
     IceServers,
+    /// `renew_token`, or a newer token with another message.
+    Token,
 }
 
 /// What users and origins have asked for of late. Somebody who comes back by another connection finds what it has
@@ -58,6 +60,7 @@ impl Budgets {
             Wish::Join => config.joins,
             Wish::Skip => config.skips,
             Wish::IceServers => config.ice_requests,
+            Wish::Token => config.tokens,
         };
         let of_origin = rate.times(USERS_BEHIND_AN_ORIGIN);
         let user = self.hash(user);
@@ -95,6 +98,7 @@ struct Spent {
     joins: Bucket,
     skips: Bucket,
     ice_servers: Bucket,
+    tokens: Bucket,
 }
 
 impl Spent {
@@ -103,11 +107,12 @@ impl Spent {
             Wish::Join => &mut self.joins,
             Wish::Skip => &mut self.skips,
             Wish::IceServers => &mut self.ice_servers,
+            Wish::Token => &mut self.tokens,
         }
     }
 
     fn whole_at(&self) -> Duration {
-        [self.joins, self.skips, self.ice_servers]
+        [self.joins, self.skips, self.ice_servers, self.tokens]
             .map(|bucket| bucket.full_at())
             .into_iter()
             .max()

@@ -7,7 +7,7 @@ use hairpin_matcher::{Mode, Rules};
 
 use crate::refusal::Refusal;
 use crate::wire::invalid;
-use crate::{Declared, Rate};
+use crate::{Declared, Naming, Rate};
 
 /// The longest `userId`, in bytes.
 pub const MAX_USER_LEN: usize = 128;
@@ -53,6 +53,10 @@ pub struct Config {
     pub skips: Rate,
     /// How often a user in a session may ask for fresh ICE servers, likewise.
     pub ice_requests: Rate,
+    /// Who somebody is: whoever it says, or whoever its token says.
+    pub naming: Naming,
+    /// How often a user who has brought a token may bring another, likewise.
+    pub tokens: Rate,
 }
 
 impl Config {
@@ -104,6 +108,8 @@ impl Default for Config {
             joins: Rate::per_minute(10),
             skips: Rate::per_minute(30),
             ice_requests: Rate::per_minute(20),
+            naming: Naming::Open,
+            tokens: Rate::per_minute(10),
         }
     }
 }

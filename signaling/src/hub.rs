@@ -3,8 +3,10 @@
 mod arrivals;
 mod connections;
 mod drain;
+mod identity;
 mod introductions;
 mod leases;
+mod numbers;
 mod pairs;
 mod presence;
 mod queue;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use self::connections::{Beat, Connections};
 use self::drain::Drain;
+use self::identity::Identities;
 use self::seats::{SeatId, Seats, State};
 use self::sessions::Sessions;
 use self::story::Number;
@@ -27,7 +30,8 @@ use crate::tokens::{ResumeTokens, Signer};
 use crate::wire::{ClientMessage, Envelope, ServerMessage, decode, invalid};
 use crate::{
     CloseCode, Config, ConnectionId, Departure, Event, IceServers, Keys, MatchRequest, NodeId,
-    Origin, Output, PartnerNews, Place, Protocol, RemotePartner, Role, SessionId, TicketId,
+    Origin, Output, Outside, PartnerNews, Place, Protocol, RemotePartner, Role, SessionId,
+    TicketId,
 };
 
 /// Pings at no distance from each other would never end.
@@ -45,6 +49,7 @@ const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
 pub struct Hub {
     config: Config,
     connections: Connections,
+    identities: Identities,
     seats: Seats,
     sessions: Sessions,
     budgets: Budgets,
@@ -70,6 +75,7 @@ impl Hub {
         Self {
             config,
             connections: Connections::new(),
+            identities: Identities::default(),
             seats: Seats::new(),
             sessions: Sessions::new(keys.derive(1)),
             budgets: Budgets::new(keys.derive(2)),
@@ -107,10 +113,10 @@ impl Hub {
         now: Duration,
         id: ConnectionId,
         text: &str,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) {
         let Some(seat) = self.read(now, id, text.len()) else { return };
-        self.read_message(now, id, seat, text, ice);
+        self.read_message(now, id, seat, text, outside);
         // Afterwards: it may have changed its mind about whether it waits. A first message may be the answer to what was
         // asked of an earlier connection.
         if let Some(seat) = self.connections.seat(id) {
@@ -124,7 +130,7 @@ impl Hub {
         id: ConnectionId,
         seat: Option<SeatId>,
         text: &str,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) {
         // Fields of the new wire are none of the old one's, where an app may mean something else by them.
         let counts = seat.filter(|seat| self.seats.get(*seat).protocol() == Protocol::Resumable);
@@ -145,14 +151,19 @@ impl Hub {
         }
         let done = match (message, seat) {
             (Err(refusal), _) => Err(refusal),
-            (Ok(ClientMessage::Hello(hello)), None) => self.hello(now, id, *hello, ice),
+            (Ok(ClientMessage::Hello(hello)), None) => self.hello(now, id, *hello, outside),
             (Ok(ClientMessage::Hello(_)), Some(_)) => {
                 Err(Refusal::new(ErrorCode::BadMessage, "hello comes first, and once"))
             }
-            (Ok(ClientMessage::JoinQueue(join)), seat) => self.join_queue(now, id, seat, *join),
+            (Ok(ClientMessage::JoinQueue(join)), seat) => {
+                self.join_queue(now, id, seat, *join, outside)
+            }
             (Ok(ClientMessage::LeaveQueue), seat) => {
                 seat.into_iter().for_each(|seat| self.leave_queue(seat));
                 Ok(())
+            }
+            (Ok(ClientMessage::RenewToken { token }), _) => {
+                self.renew_token(now, id, &token, outside)
             }
             (Ok(ClientMessage::Ping), _) => {
                 self.send(id, &ServerMessage::Pong {});
@@ -169,36 +180,12 @@ impl Hub {
             (Ok(ClientMessage::EndSession { session }), Some(seat)) => {
                 self.end_session(now, seat, session)
             }
-            (Ok(ClientMessage::IceServers), Some(seat)) => self.ask_for_ice(now, seat, ice),
+            (Ok(ClientMessage::IceServers), Some(seat)) => self.ask_for_ice(now, seat, outside),
             (Ok(_), Some(_)) => Err(Refusal::new(ErrorCode::UnknownType, "not yet")),
         };
         if let Err(refusal) = done {
             self.refuse(id, &Refusal { id: number, ..refusal });
         }
-    }
-
-    /// What a message says besides: its own number, which the client is told has arrived, and how far the client has
-    /// heard. It knows its newest resume token, since it has heard what came with it.
-    fn take_numbers(
-        &mut self,
-        now: Duration,
-        seat: SeatId,
-        number: Option<u64>,
-        ack: Option<u64>,
-    ) -> Number {
-        self.seats.confirm_token(seat);
-        if let Some(ack) = ack {
-            self.seats.acknowledged(seat, ack);
-        }
-        let (Some(story), Some(number)) = (self.seats.story_mut(seat), number) else {
-            return Number::Next;
-        };
-        let number = story.hear(number);
-        if number != Number::Ahead && !std::mem::replace(&mut story.ack_due, true) {
-            self.acks.push(seat);
-            self.acks_since.get_or_insert(now);
-        }
-        number
     }
 
     /// A client has sent a binary message; the protocol has none.
@@ -296,6 +283,7 @@ impl Hub {
                 Beat::Dead(id) => self.close(now, id, CloseCode::HeartbeatTimeout),
             }
         }
+        self.expire_tokens(now);
         while let Some(seat) = self.seats.given_up(now) {
             self.give_up(now, seat);
         }
@@ -314,6 +302,7 @@ impl Hub {
         [
             self.acks_since,
             self.connections.next_beat(),
+            self.identities.next(),
             self.seats.next_due(),
             self.sessions.next_end(),
             drain,
@@ -321,15 +310,6 @@ impl Hub {
         .into_iter()
         .flatten()
         .min()
-    }
-
-    fn send_acks(&mut self) {
-        self.acks_since = None;
-        for seat in std::mem::take(&mut self.acks) {
-            let Some(seat) = self.seats.find_mut(seat) else { continue };
-            let Some((id, connection)) = seat.take_ack() else { continue };
-            self.send(connection, &ServerMessage::Ack { id });
-        }
     }
 
     /// What to do next; `None` when all is done.

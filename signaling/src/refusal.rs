@@ -139,6 +139,11 @@ impl Refusal {
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
     }
 
+    pub(crate) fn token_too_often(retry_after: Duration) -> Self {
+        let message = "you bring tokens too often; bring one later";
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
+    }
+
     pub(crate) fn user_taken(retry_after: Duration) -> Self {
         let message = "somebody elsewhere has this userId; take another, or ask again later";
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::UserTaken, message) }

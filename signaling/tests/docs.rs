@@ -68,11 +68,13 @@ fn the_limits_are_the_defaults() {
         resume_window,
         pools: _,
         attributes: _,
+        naming: _,
+        tokens,
     } = Config::default();
     assert_eq!(max_message_bytes, 65_536);
     assert_eq!((messages, bytes), (Rate::new(50, 250), Rate::new(64 << 10, 512 << 10)));
     assert_eq!((joins, skips), (Rate::per_minute(10), Rate::per_minute(30)));
-    assert_eq!(ice_requests, Rate::per_minute(20));
+    assert_eq!((ice_requests, tokens), (Rate::per_minute(20), Rate::per_minute(10)));
     let (minutes, hours) = (queue_timeout.as_secs() / 60, session_lifetime.as_secs() / 3600);
     let (every, after) = (heartbeat_interval.as_secs(), heartbeat_timeout.as_secs());
     for (what, limit) in [
@@ -85,6 +87,7 @@ fn the_limits_are_the_defaults() {
         ("`join_queue` of a user", "10 a minute; more gets `too_often`".to_owned()),
         ("`skip` of a user", "30 a minute; more gets `too_often`".to_owned()),
         ("`ice_servers` of a user", "20 a minute; more gets `too_often`".to_owned()),
+        ("tokens of a user", "10 a minute; more gets `too_often`".to_owned()),
         ("a seat without a connection", format!("{} seconds", resume_window.as_secs())),
         ("waiting for a partner", format!("{minutes} minutes")),
         ("a session", format!("{hours} hours")),

@@ -6,15 +6,27 @@ use std::time::Duration;
 
 use hairpin_matcher::{Matcher, Output as Answer};
 use hairpin_signaling::{
-    CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServer, IceServers, Keys,
-    MatchRequest, NodeId, Origin, Output, PartnerNews, Place, Record, SessionId, Ticket, TicketId,
+    BadToken, CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServer,
+    IceServers, Identity, Keys, MatchRequest, NodeId, Origin, Output, PartnerNews, Place, Record,
+    SessionId, Ticket, TicketId, Tokens,
 };
 use serde_json::{Value, json};
 
-/// Issues credentials that say whose they are.
+/// Issues credentials that say whose they are, and knows some tokens.
 #[derive(Default)]
 pub(crate) struct Ice {
     pub(crate) issued: Vec<(ConnectionId, String)>,
+    pub(crate) tokens: BTreeMap<String, Result<Identity, BadToken>>,
+    /// Those it was asked about.
+    pub(crate) read: Vec<String>,
+}
+
+impl Tokens for Ice {
+    fn verify(&mut self, token: &str) -> Result<Identity, BadToken> {
+        self.read.push(token.to_owned());
+        let unknown = Err(BadToken::Invalid("nobody has signed this token".into()));
+        self.tokens.get(token).cloned().unwrap_or(unknown)
+    }
 }
 
 impl IceServers for Ice {

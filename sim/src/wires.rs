@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol, Rate,
+    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol, Rate, Tokens,
 };
 use serde_json::json;
 
@@ -97,6 +97,8 @@ enum Down {
 }
 
 struct Ice;
+
+impl Tokens for Ice {}
 
 impl IceServers for Ice {
     fn issue(&mut self, _: ConnectionId, _: &str) -> IceGrant {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
     CloseCode, Config, ConnectionId, Departure, Event, IceGrant, IceServers, Keys, MessageKind,
-    Origin, Output,
+    Origin, Output, Tokens,
 };
 use tokio::sync::mpsc;
 
@@ -223,6 +223,8 @@ struct ClientsIce<'a> {
     issuer: &'a IceIssuer,
     clients: &'a HashMap<ConnectionId, Client>,
 }
+
+impl Tokens for ClientsIce<'_> {}
 
 impl IceServers for ClientsIce<'_> {
     fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant {

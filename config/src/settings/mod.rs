@@ -3,6 +3,7 @@
 
 pub(crate) mod http;
 pub(crate) mod ice;
+pub(crate) mod identity;
 pub(crate) mod matching;
 pub(crate) mod process;
 pub(crate) mod relay;
@@ -18,6 +19,7 @@ pub const GROUPS: &[Group] = &[
     relay::GROUP,
     turn::GROUP,
     http::GROUP,
+    identity::GROUP,
     ice::GROUP,
     matching::GROUP,
     signaling::GROUP,

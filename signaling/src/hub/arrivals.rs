@@ -9,10 +9,10 @@ use super::story::Story;
 use super::{Hub, SeatId, State};
 use crate::refusal::Refusal;
 use crate::tokens::{PairClaim, TokenHash};
-use crate::wire::{Hello, RestartReason, Resume, ServerMessage, no_user};
+use crate::wire::{Hello, RestartReason, Resume, ServerMessage};
 use crate::{
-    CloseCode, ConnectionId, EndReason, Event, IceServers, Output, PartnerNews, Protocol, Return,
-    SessionId,
+    CloseCode, ConnectionId, EndReason, Event, IceServers, Naming, Output, Outside, PartnerNews,
+    Protocol, Return, SessionId,
 };
 
 /// How long somebody who has a name that another wants may take to show that it is there.
@@ -25,20 +25,20 @@ impl Hub {
         now: Duration,
         id: ConnectionId,
         hello: Hello,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) -> Result<(), Refusal> {
         let Hello { whom, resume, pair_token } = hello;
-        let user = whom.user.ok_or_else(no_user)?;
+        let user = self.who(now, id, whom, outside)?;
         let pair = pair_token.and_then(|token| self.signer.verify::<PairClaim>(now, &token));
         let pair = pair.filter(|pair| *pair.user == *user);
         let found = resume.as_ref().map(|resume| self.find_seat(resume, &user));
         if let (Some(resume), Some(Ok(seat))) = (&resume, &found) {
-            let how = self.come_back(now, id, *seat, resume, ice);
+            let how = self.come_back(now, id, *seat, resume, outside);
             // What it hears with all else it has missed is not said again.
             let last = self.seats.get(*seat).last_session.filter(|_| how == Return::Resumed);
             let pair = pair.filter(|pair| last != Some(pair.session));
             // Its seat has lost the session that the token is for, to a restart of this server or at another one.
-            return self.rejoin(now, *seat, pair, ice);
+            return self.rejoin(now, *seat, pair, outside);
         }
         let used_up = matches!(found, Some(Err(RestartReason::Expired)));
         if let Some(owner) = self.seats.of_user(&user).filter(|_| used_up) {
@@ -67,11 +67,11 @@ impl Hub {
         }
         if known {
             self.event(Event::Returned(Return::Rejoined));
-            self.tell_state(now, seat, ice);
+            self.tell_state(now, seat, outside);
         } else if pair.is_none() && found.is_some() {
             self.event(Event::Returned(Return::TooLate));
         }
-        self.rejoin(now, seat, pair, ice)
+        self.rejoin(now, seat, pair, outside)
     }
 
     /// Somebody comes by a token that is used up. While its user is here by a newer one, this is what it said by an
@@ -270,7 +270,7 @@ impl Hub {
 
     /// Makes a user's name free for somebody who has but said it. In open mode a name is no password, and partners are
     /// shown it: so only whoever comes from where its owner is takes it over, and one that is elsewhere keeps it for as
-    /// long as it shows life.
+    /// long as it shows life. With tokens whoever says a name has proved it.
     pub(super) fn claim_name(
         &mut self,
         now: Duration,
@@ -280,6 +280,7 @@ impl Hub {
         let Some(seat) = self.seats.of_user(user) else { return Ok(()) };
         let seat = self.seats.get(seat);
         match (seat.home, seat.reached) {
+            _ if self.config.naming == Naming::Tokens => {}
             (Home::At(origin), _) if origin == self.connections.origin(id) => {}
             (Home::Unknown, _) => {}
             (_, Reached::By(owner)) => {

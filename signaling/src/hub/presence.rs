@@ -53,6 +53,7 @@ impl Hub {
         self.outputs.push_back(Output::Close { to: id, code });
         let (departure, reason) = match code {
             CloseCode::Replaced => (Departure::Goodbye, EndReason::Replaced),
+            CloseCode::TokenExpired => (Departure::Goodbye, EndReason::Ended),
             CloseCode::GoingAway => (Departure::Lost, EndReason::Shutdown),
             code if code.reconnect() => (Departure::Lost, EndReason::Disconnected),
             _ => (Departure::Goodbye, EndReason::Disconnected),
@@ -69,6 +70,7 @@ impl Hub {
 
     /// A connection goes, and with it the seat it serves, unless that is for somebody who may come back.
     fn leave(&mut self, now: Duration, id: ConnectionId, departure: Departure, reason: EndReason) {
+        self.identities.forget(id);
         let served = |seat: &SeatId| self.seats.get(*seat).connection() == Some(id);
         if let Some(seat) = self.connections.close(id).filter(served) {
             if departure == Departure::Lost && self.may_come_back(seat) {

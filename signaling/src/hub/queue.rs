@@ -9,8 +9,10 @@ use crate::attributes::Wishes;
 use crate::budgets::Wish;
 use crate::refusal::{ErrorCode, Refusal};
 use crate::tokens::PlaceClaim;
-use crate::wire::{JoinQueue, ServerMessage, Whom, no_user};
-use crate::{ConnectionId, EndReason, Event, MatchRequest, Place, Protocol, Ticket, TicketId};
+use crate::wire::{JoinQueue, ServerMessage, no_user};
+use crate::{
+    ConnectionId, EndReason, Event, MatchRequest, Place, Protocol, Ticket, TicketId, Tokens,
+};
 
 /// Who has waited for longer has left meanwhile.
 const OLDEST_PLACE: Duration = Duration::from_secs(3600);
@@ -27,14 +29,17 @@ impl Hub {
         id: ConnectionId,
         seat: Option<SeatId>,
         join: JoinQueue,
+        tokens: &mut impl Tokens,
     ) -> Result<(), Refusal> {
         let pool = self.shared_pool(self.config.mode(&join.mode)?);
         let wishes = self.config.attributes.wishes(join.wishes())?;
-        let JoinQueue { whom: Whom { user, .. }, place_token, .. } = join;
+        let JoinQueue { whom, place_token, .. } = join;
+        let user = self.whose(now, id, whom, tokens)?;
+        let wishes = self.claims_over(id, wishes);
         // Who has said `hello` has said who it is.
         let known = seat.map(|seat| self.seats.get(seat));
         let known = known.filter(|seat| seat.protocol() == Protocol::Resumable);
-        let user = user.map(Arc::from).or_else(|| known.map(|seat| seat.user.clone()));
+        let user = user.or_else(|| known.map(|seat| seat.user.clone()));
         let user: &str = &user.ok_or_else(no_user)?;
         if let Some(seat) = seat {
             self.may_be(seat, user)?;
@@ -51,7 +56,7 @@ impl Hub {
         self.afford(now, Some(id), Wish::Join, user)?;
         let seat = match seat {
             Some(seat) => {
-                self.identify(now, id, seat, user)?;
+                self.take_name(now, id, seat, user)?;
                 seat
             }
             None => {
@@ -100,7 +105,7 @@ impl Hub {
         Err(Refusal::new(ErrorCode::UserChange, message))
     }
 
-    fn identify(
+    fn take_name(
         &mut self,
         now: Duration,
         id: ConnectionId,
