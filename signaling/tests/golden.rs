@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use hairpin_matcher::{Attribute, Kind};
 use hairpin_signaling::{
-    Config, ConnectionId, Declaration, Declared, Departure, Hub, Keys, MessageKind,
+    Config, ConnectionId, Declaration, Declared, Departure, Hub, Identity, Keys, MessageKind,
+    Naming,
 };
 use serde_json::{Map, Value, json};
 
@@ -24,8 +25,6 @@ mod checked_in;
 const FILE: &str = "golden/conversations.json";
 /// Fields that hold what the server makes up.
 const MADE_UP: [&str; 5] = ["sessionId", "resumeToken", "epoch", "pairToken", "placeToken"];
-/// What a client that counts is told without a number.
-const UNNUMBERED: [&str; 6] = ["welcome", "restart", "match_offer", "goaway", "pong", "ack"];
 /// What the hub does not do yet.
 const NOT_YET: &[&str] = &[
     "create_room",
@@ -35,14 +34,11 @@ const NOT_YET: &[&str] = &[
     "block",
     "unblock",
     "path",
-    "renew_token",
     "room_created",
     "room_closed",
     "reported",
     "blocked",
     "unblocked",
-    "token_renewed",
-    "token_expiring",
 ];
 
 struct Conversation {
@@ -98,6 +94,14 @@ impl Conversation {
             }
             let said = self.unnamed(&message.to_string());
             self.world.say_text(self.connections[&who], &said);
+        } else if let Some(tokens) = step.get("tokens").and_then(Value::as_object) {
+            // The server asks for tokens, and these are good.
+            self.world = World::with(Config { naming: Naming::Tokens, ..settings() });
+            for (token, says) in tokens {
+                let user = says["user"].as_str().expect("a user");
+                let identity = Identity::new(user, milliseconds(&says["lastsMs"]));
+                self.world.ice.tokens.insert(token.clone(), Ok(identity));
+            }
         } else if let Some(who) = who("loses") {
             self.world.depart(self.connections[&who], Departure::Lost);
         } else if let Some(who) = who("leaves") {
@@ -131,7 +135,7 @@ impl Conversation {
                 check::valid(&message, &self.server)
                     .unwrap_or_else(|wrong| panic!("{message}: {wrong}"));
                 let kind = message["type"].as_str().expect("a type");
-                let numbered = self.counting.contains(&who) && !UNNUMBERED.contains(&kind);
+                let numbered = self.counting.contains(&who) && !check::UNNUMBERED.contains(&kind);
                 // Who is refused at the door has no seat yet.
                 let counts = numbered == message.get("seq").is_some() || kind == "error";
                 assert!(counts, "{who}: {message}");

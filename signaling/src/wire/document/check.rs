@@ -3,6 +3,18 @@
 
 use serde_json::{Map, Value};
 
+/// What is said of the connection and not of the seat, or is of no use later: it has no `seq`.
+pub(super) const UNNUMBERED: [&str; 8] = [
+    "welcome",
+    "restart",
+    "match_offer",
+    "token_renewed",
+    "token_expiring",
+    "goaway",
+    "pong",
+    "ack",
+];
+
 /// What is wrong, if anything is.
 pub(super) fn valid(value: &Value, direction: &Value) -> Result<(), String> {
     let kind = value["type"].as_str().ok_or("it has no type")?;

@@ -8,20 +8,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::super::encode::ServerMessage;
-use super::check::valid;
+use super::check::{UNNUMBERED, valid};
 use super::checked_in;
 use super::shapes::Said;
 use crate::{ErrorCode, MessageKind, SessionId};
-
-/// What is said of the connection and not of the seat, or is of no use later.
-pub(super) const UNNUMBERED: [MessageKind; 6] = [
-    MessageKind::Welcome,
-    MessageKind::Restart,
-    MessageKind::MatchOffer,
-    MessageKind::Goaway,
-    MessageKind::Pong,
-    MessageKind::Ack,
-];
 
 pub(super) static CLIENT: LazyLock<Value> = LazyLock::new(|| {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Said>();
@@ -87,9 +77,8 @@ fn with(message: &Value, name: &str, beside: &Value) -> Value {
         let required = message["required"].as_array_mut().expect("the type at least");
         required.retain(|field| field != "data");
     }
-    let unnumbered = UNNUMBERED.iter().any(|kind| kind.as_str() == name);
     for (field, schema) in beside.as_object().expect("an object's properties") {
-        if !(field == "seq" && unnumbered) {
+        if field != "seq" || !UNNUMBERED.contains(&name) {
             message["properties"][field] = schema.clone();
         }
     }
