@@ -7,9 +7,7 @@ use hairpin_signaling::{
 };
 use serde_json::Value;
 
-#[path = "../../tests/checked_in.rs"]
-#[allow(dead_code, reason = "nothing is written here")]
-mod checked_in;
+use crate::checked_in;
 
 const PAGE: &str = include_str!("../../docs/signaling.md");
 
@@ -154,4 +152,18 @@ fn the_limits_are_the_defaults() {
     assert!(PAGE.contains(&format!("pings every {every} seconds and gives up after {after}")));
     assert!(PAGE.contains(&format!("string of 1 to {MAX_USER_LEN} bytes")));
     assert!(PAGE.contains(&format!("string of at most {MAX_POOL_LEN} bytes")));
+}
+
+#[test]
+fn every_file_of_the_protocol_is_on_the_page() {
+    let files = |folder: &str| -> Vec<String> {
+        let all = std::fs::read_dir(checked_in::protocol(folder)).expect("it is checked in");
+        let names = all.map(|file| file.expect("it is readable").file_name());
+        names.map(|name| format!("{folder}{}", name.to_string_lossy())).collect()
+    };
+    let all = [files(""), files("golden/")].concat();
+    assert!(all.len() > 8);
+    for file in all.iter().filter(|file| *file != "golden") {
+        assert!(PAGE.contains(&format!("](protocol/{file})")), "{file}");
+    }
 }

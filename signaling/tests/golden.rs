@@ -14,13 +14,12 @@ use hairpin_signaling::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::checked_in;
 use crate::harness::{World, config};
 
 #[path = "../src/wire/document/check.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the library's tests use all of it")]
 mod check;
-#[path = "../../tests/checked_in.rs"]
-mod checked_in;
 
 const FILE: &str = "golden/conversations.json";
 /// Fields that hold what the server makes up.

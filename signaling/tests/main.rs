@@ -2,6 +2,8 @@
 
 mod away;
 mod callers;
+#[path = "../../tests/checked_in.rs"]
+mod checked_in;
 mod docs;
 mod drain;
 mod ghosts;

@@ -111,9 +111,9 @@ fn routes(health: Health) -> Router {
 /// What is asked for there.
 pub(super) fn api() -> Described<Health> {
     Described::new()
-        .route(&[METRICS], get(metrics))
-        .route(&[HEALTHZ], get(async || "ok\n"))
-        .route(&[READYZ], get(readyz))
+        .route(METRICS, get(metrics))
+        .route(HEALTHZ, get(async || "ok\n"))
+        .route(READYZ, get(readyz))
 }
 
 const METRICS: Operation = Operation {

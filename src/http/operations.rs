@@ -55,16 +55,11 @@ impl<S: Clone + Send + Sync + 'static> Described<S> {
         Self { router: Router::new(), operations: Vec::new() }
     }
 
-    /// A path by which these may be asked for; it is that of the first.
-    pub(super) fn route(
-        mut self,
-        operations: &'static [Operation],
-        methods: MethodRouter<S>,
-    ) -> Self {
-        let path = operations.first().expect("a path is there for something").path;
-        debug_assert!(operations.iter().all(|operation| operation.path == path));
-        self.operations.extend(operations);
-        Self { router: self.router.route(path, methods), ..self }
+    /// Something that may be asked for, and who answers. Another method of a path is another one of these.
+    pub(super) fn route(mut self, operation: Operation, answers: MethodRouter<S>) -> Self {
+        self.router = self.router.route(operation.path, answers);
+        self.operations.push(operation);
+        self
     }
 
     pub(super) fn into_router(self) -> Router<S> {

@@ -58,7 +58,7 @@ pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
 
 /// What programs ask for.
 pub(super) fn api(access: &Access) -> Described<Arc<App>> {
-    Described::new().route(&[WS], any(websocket)).route(&[ICE], ice_route(access))
+    Described::new().route(WS, any(websocket)).route(ICE, ice_route(access))
 }
 
 const WS: Operation = Operation {
