@@ -15,11 +15,8 @@ use hairpin_signaling::{
 use serde_json::{Map, Value, json};
 
 use crate::checked_in;
+use crate::documented::{self, UNNUMBERED};
 use crate::harness::{World, config};
-
-#[path = "../src/wire/document/check.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the library's tests use all of it")]
-mod check;
 
 const FILE: &str = "golden/conversations.json";
 /// Fields that hold what the server makes up.
@@ -52,13 +49,10 @@ struct Conversation {
     names: Vec<(String, String)>,
     /// What was said and heard, a step a line.
     steps: Vec<String>,
-    client: Value,
-    server: Value,
 }
 
 impl Conversation {
     fn new() -> Self {
-        let schema = |name| serde_json::from_str(&checked_in::read(name)).expect("it is JSON");
         Self {
             world: World::with(settings()),
             lives: 0,
@@ -67,8 +61,6 @@ impl Conversation {
             counting: BTreeSet::new(),
             names: Vec::new(),
             steps: Vec::new(),
-            client: schema("client.schema.json"),
-            server: schema("server.schema.json"),
         }
     }
 
@@ -86,8 +78,7 @@ impl Conversation {
             self.world.connect(self.opened);
         } else if let Some(who) = who("says") {
             let message = &step["what"];
-            check::valid(message, &self.client)
-                .unwrap_or_else(|wrong| panic!("{message}: {wrong}"));
+            documented::by_client(message);
             if message["type"] == "hello" {
                 self.counting.insert(who.clone());
             }
@@ -108,7 +99,10 @@ impl Conversation {
         } else if let Some(who) = who("pongs") {
             self.world.pong(self.connections[&who]);
         } else if let Some(time) = step.get("passes") {
-            self.world.pass(milliseconds(time));
+            let alive = step.get("alive").and_then(Value::as_array);
+            let alive = alive.into_iter().flatten().filter_map(Value::as_str);
+            let alive: Vec<u64> = alive.map(|who| self.connections[who]).collect();
+            self.world.pass_alive(milliseconds(time), &alive);
         } else if let Some(spread) = step.get("stops") {
             let now = self.world.now;
             self.world.hub.drain(now, milliseconds(spread), Duration::from_secs(5));
@@ -131,10 +125,8 @@ impl Conversation {
         let connections = self.connections.clone();
         for (who, id) in connections {
             for message in self.world.take(id) {
-                check::valid(&message, &self.server)
-                    .unwrap_or_else(|wrong| panic!("{message}: {wrong}"));
                 let kind = message["type"].as_str().expect("a type");
-                let numbered = self.counting.contains(&who) && !check::UNNUMBERED.contains(&kind);
+                let numbered = self.counting.contains(&who) && !UNNUMBERED.contains(&kind);
                 // Who is refused at the door has no seat yet.
                 let counts = numbered == message.get("seq").is_some() || kind == "error";
                 assert!(counts, "{who}: {message}");
@@ -223,10 +215,7 @@ fn every_message_comes_in_a_conversation() {
         messages.filter_map(|step| step["what"]["type"].as_str()).map(str::to_owned).collect()
     };
     let (said, heard) = (types("says"), types("hears"));
-    let client: Value =
-        serde_json::from_str(&checked_in::read("client.schema.json")).expect("it is JSON");
-    for to in client["oneOf"].as_array().expect("messages") {
-        let kind = to["$ref"].as_str().expect("a reference").trim_start_matches("#/$defs/");
+    for kind in documented::kinds(&documented::CLIENT) {
         assert!(said.contains(kind) || NOT_YET.contains(&kind), "nobody says {kind}");
     }
     for kind in MessageKind::ALL {

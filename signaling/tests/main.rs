@@ -5,6 +5,7 @@ mod callers;
 #[path = "../../tests/checked_in.rs"]
 mod checked_in;
 mod docs;
+mod documented;
 mod drain;
 mod ghosts;
 mod golden;

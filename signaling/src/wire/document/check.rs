@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 /// What is said of the connection and not of the seat, or is of no use later: it has no `seq`.
-pub(super) const UNNUMBERED: [&str; 8] = [
+pub(crate) const UNNUMBERED: [&str; 8] = [
     "welcome",
     "restart",
     "match_offer",
@@ -16,13 +16,13 @@ pub(super) const UNNUMBERED: [&str; 8] = [
 ];
 
 /// What is wrong, if anything is.
-pub(super) fn valid(value: &Value, direction: &Value) -> Result<(), String> {
+pub(crate) fn valid(value: &Value, direction: &Value) -> Result<(), String> {
     let kind = value["type"].as_str().ok_or("it has no type")?;
     let definition = direction["$defs"].get(kind).ok_or_else(|| format!("{kind} is no message"))?;
     check(value, definition, direction).map_err(|wrong| format!("{kind}: {wrong}"))
 }
 
-pub(super) fn check(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
+pub(crate) fn check(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
     let Value::Object(schema) = schema else {
         return if *schema == true { Ok(()) } else { Err(format!("{schema} allows nothing")) };
     };
