@@ -2,7 +2,8 @@
 //!
 //! Every figure is taken from outside: a server is started as its own process, pinned to one CPU,
 //! loaded from another one, and its CPU time and resident memory are read from `/proc`. hairpin and
-//! coturn are treated alike and take turns, so that a change of the machine's mood meets both.
+//! coturn are treated alike and take turns, so that a change of the machine's mood meets both. The matcher alone, which is
+//! a library, is measured in this process.
 //! Linux only.
 
 #![forbid(unsafe_code)]
@@ -32,6 +33,7 @@ mod seats;
 mod signals;
 mod socket;
 mod table;
+pub mod tickets;
 mod turn;
 mod verdict;
 mod ws;

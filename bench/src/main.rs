@@ -10,9 +10,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use hairpin_bench::relay::{Case, Framing, Route, Workers};
+use hairpin_bench::tickets::{self, Crowd};
 use hairpin_bench::{
     Engine, Load as Signals, Pace, Plan, Programs, Stop, Transport, Wire, results,
 };
+
+/// What hairpin runs with, for the matcher that is measured here.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Measures hairpin and coturn, one beside the other: CPU per packet, memory, matching.
 #[derive(Debug, Parser)]
@@ -106,6 +111,18 @@ enum Command {
         /// Seconds within which a server that drains sends its clients away.
         #[arg(long, default_value_t = 10)]
         spread: u64,
+    },
+    /// The matcher alone: what a join costs, how long all take to widen, and what a ticket takes in memory.
+    Tickets {
+        /// How many wait.
+        #[arg(long, default_value_t = 100_000)]
+        waiting: usize,
+        /// How many join then.
+        #[arg(long, default_value_t = 100_000)]
+        joins: usize,
+        /// Only how many bytes each of such a crowd takes, told as a number.
+        #[arg(long, value_enum, hide = true)]
+        memory_of: Option<Crowd>,
     },
     /// All of it, written to a file, with what got slower since that file was written.
     Results {
@@ -206,7 +223,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
+    if let Command::Tickets { waiting, memory_of: Some(crowd), .. } = cli.command {
+        println!("{}", tickets::memory(crowd, waiting)?);
+        return Ok(());
+    }
     let absolute = |path: &PathBuf| match path.components().count() {
+        // The matcher is in this program.
+        _ if matches!(cli.command, Command::Tickets { .. }) => Ok(path.clone()),
         // A bare name is looked up in PATH; anything else must hold from another directory too.
         1 => Ok(path.clone()),
         _ => fs::canonicalize(path).with_context(|| format!("no program at {}", path.display())),
@@ -236,6 +259,10 @@ fn run(cli: &Cli) -> Result<()> {
         }
         Command::Drain { clients, stop, spread } => {
             plan.drain(*clients, stop, Duration::from_secs(*spread))?
+        }
+        Command::Tickets { waiting, joins, .. } => {
+            let few = if cli.quick { 20 } else { 1 };
+            plan.tickets(waiting / few, joins / few)?
         }
         Command::Results { output } => return write_results(&plan, output),
     };

@@ -31,6 +31,8 @@ const WINDOW: Duration = Duration::from_secs(15);
 /// Pairs that exchange so many signals a second.
 const PAIRS: usize = 1000;
 const SIGNALS: u32 = 50_000;
+/// Tickets that wait, and that join then.
+const TICKETS: usize = 100_000;
 /// Within which a server that drains sends its clients away.
 const SPREAD: Duration = Duration::from_secs(10);
 
@@ -66,6 +68,7 @@ pub fn everything(plan: &Plan, previous: &str) -> Result<String> {
     section("Ten thousand idle seats", plan.seats(CROWD, WINDOW)?);
     let signals = [Wire::New, Wire::Old].map(|wire| Load { wire, pairs: PAIRS, rate: SIGNALS });
     section("Signals", plan.signals(&signals)?);
+    section("A hundred thousand wait", plan.tickets(TICKETS, TICKETS)?);
     section(
         "Ten thousand move to another server",
         plan.drain(CROWD, &[Stop::Drain, Stop::Kill], SPREAD)?,

@@ -78,7 +78,8 @@ test('two who study the same meet, see who is muted, share a timer and part', as
   for (const page of [ann, bob]) await until(page, says('Your call goes on; looking for the server'));
   await hairpin.start();
   // Who leaves before it is back itself is missed by its partner only later.
-  for (const page of [ann, bob]) await until(page, says('You study History together'));
+  await until(ann, says('You study History together'));
+  await until(bob, says('Your buddy is muted'));
 
   await press(bob, 'Leave');
   await until(ann, says('Looking for somebody who studies History'));

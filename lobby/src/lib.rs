@@ -87,6 +87,19 @@ impl Lobby {
         self.ask(now);
     }
 
+    /// Says something that comes from no client, such as [`Hub::bar`], [`Hub::block`], [`Hub::set_profile`] or
+    /// [`Hub::restore`]. What only asks is with [`Lobby::hub`].
+    pub fn administer<T>(
+        &mut self,
+        now: Duration,
+        ice: &mut impl IceServers,
+        act: impl FnOnce(&mut Hub) -> T,
+    ) -> T {
+        let done = act(&mut self.hub);
+        self.settle(now, ice);
+        done
+    }
+
     /// Does what is due. To be called at [`Lobby::poll_timeout`]; earlier or later does no harm.
     pub fn handle_timeout(&mut self, now: Duration, ice: &mut impl IceServers) {
         self.hub.handle_timeout(now, ice);

@@ -12,10 +12,24 @@
 
 extern crate alloc;
 
+mod arena;
+mod index;
+mod kinds;
+mod lookers;
 mod matcher;
 mod meets;
+mod names;
+mod offers;
+mod places;
+mod profile;
+mod queue;
+mod rooms;
 mod rules;
+mod search;
+mod sketch;
 mod ticket;
+mod tickets;
+mod timers;
 
 pub use matcher::Matcher;
 pub use rules::{Attribute, Band, Kind, Rules};

@@ -1,101 +1,111 @@
-//! Whether two tickets may meet: the rules in their plainest form.
+//! Whether two tickets may meet: the one place that says so. The index only leaves out those of whom this is sure to say
+//! no.
 
-use alloc::sync::Arc;
-use core::time::Duration;
+use crate::kinds::{Kinds, Takes};
+use crate::names::Name;
+use crate::profile::Criterion;
+use crate::rooms::{BUDDIES, GLOBAL};
+use crate::tickets::{Details, Fact, Held};
+use crate::{Band, Kind};
 
-use crate::{Attribute, Band, Kind, Mode, Profile, Rules, Seeks, Ticket, Value};
+/// What decides beside the two tickets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) now: u64,
+    /// How long those who have parted are kept apart at present.
+    pub(crate) apart: u64,
+}
 
-/// Whether two tickets may meet now. `in_company` is whether others are there, so that two who have just parted need not
-/// meet again soon.
+/// Whether two tickets may meet now.
 pub(crate) fn meets(
-    rules: &Rules,
-    now: Duration,
-    in_company: bool,
-    a: &Ticket,
-    b: &Ticket,
+    criteria: &[Criterion],
+    kinds: &Kinds,
+    moment: Moment,
+    a: &Held,
+    b: &Held,
 ) -> bool {
     a.user != b.user
-        && !a.blocked.contains(&b.user)
-        && !b.blocked.contains(&a.user)
         && share_a_room(a, b)
-        && !is_recent(rules, now, in_company, a, b)
-        && accepts(rules, now, a, b)
-        && accepts(rules, now, b, a)
+        && kinds.may_meet(a.kind, b.kind)
+        && !blocks(a, b)
+        && !blocks(b, a)
+        && !is_recent(moment, a, b)
+        && !is_recent(moment, b, a)
+        && accepts(criteria, kinds, moment, a, b)
+        && accepts(criteria, kinds, moment, b, a)
 }
 
 /// Whether each is among the other's buddies.
-pub(crate) fn are_buddies(a: &Ticket, b: &Ticket) -> bool {
-    a.buddies.contains(&b.user) && b.buddies.contains(&a.user)
+pub(crate) fn are_buddies(a: &Held, b: &Held) -> bool {
+    has(a.buddies(), b.user) && has(b.buddies(), a.user)
 }
 
-fn share_a_room(a: &Ticket, b: &Ticket) -> bool {
-    use Mode::{Buddies, BuddiesFirst, Global, Pool};
-    match (&a.mode, &b.mode) {
-        (Pool(a), Pool(b)) => a == b,
-        (Pool(_), _) | (_, Pool(_)) => false,
-        (Global | BuddiesFirst, Global | BuddiesFirst) => true,
-        (Buddies, _) | (_, Buddies) => are_buddies(a, b),
+fn share_a_room(a: &Held, b: &Held) -> bool {
+    match (a.room, b.room) {
+        (BUDDIES, GLOBAL | BUDDIES) | (GLOBAL, BUDDIES) => are_buddies(a, b),
+        (a, b) => a == b,
     }
 }
 
-fn is_recent(rules: &Rules, now: Duration, in_company: bool, a: &Ticket, b: &Ticket) -> bool {
-    let apart = if in_company { rules.apart_in_company } else { rules.apart_alone };
-    let parted = |a: &Ticket, b: &Ticket| {
-        a.recent.iter().filter(|recent| recent.user == b.user).map(|recent| recent.parted).max()
-    };
-    parted(a, b).max(parted(b, a)).is_some_and(|parted| now < parted.saturating_add(apart))
+fn blocks(a: &Held, b: &Held) -> bool {
+    a.details.as_ref().is_some_and(|details| has(&details.blocked, b.user))
 }
 
-fn accepts(rules: &Rules, now: Duration, a: &Ticket, b: &Ticket) -> bool {
-    let waited = now.saturating_sub(a.since);
-    (0u8..)
-        .zip(&rules.attributes)
-        .all(|(index, attribute)| takes(attribute, index, waited, &a.profile, &b.profile))
+fn is_recent(moment: Moment, a: &Held, b: &Held) -> bool {
+    let is_recent = |&(user, parted): &(Name, u64)| {
+        user == b.user && moment.now < parted.saturating_add(moment.apart)
+    };
+    a.recent().iter().any(is_recent)
 }
 
-fn takes(
-    attribute: &Attribute,
-    index: u8,
-    waited: Duration,
-    mine: &Profile,
-    theirs: &Profile,
-) -> bool {
-    let seeks = mine.seeks.iter().find(|(at, _)| *at == index).map(|(_, seeks)| seeks);
-    let is = |profile: &Profile| {
-        profile.is.iter().find(|(at, _)| *at == index).map(|(_, value)| value.clone())
-    };
-    let widened = attribute.widen.is_some_and(|after| waited >= after);
-    match (attribute.kind, seeks, is(mine), is(theirs)) {
-        (_, Some(Seeks::Anyone), _, _) => true,
-        (Kind::Choice, Some(Seeks::OneOf(set)), _, Some(Value::Choice(choice))) => {
-            widened || set >> choice & 1 == 1
+fn has(names: &[Name], name: Name) -> bool {
+    names.binary_search(&name).is_ok()
+}
+
+/// What the kinds do not tell: shared words, and numbers that are near.
+fn accepts(criteria: &[Criterion], kinds: &Kinds, moment: Moment, a: &Held, b: &Held) -> bool {
+    let Some(Details { facts, .. }) = a.details.as_deref() else { return true };
+    let terms = kinds[a.kind].terms().unwrap_or(&[]);
+    let waited = moment.now.saturating_sub(a.since);
+    let each = facts.iter().zip(terms).zip(criteria).enumerate();
+    each.into_iter().all(|(index, ((mine, term), criterion))| {
+        match (criterion.kind, term.takes, mine, b.fact(index)) {
+            (_, Takes::Alike, Fact::Tags { is, .. }, Fact::Tags { is: theirs, .. }) => {
+                share(is, theirs)
+            }
+            (_, Takes::Tagged, Fact::Tags { wants, .. }, Fact::Tags { is: theirs, .. }) => {
+                share(wants, theirs)
+            }
+            (
+                Kind::Number(band),
+                Takes::Near,
+                &Fact::Number { is, within },
+                &Fact::Number { is: theirs, .. },
+            ) => band.apart(is, theirs) <= criterion.width(band, within, waited),
+            (_, Takes::Alike | Takes::Tagged | Takes::Near, _, _) => false,
+            (_, Takes::Anyone | Takes::OneOf(_), _, _) => true,
         }
-        (Kind::Choice, Some(Seeks::OneOf(_)), _, _) => widened,
-        (Kind::Tags, Some(Seeks::Tags(wanted)), _, theirs) => widened || shares(wanted, theirs),
-        (Kind::Tags, _, Some(Value::Tags(own)), theirs) => widened || shares(&own, theirs),
-        (Kind::Number(band), seeks, Some(Value::Number(own)), theirs) => {
-            let within = match seeks {
-                Some(Seeks::Within(within)) => Band { within: *within, ..band },
-                _ => band,
-            };
-            matches!(theirs, Some(Value::Number(theirs)) if within.holds(attribute.widen, waited, own, theirs))
+    })
+}
+
+/// Whether two lists in ascending order have anything in common.
+fn share(mut a: &[Name], mut b: &[Name]) -> bool {
+    while let ([first, rest @ ..], [other, others @ ..]) = (a, b) {
+        match first.cmp(other) {
+            core::cmp::Ordering::Less => a = rest,
+            core::cmp::Ordering::Greater => b = others,
+            core::cmp::Ordering::Equal => return true,
         }
-        _ => true,
     }
-}
-
-fn shares(wanted: &[Arc<str>], theirs: Option<Value>) -> bool {
-    matches!(theirs, Some(Value::Tags(theirs)) if wanted.iter().any(|tag| theirs.contains(tag)))
+    false
 }
 
 impl Band {
-    fn holds(self, widen: Option<Duration>, waited: Duration, a: i32, b: i32) -> bool {
-        let times = widen.map_or(0, |every| waited.as_nanos() / every.as_nanos().max(1));
-        let wider = u128::from(self.step).saturating_mul(times).min(u128::from(u32::MAX)) as u32;
-        let width = self.within.max(self.within.saturating_add(wider).min(self.most));
+    fn apart(self, a: i32, b: i32) -> u32 {
         let apart = a.abs_diff(b);
-        let apart =
-            self.around.map_or(apart, |around| apart.min(around.get().saturating_sub(apart)));
-        apart <= width
+        self.around.map_or(apart, |around| {
+            let apart = apart % around;
+            apart.min(around.get() - apart)
+        })
     }
 }

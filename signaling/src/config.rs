@@ -53,6 +53,20 @@ pub struct Config {
     pub skips: Rate,
     /// How often a user in a session may ask for fresh ICE servers, likewise.
     pub ice_requests: Rate,
+    /// How often a user may send its partner a `message`, likewise.
+    pub partner_messages: Rate,
+    /// How often a user may name a room that there is not; ten times as often for all users of one origin.
+    pub wrong_codes: Rate,
+    /// How many more others a user may block for good, likewise.
+    pub blocks: Rate,
+    /// After how many reports, each by another user, a user is barred; zero is never.
+    pub reports_to_bar: usize,
+    /// How long a report counts.
+    pub report_window: Duration,
+    /// How long who was reported so often is barred.
+    pub bar_time: Duration,
+    /// How long a room waits for the second one.
+    pub room_lifetime: Duration,
     /// Who somebody is: whoever it says, or whoever its token says.
     pub naming: Naming,
     /// How often a user who has brought a token may bring another, likewise.
@@ -108,6 +122,13 @@ impl Default for Config {
             joins: Rate::per_minute(10),
             skips: Rate::per_minute(30),
             ice_requests: Rate::per_minute(20),
+            partner_messages: Rate::new(1, 20),
+            wrong_codes: Rate::per_minute(10),
+            blocks: Rate::per_minute(200),
+            reports_to_bar: 0,
+            report_window: Duration::from_secs(24 * 3600),
+            bar_time: Duration::from_secs(24 * 3600),
+            room_lifetime: Duration::from_secs(600),
             naming: Naming::Open,
             tokens: Rate::per_minute(10),
         }

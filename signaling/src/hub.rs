@@ -1,6 +1,8 @@
 //! The hub: who is connected, who waits, and who talks to whom.
 
+mod administration;
 mod arrivals;
+mod blocks;
 mod connections;
 mod drain;
 mod identity;
@@ -10,9 +12,14 @@ mod numbers;
 mod pairs;
 mod presence;
 mod queue;
+mod relations;
+mod reports;
+mod requests;
+mod rooms;
 mod seats;
 mod sessions;
 mod story;
+mod words;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +28,8 @@ use std::time::Duration;
 use self::connections::{Beat, Connections};
 use self::drain::Drain;
 use self::identity::Identities;
+use self::relations::Relations;
+use self::rooms::Rooms;
 use self::seats::{SeatId, Seats, State};
 use self::sessions::Sessions;
 use self::story::Number;
@@ -53,6 +62,8 @@ pub struct Hub {
     seats: Seats,
     sessions: Sessions,
     budgets: Budgets,
+    relations: Relations,
+    rooms: Rooms,
     signer: Signer,
     resume_tokens: ResumeTokens,
     /// Tells this hub from the one before it, which knew other seats.
@@ -64,6 +75,8 @@ pub struct Hub {
     acks_since: Option<Duration>,
     /// The name of the mode of nearly all, once for all of them.
     global: Arc<str>,
+    /// What the matcher was told last of whether there is company.
+    in_company: bool,
     draining: Option<Drain>,
 }
 
@@ -79,6 +92,8 @@ impl Hub {
             seats: Seats::new(),
             sessions: Sessions::new(keys.derive(1)),
             budgets: Budgets::new(keys.derive(2)),
+            relations: Relations::new(),
+            rooms: Rooms::new(keys.derive(5)),
             signer: Signer::new(&keys.secrets),
             resume_tokens: ResumeTokens::new(keys.derive(3)),
             epoch: format!("{epoch:016x}"),
@@ -87,6 +102,7 @@ impl Hub {
             acks: Vec::new(),
             acks_since: None,
             global: crate::config::GLOBAL.into(),
+            in_company: false,
             draining: None,
         }
     }
@@ -120,8 +136,9 @@ impl Hub {
         // Afterwards: it may have changed its mind about whether it waits. A first message may be the answer to what was
         // asked of an earlier connection.
         if let Some(seat) = self.connections.seat(id) {
-            self.agree(seat);
+            self.agree(now, seat);
         }
+        self.open_doors(now, outside);
     }
 
     fn read_message(
@@ -171,17 +188,15 @@ impl Hub {
             }
             // What it agrees to is seen to afterwards, as with any other message.
             (Ok(ClientMessage::Ack | ClientMessage::Accept), _) => Ok(()),
+            (Ok(ClientMessage::CreateRoom(whom)), seat) => {
+                self.create_room(now, id, seat, whom, outside)
+            }
+            (Ok(ClientMessage::JoinRoom { whom, code }), seat) => {
+                self.join_room(now, id, seat, (whom, &code), outside)
+            }
             // Whoever has not joined yet has no session.
             (Ok(_), None) => Err(Refusal::no_session()),
-            (Ok(ClientMessage::Signal { session, signal }), Some(seat)) => {
-                self.signal(seat, session, signal)
-            }
-            (Ok(ClientMessage::Skip { session }), Some(seat)) => self.skip(now, seat, session),
-            (Ok(ClientMessage::EndSession { session }), Some(seat)) => {
-                self.end_session(now, seat, session)
-            }
-            (Ok(ClientMessage::IceServers), Some(seat)) => self.ask_for_ice(now, seat, outside),
-            (Ok(_), Some(_)) => Err(Refusal::new(ErrorCode::UnknownType, "not yet")),
+            (Ok(message), Some(seat)) => self.asked_by(now, seat, message, outside),
         };
         if let Err(refusal) = done {
             self.refuse(id, &Refusal { id: number, ..refusal });
@@ -193,13 +208,13 @@ impl Hub {
         let Some(seat) = self.read(now, id, 0) else { return };
         let message = "binary messages are not understood";
         self.refuse(id, &Refusal::new(ErrorCode::BadMessage, message));
-        self.show_life(seat);
+        self.show_life(now, seat);
     }
 
     /// A client has answered a ping, or shown life in another way that is no message.
     pub fn handle_pong(&mut self, now: Duration, id: ConnectionId) {
         if let Some(seat) = self.connections.alive(now, id) {
-            self.show_life(seat);
+            self.show_life(now, seat);
         }
     }
 
@@ -293,6 +308,7 @@ impl Hub {
         while let Some(seat) = self.seats.ice_due(now) {
             self.renew_ice(now, seat, ice);
         }
+        self.see_to_rooms(now, ice);
         self.go_on_draining(now);
     }
 
@@ -305,6 +321,7 @@ impl Hub {
             self.identities.next(),
             self.seats.next_due(),
             self.sessions.next_end(),
+            self.rooms.next_due(),
             drain,
         ]
         .into_iter()
@@ -319,27 +336,11 @@ impl Hub {
 
     /// What to ask of the matcher next; `None` when all is asked.
     pub fn poll_match_request(&mut self) -> Option<MatchRequest> {
+        let in_company = self.seats.waiting() + 2 * self.sessions.len() > 2;
+        if std::mem::replace(&mut self.in_company, in_company) != in_company {
+            return Some(MatchRequest::InCompany(in_company));
+        }
         self.requests.pop_front()
-    }
-
-    /// How many users wait.
-    pub fn queue_len(&self) -> usize {
-        self.seats.waiting()
-    }
-
-    /// How many pairs there are.
-    pub fn sessions(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// How many connections there are.
-    pub fn connections(&self) -> usize {
-        self.connections.len()
-    }
-
-    /// How many seats are kept for clients that have lost their connection.
-    pub fn away(&self) -> usize {
-        self.seats.away()
     }
 
     /// Tells somebody, by whichever connection it is reached, or when it comes back.

@@ -1,6 +1,7 @@
 //! Names of things.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use siphasher::sip128::{Hasher128, SipHasher24};
@@ -33,6 +34,26 @@ impl SessionId {
         canonical.then(|| u128::from_str_radix(text, 16).ok().map(Self))?
     }
 }
+
+impl FromStr for SessionId {
+    type Err = NotASession;
+
+    fn from_str(text: &str) -> Result<Self, NotASession> {
+        Self::parse(text).ok_or(NotASession)
+    }
+}
+
+/// What was read as a [`SessionId`] is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotASession;
+
+impl fmt::Display for NotASession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session's id is 32 hexadecimal digits")
+    }
+}
+
+impl std::error::Error for NotASession {}
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,6 +14,7 @@
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
+mod admin;
 mod attributes;
 mod budgets;
 mod close;
@@ -31,6 +32,7 @@ mod refusal;
 mod tokens;
 mod wire;
 
+pub use admin::{Denied, LiveSession, PastReport, PushedProfile, Restored};
 pub use attributes::{Declaration, Declared, SCALE};
 pub use close::CloseCode;
 pub use config::{Config, MAX_POOL_LEN, MAX_USER_LEN};
@@ -38,7 +40,7 @@ pub use hairpin_matcher::{Place, Ticket, TicketId};
 pub use hub::Hub;
 pub use ice::{IceGrant, IceServer, IceServers};
 pub use identity::{BadToken, ClaimedWishes, Identity, Naming, Outside, Tokens};
-pub use ids::{ConnectionId, NodeId, Origin, SessionId};
+pub use ids::{ConnectionId, NodeId, NotASession, Origin, SessionId};
 pub use keys::Keys;
 pub use limit::Rate;
 pub use output::{

@@ -182,6 +182,8 @@ pub enum MatchRequest {
 pub enum PartnerNews {
     /// A signal, as it is: JSON.
     Signal(Arc<str>),
+    /// Words, as its client has sent them.
+    Message(Arc<str>),
     /// Its connection is gone; it may come back.
     Away,
     /// It has come back.
@@ -293,6 +295,8 @@ pub enum Event {
     Probed,
     /// Somebody did not answer in time when it was to meet another, and has lost its place.
     Lapsed,
+    /// Something that was to last could not be kept: there is too much of it.
+    Full,
     /// A client was answered with an error.
     Refused(ErrorCode),
 }

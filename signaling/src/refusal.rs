@@ -129,24 +129,29 @@ impl Refusal {
         Self { code, message: message.into(), retry_after: None, id: None }
     }
 
-    pub(crate) fn too_often(retry_after: Duration) -> Self {
-        let message = "you ask for partners too often; ask again later";
-        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
-    }
-
-    pub(crate) fn ice_too_often(retry_after: Duration) -> Self {
-        let message = "you ask for ICE servers too often; ask again later";
-        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
-    }
-
-    pub(crate) fn token_too_often(retry_after: Duration) -> Self {
-        let message = "you bring tokens too often; bring one later";
+    /// Somebody does something more often than it may.
+    pub(crate) fn too_often(what: &str, retry_after: Duration) -> Self {
+        let message = format!("you {what} too often; do it again later");
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
     }
 
     pub(crate) fn user_taken(retry_after: Duration) -> Self {
         let message = "somebody elsewhere has this userId; take another, or ask again later";
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::UserTaken, message) }
+    }
+
+    pub(crate) fn barred(retry_after: Duration) -> Self {
+        let message = "you may not meet anybody for a time";
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Barred, message) }
+    }
+
+    pub(crate) fn shutting_down() -> Self {
+        Self::new(ErrorCode::ShuttingDown, "the server is stopping")
+    }
+
+    /// There is none, or none for who asks.
+    pub(crate) fn no_room() -> Self {
+        Self::new(ErrorCode::NoRoom, "there is no room of this code, or nobody waits in it now")
     }
 
     pub(crate) fn no_session() -> Self {

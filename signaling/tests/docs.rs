@@ -119,6 +119,13 @@ fn the_limits_are_the_defaults() {
         resume_window,
         pools: _,
         attributes: _,
+        partner_messages,
+        wrong_codes,
+        blocks,
+        reports_to_bar: _,
+        report_window: _,
+        bar_time: _,
+        room_lifetime,
         naming: _,
         tokens,
     } = Config::default();
@@ -126,6 +133,8 @@ fn the_limits_are_the_defaults() {
     assert_eq!((messages, bytes), (Rate::new(50, 250), Rate::new(64 << 10, 512 << 10)));
     assert_eq!((joins, skips), (Rate::per_minute(10), Rate::per_minute(30)));
     assert_eq!((ice_requests, tokens), (Rate::per_minute(20), Rate::per_minute(10)));
+    assert_eq!((partner_messages, wrong_codes), (Rate::new(1, 20), Rate::per_minute(10)));
+    assert_eq!(blocks, Rate::per_minute(200));
     let (minutes, hours) = (queue_timeout.as_secs() / 60, session_lifetime.as_secs() / 3600);
     let (every, after) = (heartbeat_interval.as_secs(), heartbeat_timeout.as_secs());
     for (what, limit) in [
@@ -142,6 +151,10 @@ fn the_limits_are_the_defaults() {
         ("a seat without a connection", format!("{} seconds", resume_window.as_secs())),
         ("waiting for a partner", format!("{minutes} minutes")),
         ("a session", format!("{hours} hours")),
+        ("a room", format!("{} minutes", room_lifetime.as_secs() / 60)),
+        ("`message` of a user", "60 a minute, 20 at once; more gets `too_often`".to_owned()),
+        ("`join_room` with a wrong code", "10 a minute; more gets `too_often`".to_owned()),
+        ("new blocks of a user", "200 a minute, 200 altogether".to_owned()),
     ] {
         assert!(has_row(&[what, &limit]), "{what}: {limit}");
     }

@@ -49,6 +49,9 @@ pub(crate) fn config() -> Config {
     Config { pools: pools.into(), ..Config::default() }
 }
 
+/// Who have just parted meet again after this time, if nobody else is there.
+pub(crate) const APART: Duration = Duration::from_secs(5);
+
 /// The only one who waits.
 pub(crate) const ALONE: Place = Place { position: 1, waiting: 1, eta: None };
 

@@ -158,7 +158,7 @@ impl Hub {
     /// Somebody whose connection was gone is there again.
     fn back(&mut self, seat: SeatId) {
         match self.seats.get(seat).state {
-            State::Idle => {}
+            State::Idle | State::Hosting(_) | State::Knocking(_) => {}
             State::Waiting(waiting) => self.seek(waiting.ticket),
             State::Paired { session, role } => {
                 self.tell_partner(session, role, PartnerNews::Back);
@@ -188,7 +188,8 @@ impl Hub {
     /// Says what is the case to somebody who begins anew.
     fn tell_state(&mut self, now: Duration, seat: SeatId, ice: &mut impl IceServers) {
         match self.seats.get(seat).state {
-            State::Idle => {}
+            State::Idle | State::Knocking(_) => {}
+            State::Hosting(_) => self.tell_room(now, seat),
             State::Waiting(waiting) => {
                 if let Some(place) = waiting.place {
                     self.tell_place(seat, place);
@@ -214,12 +215,16 @@ impl Hub {
         ice: &mut impl IceServers,
     ) -> Result<(), Refusal> {
         let (Some(pair), State::Idle) = (pair, self.seats.get(seat).state) else { return Ok(()) };
+        let since = pair.since().min(now);
         let PairClaim { session, role, partner, pool, .. } = pair;
         // A partner that is here and does something else has left. So has one that could not come back in any case.
         let there = self.seats.of_user(&partner);
         let is_over = self.sessions.has_ended(session)
             || self.sessions.find(session).is_some()
             || there.is_some_and(|partner| !self.is_left_over(partner, session))
+            || self.are_apart(&self.seats.get(seat).user, &partner)
+            || [&*self.seats.get(seat).user, &partner].map(|user| self.is_barred(now, user))
+                != [false; 2]
             || self.config.resume_window.is_zero();
         if is_over {
             self.seats.get_mut(seat).last_session = Some(session);
@@ -243,7 +248,7 @@ impl Hub {
         if role.index() == 1 {
             members.reverse();
         }
-        self.sessions.begin(now, self.config.session_lifetime, session, members);
+        self.sessions.begin(now, self.config.session_lifetime, (session, since), members);
         self.seats.get_mut(seat).state = State::Paired { session, role };
         self.seats.get_mut(other).state = State::Paired { session, role: role.other() };
         self.event(Event::SessionStarted);

@@ -176,7 +176,10 @@ impl Hub {
             None => {
                 let attempts = &mut self.identities.bearers.entry(id).or_default().attempts;
                 if !attempts.take(now, ATTEMPTS, 1) {
-                    return Err(Refusal::token_too_often(attempts.wait(now, ATTEMPTS, 1)));
+                    return Err(Refusal::too_often(
+                        Wish::Token.what(),
+                        attempts.wait(now, ATTEMPTS, 1),
+                    ));
                 }
             }
         }
@@ -203,14 +206,23 @@ impl Hub {
         })?;
         let expires = now.saturating_add(lasts);
         let due = expires.saturating_sub(WARNING).max(now);
-        self.identities.set(id, Known { user, wishes, token, expires, due });
+        let is_news = self.claims(id).is_some_and(|earlier| *earlier != wishes);
+        self.identities.set(id, Known { user: user.clone(), wishes, token, expires, due });
+        if is_news {
+            self.seek_anew(&user);
+        }
         Ok(())
+    }
+
+    /// What somebody's token says it wishes.
+    pub(super) fn claims(&self, id: ConnectionId) -> Option<&Wishes> {
+        self.identities.get(id).map(|known| &known.wishes)
     }
 
     /// What somebody wishes, where its token does not say it otherwise.
     pub(super) fn claims_over(&self, id: ConnectionId, wishes: Wishes) -> Wishes {
-        match self.identities.get(id) {
-            Some(known) => known.wishes.clone().over(wishes),
+        match self.claims(id) {
+            Some(claims) => claims.clone().over(wishes),
             None => wishes,
         }
     }

@@ -1,6 +1,7 @@
 //! Two who are to meet: a match stands when both have agreed. Whoever has been silent may be a page that was put to sleep,
 //! or a phone that is out of reach.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Hub, SeatId, State};
@@ -12,7 +13,17 @@ const ALIVE: Duration = Duration::from_secs(5);
 /// Any other agrees by what it says; who has said something just now need not be asked.
 const JUST_NOW: Duration = Duration::from_secs(1);
 /// How long who is asked has, as the matcher has it.
-const ANSWER: Duration = Duration::from_secs(3);
+pub(super) const ANSWER: Duration = Duration::from_secs(3);
+
+/// Whether somebody can be met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    There,
+    /// It was silent, and is to show that it is there.
+    Asked,
+    /// It has no connection.
+    Away,
+}
 
 impl Hub {
     /// The matcher offers two to each other.
@@ -23,26 +34,35 @@ impl Hub {
         for ticket in tickets {
             // Who has gone meanwhile has taken its ticket back, or will find out that it lapsed.
             let Some(seat) = self.seats.of_ticket(ticket) else { continue };
-            let Some(connection) = self.seats.get(seat).connection() else { continue };
-            let protocol = self.seats.get(seat).protocol();
-            let (heard, time) = match protocol {
-                Protocol::Plain => (self.connections.last_heard(connection), ALIVE),
-                Protocol::Resumable => (self.connections.last_said(connection), JUST_NOW),
-            };
-            if heard.is_some_and(|heard| now <= heard.saturating_add(time)) {
-                self.requests.push_back(MatchRequest::Acknowledge(ticket));
-                continue;
-            }
-            self.seats.set_asked(seat, true);
-            self.event(Event::Probed);
-            match protocol {
-                Protocol::Plain => self.probe(now, connection, ANSWER),
-                Protocol::Resumable => {
-                    let within_ms = u64::try_from(ANSWER.as_millis()).unwrap_or(u64::MAX);
-                    self.send(connection, &ServerMessage::MatchOffer { within_ms });
-                }
+            match self.ask_whether_there(now, seat) {
+                Presence::There => self.requests.push_back(MatchRequest::Acknowledge(ticket)),
+                Presence::Asked => self.seats.set_asked(seat, true),
+                Presence::Away => {}
             }
         }
+    }
+
+    /// Whether somebody who waits is there, by what was heard of it; if that is too long ago, it is asked, and
+    /// [agrees](Self::agree) by what it says next.
+    pub(super) fn ask_whether_there(&mut self, now: Duration, seat: SeatId) -> Presence {
+        let Some(connection) = self.seats.get(seat).connection() else { return Presence::Away };
+        let protocol = self.seats.get(seat).protocol();
+        let (heard, time) = match protocol {
+            Protocol::Plain => (self.connections.last_heard(connection), ALIVE),
+            Protocol::Resumable => (self.connections.last_said(connection), JUST_NOW),
+        };
+        if heard.is_some_and(|heard| now <= heard.saturating_add(time)) {
+            return Presence::There;
+        }
+        self.event(Event::Probed);
+        match protocol {
+            Protocol::Plain => self.probe(now, connection, ANSWER),
+            Protocol::Resumable => {
+                let within_ms = u64::try_from(ANSWER.as_millis()).unwrap_or(u64::MAX);
+                self.send(connection, &ServerMessage::MatchOffer { within_ms });
+            }
+        }
+        Presence::Asked
     }
 
     /// Somebody must show within this time that it is there.
@@ -52,21 +72,23 @@ impl Hub {
     }
 
     /// Somebody has said something, or come back, and so agrees to what it was asked.
-    pub(super) fn agree(&mut self, seat: SeatId) {
-        if let Some(State::Waiting(waiting)) = self.seats.find(seat).map(|seat| seat.state)
-            && waiting.asked
-        {
-            self.seats.set_asked(seat, false);
-            self.requests.push_back(MatchRequest::Acknowledge(waiting.ticket));
+    pub(super) fn agree(&mut self, now: Duration, seat: SeatId) {
+        match self.seats.find(seat).map(|seat| seat.state) {
+            Some(State::Waiting(waiting)) if waiting.asked => {
+                self.seats.set_asked(seat, false);
+                self.requests.push_back(MatchRequest::Acknowledge(waiting.ticket));
+            }
+            Some(State::Hosting(code)) => self.rooms.answer(now, code),
+            _ => {}
         }
     }
 
     /// A client of the old wire has shown life.
-    pub(super) fn show_life(&mut self, seat: Option<SeatId>) {
+    pub(super) fn show_life(&mut self, now: Duration, seat: Option<SeatId>) {
         if let Some(id) = seat
             && self.seats.find(id).is_some_and(|seat| seat.protocol() == Protocol::Plain)
         {
-            self.agree(id);
+            self.agree(now, id);
         }
     }
 
@@ -81,11 +103,16 @@ impl Hub {
         if self.draining.is_some() {
             return;
         }
-        let reached = [first, second].map(|ticket| self.reached_by(ticket).is_some());
-        if first != second && reached == [true; 2] {
+        let seats = [first, second].map(|ticket| self.seats.of_ticket(ticket));
+        if let [Some(a), Some(b)] = seats.map(|seat| seat.map(|seat| self.seats.get(seat)))
+            && first != second
+            && a.connection().is_some()
+            && b.connection().is_some()
+            && !self.are_apart(&a.user, &b.user)
+        {
             return self.pair(now, first, second, ice);
         }
-        // One of them has left meanwhile: the other one still wants a partner.
+        // One of them has left meanwhile, or wants to meet anybody else: the other one still wants a partner.
         self.seek(first);
         if second != first {
             self.seek(second);
@@ -112,8 +139,9 @@ impl Hub {
         }
     }
 
-    /// The connection of whoever waits with a ticket, if it is live and has one.
-    pub(super) fn reached_by(&self, ticket: TicketId) -> Option<ConnectionId> {
-        self.seats.get(self.seats.of_ticket(ticket)?).connection()
+    /// Who waits with a ticket, if it is live and has a connection.
+    pub(super) fn reached_by(&self, ticket: TicketId) -> Option<Arc<str>> {
+        let seat = self.seats.get(self.seats.of_ticket(ticket)?);
+        seat.connection().map(|_| seat.user.clone())
     }
 }

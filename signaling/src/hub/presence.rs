@@ -30,7 +30,7 @@ impl Hub {
     }
 
     pub(super) fn turn_away(&mut self, now: Duration, id: ConnectionId) {
-        self.refuse(id, &Refusal::new(ErrorCode::ShuttingDown, "the server is stopping"));
+        self.refuse(id, &Refusal::shutting_down());
         self.close(now, id, CloseCode::GoingAway);
     }
 
@@ -96,6 +96,7 @@ impl Hub {
         self.seats.set_reached(seat, Reached::Away(until));
         self.event(Event::Away);
         self.withdraw(seat);
+        self.stop_knocking(seat);
         // Who has been sent elsewhere comes back there, and so does its partner.
         if let (State::Paired { session, role }, None) =
             (self.seats.get(seat).state, &self.draining)

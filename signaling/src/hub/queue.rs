@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::seats::Waiting;
+use super::seats::{Seat, Waiting};
 use super::{Hub, SeatId, State};
 use crate::attributes::Wishes;
 use crate::budgets::Wish;
 use crate::refusal::{ErrorCode, Refusal};
 use crate::tokens::PlaceClaim;
-use crate::wire::{JoinQueue, ServerMessage, no_user};
+use crate::wire::{JoinQueue, ServerMessage, Whom, no_user};
 use crate::{
     ConnectionId, EndReason, Event, MatchRequest, Place, Protocol, Ticket, TicketId, Tokens,
 };
@@ -34,51 +34,80 @@ impl Hub {
         let pool = self.shared_pool(self.config.mode(&join.mode)?);
         let wishes = self.config.attributes.wishes(join.wishes())?;
         let JoinQueue { whom, place_token, .. } = join;
-        let user = self.whose(now, id, whom, tokens)?;
-        let wishes = self.claims_over(id, wishes);
-        // Who has said `hello` has said who it is.
-        let known = seat.map(|seat| self.seats.get(seat));
-        let known = known.filter(|seat| seat.protocol() == Protocol::Resumable);
-        let user = user.or_else(|| known.map(|seat| seat.user.clone()));
-        let user: &str = &user.ok_or_else(no_user)?;
-        if let Some(seat) = seat {
-            self.may_be(seat, user)?;
-            if let Some((ticket, place)) = self.waits_in(seat, &pool)
-                && *self.seats.get(seat).wishes == wishes
-            {
-                // Without a place yet, the matcher's first word is still on its way.
-                if let Some(place) = place {
-                    self.queued(ticket, place);
-                }
-                return Ok(());
+        let user = &self.named(now, id, seat, whom, tokens)?;
+        if let Some(seat) = seat
+            && let Some((ticket, place)) = self.waits_in(seat, &pool)
+            && *self.seats.get(seat).wishes == wishes
+        {
+            // Without a place yet, the matcher's first word is still on its way.
+            if let Some(place) = place {
+                self.queued(ticket, place);
             }
+            return Ok(());
         }
+        self.may_meet(now, user)?;
         self.afford(now, Some(id), Wish::Join, user)?;
-        let seat = match seat {
-            Some(seat) => {
-                self.take_name(now, id, seat, user)?;
-                seat
-            }
-            None => {
-                self.claim_name(now, id, user)?;
-                self.sit_down(id, user, Protocol::Plain)
-            }
-        };
+        let seat = self.seated(now, id, seat, user)?;
         self.seats.get_mut(seat).pool = pool;
+        self.leave_all(now, seat);
+        let blocked = self.claims_over(id, wishes.clone()).blocked;
+        self.keep_blocks(now, seat, &blocked);
         *self.seats.get_mut(seat).wishes = wishes;
-        match self.seats.get(seat).state {
-            State::Waiting(_) => self.leave_queue(seat),
-            State::Paired { session, role } => {
-                self.part(now, session, Some(role), EndReason::Skipped);
-            }
-            State::Idle => {}
-        }
         let since = place_token.and_then(|token| self.proven_since(now, seat, &token));
         self.enqueue(now, seat, since.unwrap_or(now));
         Ok(())
     }
 
-    /// Whether a user may ask for a partner once more. Who may not is left where it is.
+    /// Who somebody is by what it says of itself now, or has said before.
+    pub(super) fn named(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        seat: Option<SeatId>,
+        whom: Whom,
+        tokens: &mut impl Tokens,
+    ) -> Result<Arc<str>, Refusal> {
+        let user = self.whose(now, id, whom, tokens)?;
+        // Who has said `hello` has said who it is.
+        let known = seat.map(|seat| self.seats.get(seat));
+        let known = known.filter(|seat| seat.protocol() == Protocol::Resumable);
+        let user = user.or_else(|| known.map(|seat| seat.user.clone()));
+        let user = user.ok_or_else(no_user)?;
+        if let Some(seat) = seat {
+            self.may_be(seat, &user)?;
+        }
+        Ok(user)
+    }
+
+    /// The seat of whoever is behind a connection, under the name that it may have.
+    pub(super) fn seated(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        seat: Option<SeatId>,
+        user: &str,
+    ) -> Result<SeatId, Refusal> {
+        match seat {
+            Some(seat) => {
+                self.take_name(now, id, seat, user)?;
+                Ok(seat)
+            }
+            None => {
+                self.claim_name(now, id, user)?;
+                Ok(self.sit_down(id, user, Protocol::Plain))
+            }
+        }
+    }
+
+    /// Somebody who looks for a partner anew leaves whatever it was in.
+    pub(super) fn leave_all(&mut self, now: Duration, seat: SeatId) {
+        self.leave_queue(seat);
+        if let State::Paired { session, role } = self.seats.get(seat).state {
+            self.part(now, session, Some(role), EndReason::Skipped);
+        }
+    }
+
+    /// Whether a user may have something once more. Who may not is left where it is.
     ///
     /// Every match is asked for by a join or a skip of each side, so this bounds how many ICE servers are issued, too.
     pub(super) fn afford(
@@ -90,7 +119,7 @@ impl Hub {
     ) -> Result<(), Refusal> {
         let origin = id.and_then(|id| self.connections.origin(id));
         let taken = self.budgets.take(now, wish, user, origin, &self.config);
-        taken.map_err(Refusal::too_often)
+        taken.map_err(|wait| Refusal::too_often(wish.what(), wait))
     }
 
     /// The user of a seat is fixed by `hello`, or by the first `join_queue`, and changed by a later one only when idle.
@@ -177,7 +206,7 @@ impl Hub {
     fn ticket(&self, id: TicketId) -> Option<Ticket> {
         let seat = self.seats.get(self.seats.of_ticket(id)?);
         let State::Waiting(Waiting { since, expires, .. }) = seat.state else { return None };
-        let Wishes { buddies, blocked, profile } = (*seat.wishes).clone();
+        let Wishes { buddies, blocked, profile } = self.wishes(seat);
         Some(Ticket {
             id,
             user: seat.user.clone(),
@@ -186,14 +215,32 @@ impl Hub {
             expires,
             buddies: buddies.unwrap_or_default(),
             blocked,
-            recent: Box::default(),
+            recent: self.relations.acquaintances.recent(&seat.user),
             profile,
         })
     }
 
-    /// Leaves the queue; whoever does not wait has nothing to leave, and that is no error: a match may
+    /// What counts of all that is said of a user: its token before what its app pushes, that before its own word, and
+    /// every block.
+    fn wishes(&self, seat: &Seat) -> Wishes {
+        let mut all = (*seat.wishes).clone();
+        if let Some(pushed) = self.relations.profiles.wishes(&seat.user) {
+            all = pushed.clone().over(all);
+        }
+        if let Some(connection) = seat.connection() {
+            all = self.claims_over(connection, all);
+        }
+        let mut lasting = self.relations.blocks.of(&seat.user).cloned().peekable();
+        if lasting.peek().is_none() {
+            return all;
+        }
+        Wishes { blocked: lasting.collect(), ..Wishes::default() }.over(all)
+    }
+
+    /// Leaves the queue, or a room; whoever does not wait has nothing to leave, and that is no error: a match may
     /// just have come first.
     pub(super) fn leave_queue(&mut self, seat: SeatId) {
+        self.leave_room(seat);
         if let State::Waiting(Waiting { ticket, .. }) = self.seats.get(seat).state {
             self.withdraw(seat);
             self.seats.end_ticket(ticket);

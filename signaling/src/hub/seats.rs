@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rooms::Code;
 use super::story::{IceLease, Kept, Story};
 use crate::attributes::Wishes;
 use crate::deadlines::Deadlines;
@@ -72,7 +73,14 @@ pub(super) enum Home {
 pub(super) enum State {
     Idle,
     Waiting(Waiting),
-    Paired { session: SessionId, role: Role },
+    /// It waits in a room for whoever has the code.
+    Hosting(Code),
+    /// It has the code, and waits until the room's owner shows that it is there.
+    Knocking(Code),
+    Paired {
+        session: SessionId,
+        role: Role,
+    },
 }
 
 /// A place in the queue.

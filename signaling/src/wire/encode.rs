@@ -293,10 +293,10 @@ mod tests {
             ServerMessage::from(&refusal).encode(),
             r#"{"type":"error","payload":{"code":"shutting_down","message":"soon","temporary":true}}"#
         );
-        let refusal = Refusal::too_often(std::time::Duration::from_micros(1_500));
+        let refusal = Refusal::too_often("skip", std::time::Duration::from_micros(1_500));
         assert_eq!(
             ServerMessage::from(&refusal).encode(),
-            r#"{"type":"error","payload":{"code":"too_often","message":"you ask for partners too often; ask again later","temporary":true,"retryAfterMs":2}}"#
+            r#"{"type":"error","payload":{"code":"too_often","message":"you skip too often; do it again later","temporary":true,"retryAfterMs":2}}"#
         );
         assert_eq!(
             ServerMessage::PartnerAway { session_id }.numbered(12),
