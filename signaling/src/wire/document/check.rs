@@ -43,7 +43,11 @@ fn holds(
     let is = |schema: &Value| check(value, schema, root).is_ok();
     // A keyword says nothing of values of another type.
     Ok(match (keyword, value) {
-        ("type", _) => says == of_type(value) || (says == "number" && value.is_number()),
+        ("type", _) => {
+            let is =
+                |says: &Value| *says == of_type(value) || (says == "number" && value.is_number());
+            says.as_array().map_or_else(|| is(says), |any| any.iter().any(is))
+        }
         ("const", _) => says == value,
         ("enum", _) => says.as_array().expect("a list").contains(value),
         ("$ref", _) => {

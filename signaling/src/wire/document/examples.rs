@@ -30,8 +30,13 @@ impl Parts {
         };
         let raw = |text: &str| RawValue::from_string(text.into()).expect("it is JSON");
         let plain = ErrorCode::ALL.into_iter().map(|code| Refusal::new(code, "in words"));
-        let full =
-            Refusal { id: Some(7), ..Refusal::too_often(std::time::Duration::from_millis(1_500)) };
+        let full = Refusal {
+            id: Some(7),
+            ..Refusal::too_often(
+                "you ask too often; ask again later",
+                std::time::Duration::from_millis(1_500),
+            )
+        };
         Self {
             session_id: SessionIds::new([1, 2]).next(),
             none: Vec::new(),
@@ -45,7 +50,7 @@ impl Parts {
     pub(super) fn messages(&self) -> Vec<(&'static str, ServerMessage<'_>)> {
         use ServerMessage::*;
         let Self { session_id, .. } = *self;
-        let (code, text) = ("K7QM-2ZT4", "hello there");
+        let (code, text) = ("K7QM2ZT4", "hello there");
         let bare = || Match {
             session_id,
             partner_id: "bob",
