@@ -16,7 +16,7 @@ use crate::bounds::Bounds;
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::front::{Front, Serves};
-use crate::http::{Web, admin};
+use crate::http::{About, Web, admin};
 use crate::ice::IceIssuer;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
@@ -275,7 +275,8 @@ fn start_hub(config: &Config, ice: Arc<IceIssuer>, base: &Base) -> HubHandle {
 
 fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle, budgets: &Budgets) -> Web {
     let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
-    Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, budgets)
+    let (host, about) = (config.ice.host.clone(), About::of(config));
+    Web::new(&config.http, host, limits, ice, hub, budgets, about)
 }
 
 fn start_admin(listener: std::net::TcpListener, base: &Base) -> Result<JoinHandle<()>, StartError> {

@@ -323,6 +323,9 @@ impl Matcher {
         self.kinds.release(held.kind);
         self.kinds.release(held.origin);
         self.rooms.leave(held.room, &mut self.names, &mut self.kinds);
+        if self.tickets.len() == 0 {
+            self.review = None;
+        }
     }
 
     fn tell(&mut self, now: u64, slot: Slot) {

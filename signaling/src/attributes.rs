@@ -34,6 +34,17 @@ pub struct Declaration {
     pub values: Vec<Arc<str>>,
 }
 
+impl Declaration {
+    /// What it is like, as its declaration names it.
+    pub fn kind(&self) -> &'static str {
+        match self.attribute.kind {
+            Kind::Choice => "choice",
+            Kind::Tags => "tags",
+            Kind::Number(_) => "number",
+        }
+    }
+}
+
 /// All attributes of an app, at most [`Rules::MOST_ATTRIBUTES`](hairpin_matcher::Rules::MOST_ATTRIBUTES), each by a name
 /// of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -100,7 +100,7 @@ async fn connection(stream: TcpStream, router: Router) -> hyper::Result<()> {
 
 fn routes(health: Health) -> Router {
     let never_cached = HeaderValue::from_static("no-store");
-    api()
+    self::health()
         .into_router()
         .method_not_allowed_fallback(async || Refusal::Method("GET, HEAD"))
         .fallback(async || Refusal::NotFound)
@@ -109,48 +109,27 @@ fn routes(health: Health) -> Router {
 }
 
 /// What is asked for there.
-pub(super) fn api() -> Described<Health> {
+pub(super) fn health() -> Described<Health> {
     Described::new()
         .route(METRICS, get(metrics))
         .route(HEALTHZ, get(async || "ok\n"))
         .route(READYZ, get(readyz))
 }
 
-const METRICS: Operation = Operation {
-    method: "get",
-    path: "/metrics",
-    summary: "Metrics for Prometheus: docs/metrics.md.",
-    takes: None,
-    answers: &[Answer {
-        status: 200,
-        meaning: "All of them.",
-        content: Content::Text(metrics::CONTENT_TYPE),
-    }],
-    refusals: &[],
-};
-
-const HEALTHZ: Operation = Operation {
-    method: "get",
-    path: "/healthz",
-    summary: "Whether the process answers.",
-    takes: None,
-    answers: &[Answer { status: 200, meaning: "It does: `ok`.", content: TEXT }],
-    refusals: &[],
-};
-
-const READYZ: Operation = Operation {
-    method: "get",
-    path: "/readyz",
-    summary: "Whether new clients should come here.",
-    takes: None,
-    answers: &[
-        Answer { status: 200, meaning: "They should: `ok`.", content: TEXT },
-        Answer { status: 503, meaning: "It is `stopping`, or has `failed`.", content: TEXT },
-    ],
-    refusals: &[],
-};
-
 const TEXT: Content = Content::Text("text/plain; charset=utf-8");
+
+const METRICS: Operation =
+    Operation::new("get", "/metrics", "Metrics for Prometheus: docs/metrics.md.")
+        .answers(&[Answer::new(200, "All of them.", Content::Text(metrics::CONTENT_TYPE))]);
+
+const HEALTHZ: Operation = Operation::new("get", "/healthz", "Whether the process answers.")
+    .answers(&[Answer::new(200, "It does: `ok`.", TEXT)]);
+
+const READYZ: Operation = Operation::new("get", "/readyz", "Whether new clients should come here.")
+    .answers(&[
+        Answer::new(200, "They should: `ok`, and on further lines what troubles it.", TEXT),
+        Answer::new(503, "It is `stopping`, or has `failed`.", TEXT),
+    ]);
 
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], health.metrics.text())

@@ -13,8 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use hairpin_config::{Host, HttpSettings};
 
-use super::Refusal;
 use super::access::{Access, authority};
+use super::{About, Refusal};
 use crate::ice::{IceIssuer, IceUrls};
 use crate::net::Places;
 use crate::signaling::{HubHandle, Limits};
@@ -23,6 +23,7 @@ use crate::signaling::{HubHandle, Limits};
 #[derive(Debug)]
 pub(super) struct App {
     pub(super) access: Access,
+    pub(super) about: About,
     pub(super) ice: Arc<IceIssuer>,
     client_ip_header: Option<HeaderName>,
     pub(super) hub: HubHandle,
@@ -45,8 +46,10 @@ impl App {
         ice: Arc<IceIssuer>,
         hub: HubHandle,
         sockets: Places,
+        about: About,
     ) -> Self {
         Self {
+            about,
             access: Access::new(settings.allowed_origins.clone(), own_host),
             ice,
             client_ip_header: settings.client_ip_header.clone(),

@@ -13,6 +13,7 @@
 //!   and does not give out the socket itself, from which we read on after the close frame: closed with something
 //!   unread it would send a reset, and the client would never learn why.
 
+mod about;
 mod access;
 pub(crate) mod admin;
 mod app;
@@ -37,6 +38,7 @@ use hairpin_config::{Host, HttpSettings};
 use crate::ice::IceIssuer;
 use crate::net::{Budgets, Connection, Places};
 use crate::signaling::{HubHandle, Limits};
+pub(crate) use about::About;
 use app::App;
 use refusal::Refusal;
 use routes::{Page, routes};
@@ -61,9 +63,10 @@ impl Web {
         ice: Arc<IceIssuer>,
         hub: HubHandle,
         budgets: &Budgets,
+        about: About,
     ) -> Self {
-        let app =
-            Arc::new(App::new(settings, own_host, limits, ice, hub, budgets.websockets.clone()));
+        let sockets = budgets.websockets.clone();
+        let app = Arc::new(App::new(settings, own_host, limits, ice, hub, sockets, about));
         let page = if settings.page { Page::Served } else { Page::Absent };
         let router = routes(app.clone(), page);
         Self { app, router, places: budgets.http.clone() }

@@ -10,18 +10,22 @@ use super::Refusal;
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(test), expect(dead_code, reason = "words are for the document"))]
 pub(super) struct Operation {
-    /// `get`, `post`, `put` or `delete`.
+    /// `get`, `put` or `delete`.
     pub(super) method: &'static str,
-    /// As axum has it: `/v1/users/{user}`.
+    /// As axum has it: `/users/{id}`.
     pub(super) path: &'static str,
     /// A sentence.
     pub(super) summary: &'static str,
-    /// What the body of a request holds, by the name of a schema in `src/http/tests/openapi.rs`.
+    /// What the query may hold: a name, and what it means.
+    pub(super) query: &'static [(&'static str, &'static str)],
+    /// What the body of a request holds, by the name of a schema in `src/http/tests/documents/`.
     pub(super) takes: Option<&'static str>,
     /// What it answers when it does.
     pub(super) answers: &'static [Answer],
     /// Why it may not. Whatever is asked of any path (a method that it has not, two hosts, a long body) is not repeated.
     pub(super) refusals: &'static [Refusal],
+    /// Likewise in the admin API: status and code.
+    pub(super) problems: &'static [(u16, &'static str)],
 }
 
 /// An answer that is no refusal.
@@ -40,8 +44,54 @@ pub(super) enum Content {
     Nothing,
     /// Plain text, of this media type.
     Text(&'static str),
-    /// JSON, by the name of a schema in `src/http/tests/openapi.rs`.
+    /// JSON, by the name of a schema in `src/http/tests/documents/`.
     Json(&'static str),
+}
+
+impl Operation {
+    /// It answers nothing yet.
+    pub(super) const fn new(
+        method: &'static str,
+        path: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            summary,
+            query: &[],
+            takes: None,
+            answers: &[],
+            refusals: &[],
+            problems: &[],
+        }
+    }
+
+    pub(super) const fn query(self, query: &'static [(&'static str, &'static str)]) -> Self {
+        Self { query, ..self }
+    }
+
+    pub(super) const fn takes(self, schema: &'static str) -> Self {
+        Self { takes: Some(schema), ..self }
+    }
+
+    pub(super) const fn answers(self, answers: &'static [Answer]) -> Self {
+        Self { answers, ..self }
+    }
+
+    pub(super) const fn refusals(self, refusals: &'static [Refusal]) -> Self {
+        Self { refusals, ..self }
+    }
+
+    pub(super) const fn problems(self, problems: &'static [(u16, &'static str)]) -> Self {
+        Self { problems, ..self }
+    }
+}
+
+impl Answer {
+    pub(super) const fn new(status: u16, meaning: &'static str, content: Content) -> Self {
+        Self { status, meaning, content }
+    }
 }
 
 /// A router, and what was said of its routes.

@@ -21,7 +21,7 @@ use super::access::{Access, Admitted};
 use super::app::{App, ClientAddress};
 use super::operations::{Answer, Content, Described, Operation};
 use super::websocket::{self, websocket};
-use super::{Refusal, page};
+use super::{Refusal, about, page};
 use crate::ice::IceUrls;
 
 /// The longest body of a request in bytes. No route takes one yet.
@@ -58,46 +58,39 @@ pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
 
 /// What programs ask for.
 pub(super) fn api(access: &Access) -> Described<Arc<App>> {
-    Described::new().route(WS, any(websocket)).route(ICE, ice_route(access))
+    Described::new()
+        .route(WS, any(websocket))
+        .route(ICE, ice_route(access))
+        .route(about::ABOUT, about::route(access))
 }
 
-const WS: Operation = Operation {
-    method: "get",
-    path: "/ws",
-    summary: "Becomes a WebSocket, as a handshake at `/` does: what is said on it is in asyncapi.yaml.",
-    takes: None,
-    answers: &[Answer {
-        status: 101,
-        meaning: "The WebSocket is open.",
-        content: Content::Nothing,
-    }],
-    refusals: &[
-        Refusal::BadHandshake("what is wrong with the handshake"),
-        Refusal::UpgradeRequired,
-        Refusal::Origin,
-        Refusal::BadHost,
-        Refusal::Full,
-        Refusal::TooMany,
-        Refusal::Stopping,
-    ],
-};
+const WS: Operation = Operation::new(
+    "get",
+    "/ws",
+    "Becomes a WebSocket, as a handshake at `/` does: what is said on it is in asyncapi.yaml.",
+)
+.answers(&[Answer::new(101, "The WebSocket is open.", Content::Nothing)])
+.refusals(&[
+    Refusal::BadHandshake("what is wrong with the handshake"),
+    Refusal::UpgradeRequired,
+    Refusal::Origin,
+    Refusal::BadHost,
+    Refusal::Full,
+    Refusal::TooMany,
+    Refusal::Stopping,
+]);
 
-const ICE: Operation = Operation {
-    method: "get",
-    path: "/v1/ice",
-    summary: "ICE servers with credentials of one's own, as `match_found` has them.",
-    takes: None,
-    answers: &[Answer {
-        status: 200,
-        meaning: "They are good for `ttl` seconds.",
-        content: Content::Json("Ice"),
-    }],
-    refusals: &[
-        Refusal::BadHost,
-        Refusal::Origin,
-        Refusal::TooOften { retry_after: Duration::from_secs(1) },
-    ],
-};
+const ICE: Operation = Operation::new(
+    "get",
+    "/v1/ice",
+    "ICE servers with credentials of one's own, as `match_found` has them.",
+)
+.answers(&[Answer::new(200, "They are good for `ttl` seconds.", Content::Json("Ice"))])
+.refusals(&[
+    Refusal::BadHost,
+    Refusal::Origin,
+    Refusal::TooOften { retry_after: Duration::from_secs(1) },
+]);
 
 /// A proxy in front of us may have believed the other one (RFC 9112 s3.2).
 async fn one_host(request: Request, next: Next) -> Response {
@@ -124,7 +117,7 @@ fn ice_route(access: &Access) -> MethodRouter<Arc<App>> {
     ))
 }
 
-async fn only_get() -> Refusal {
+pub(super) async fn only_get() -> Refusal {
     Refusal::Method("GET, HEAD")
 }
 

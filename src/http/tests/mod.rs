@@ -1,5 +1,6 @@
 //! The HTTP server over real sockets, without the relay's workers in front.
 
+mod about;
 mod documents;
 mod http2;
 mod ice;
@@ -24,7 +25,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_util::sync::CancellationToken;
 
-use super::Web;
+use super::{About, Web};
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
 use crate::metrics::Metrics;
@@ -71,7 +72,8 @@ impl Site {
             behind_proxy: config.http.client_ip_header.is_some(),
             refused: metrics.refused_connections(),
         });
-        let web = Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, &budgets);
+        let (host, about) = (config.ice.host.clone(), About::of(&config));
+        let web = Web::new(&config.http, host, limits, ice, hub, &budgets, about);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
