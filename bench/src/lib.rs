@@ -36,6 +36,7 @@ mod table;
 pub mod tickets;
 mod turn;
 mod verdict;
+mod wishes;
 mod ws;
 
 pub use drain::Stop;
@@ -46,3 +47,4 @@ pub use report::Report;
 pub use seat::Wire;
 pub use signals::Load;
 pub use socket::Transport;
+pub use wishes::Wishes;

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use hairpin_bench::relay::{Case, Framing, Route, Workers};
 use hairpin_bench::tickets::{self, Crowd};
 use hairpin_bench::{
-    Engine, Load as Signals, Pace, Plan, Programs, Stop, Transport, Wire, results,
+    Engine, Load as Signals, Pace, Plan, Programs, Stop, Transport, Wire, Wishes, results,
 };
 
 /// What hairpin runs with, for the matcher that is measured here.
@@ -78,6 +78,9 @@ enum Command {
         /// How many workers hairpin has: a number, or `default`.
         #[arg(long, value_delimiter = ',', value_parser = workers, default_value = "default")]
         workers: Vec<WorkerCount>,
+        /// Whom they want to meet, in turns.
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "plain,attributes")]
+        wishes: Vec<Wishes>,
     },
     /// What idle seats take in memory, with their clients there and away.
     Seats {
@@ -246,9 +249,9 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Memory { allocations } => plan.memory(allocations)?,
         Command::Pause { allocations } => plan.pause(allocations)?,
         Command::Binding => plan.binding()?,
-        Command::Match { clients, workers } => {
+        Command::Match { clients, workers, wishes } => {
             let workers: Vec<_> = workers.iter().map(|&WorkerCount(workers)| workers).collect();
-            plan.matching(*clients, &workers)?
+            plan.matching(*clients, &workers, wishes)?
         }
         Command::Seats { clients, window } => plan.seats(*clients, Duration::from_secs(*window))?,
         Command::Signals { pairs, rate, wire } => {

@@ -41,9 +41,19 @@ export interface CallStats {
 
 type Entry = Record<string, any>;
 
+/** Firefox never answers for a connection that is closed while it is asked. */
+const ANSWER_MS = 2_000;
+
+async function reportOf(pc: RTCPeerConnection): Promise<RTCStatsReport | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const nothing = new Promise<null>((resolve) => (timer = setTimeout(resolve, ANSWER_MS, null)));
+  return await Promise.race([pc.getStats(), nothing]).finally(() => clearTimeout(timer));
+}
+
 /** Null until a candidate pair is selected. `before` is the last reading, for what only a difference shows. */
 export async function callStats(pc: RTCPeerConnection, before: CallStats | null): Promise<CallStats | null> {
-  const report = await pc.getStats();
+  const report = await reportOf(pc);
+  if (!report) return null;
   const entries = entriesOf(report);
   const pair = selectedPair(entries);
   const local = pair && entries.find(({ id }) => id === pair.localCandidateId);

@@ -103,8 +103,14 @@ impl Lobby {
     /// Does what is due. To be called at [`Lobby::poll_timeout`]; earlier or later does no harm.
     pub fn handle_timeout(&mut self, now: Duration, ice: &mut impl IceServers) {
         self.hub.handle_timeout(now, ice);
-        self.matcher.handle_timeout(now);
-        self.settle(now, ice);
+        // What is settled may change whom those meet who wait. More than that is left for the next call: it is bounded.
+        for _ in 0..3 {
+            self.matcher.handle_timeout(now);
+            self.settle(now, ice);
+            if self.matcher.poll_timeout().is_none_or(|next| next > now) {
+                return;
+            }
+        }
     }
 
     /// When [`Lobby::handle_timeout`] is to be called next.

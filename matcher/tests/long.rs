@@ -75,22 +75,28 @@ fn a_look_that_takes_long_goes_on() {
         if id < SHY {
             ticket.blocked = Box::new(["newcomer".into()]);
         }
+        ticket.blocked = [&ticket.blocked[..], &["nobody's friend".into()]].concat().into();
         matcher.insert(START, ticket);
     }
     while matcher.poll_output().is_some() {}
-    let mut newcomer = chooser(SHY + 1, 1, 1 << 0);
-    newcomer.user = "newcomer".into();
-    matcher.insert(START, newcomer);
-    let first = matcher.poll_output();
-    assert!(matches!(first, Some(Output::Waiting { id, .. }) if id.0 == SHY + 1), "{first:?}");
-    let mut calls = 0;
-    while matcher.poll_timeout() == Some(START) {
-        matcher.handle_timeout(START);
-        calls += 1;
-    }
-    let Some(Output::Offer(both)) = matcher.poll_output() else { panic!("nothing but an offer") };
+    let mut join = |id: u64, user: &str| {
+        let mut newcomer = chooser(id, 1, 1 << 0);
+        newcomer.user = user.into();
+        matcher.insert(START, newcomer);
+        let first = matcher.poll_output();
+        assert!(matches!(first, Some(Output::Waiting { id: told, .. }) if told.0 == id));
+        let mut calls = 0;
+        while matcher.poll_timeout() == Some(START) {
+            matcher.handle_timeout(START);
+            calls += 1;
+        }
+        (matcher.poll_output(), matcher.poll_output(), calls)
+    };
+    assert_eq!(join(SHY + 2, "nobody's friend"), (None, None, 1));
+    let (Some(Output::Offer(both)), None, calls) = join(SHY + 1, "newcomer") else {
+        panic!("nothing but an offer")
+    };
     assert_eq!((both.first.id.0, both.second.id.0, calls), (SHY, SHY + 1, 1));
-    assert_eq!(matcher.poll_output(), None);
 }
 
 /// Strangers make up wishes of all kinds. Whatever they are, no two are left who may meet.

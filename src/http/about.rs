@@ -30,7 +30,7 @@ impl About {
         let about = json!({
             "pools": pools,
             "attributes": attributes,
-            "identity": "open",
+            "identity": if config.identity.is_open() { "open" } else { "token" },
             "rooms": true,
         });
         Self(about.to_string().into())

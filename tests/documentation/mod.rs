@@ -17,6 +17,7 @@ const PAGES: &[&str] = &[
     "docs/configuration.md",
     "docs/coturn.md",
     "docs/deploy-fly.md",
+    "docs/matching.md",
     "docs/metrics.md",
     "docs/signaling.md",
 ];

@@ -10,6 +10,7 @@ mod aioice;
 mod coturn;
 mod documents;
 mod http;
+mod modes;
 mod old_wire;
 mod rest_credentials;
 mod server;

@@ -125,6 +125,9 @@ fn both_pressing_next_at_once_meet_again_when_nobody_else_is_there() {
     system.skip(a);
     system.skip(b);
     system.run(SOON);
+    assert_eq!([a, b].map(|id| system.person(id).met.len()), [1, 1], "not at once");
+    // They are kept apart for five seconds, even when nobody else is there.
+    system.run(Duration::from_secs(6));
     for id in [a, b] {
         assert_eq!(system.person(id).met.len(), 2);
         assert!(!system.person(id).heard_types().contains(&"no_session"));

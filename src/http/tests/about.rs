@@ -33,6 +33,15 @@ async fn a_page_learns_whom_one_may_ask_for_and_no_more() {
 }
 
 #[tokio::test]
+async fn that_tokens_are_wanted_is_told_and_nothing_of_what_they_are_signed_with() {
+    let secret = "a secret for the tokens of an app";
+    let site = Site::start(|config| config.identity.secrets = vec![secret.as_bytes().into()]).await;
+    let answer = site.get("/v1/about").await;
+    assert_eq!(answer.json()["identity"], "token");
+    assert!(!answer.body.contains("secret"), "{}", answer.body);
+}
+
+#[tokio::test]
 async fn where_nothing_is_declared_it_says_so() {
     let site = Site::start(|_| ()).await;
     let about = site.get("/v1/about").await.json();

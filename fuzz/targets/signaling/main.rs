@@ -2,82 +2,21 @@
 //! that come and go.
 #![no_main]
 
+mod step;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arbitrary::Arbitrary;
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, MessageKind, Origin, Output,
-    Tokens,
+    Config, ConnectionId, Departure, Hub, IceGrant, IceServers, Keys, MessageKind, Origin, Output,
+    Record, Restored, SessionId, Tokens,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
-/// One thing that happens, to one of a few connections.
-#[derive(Arbitrary, Debug)]
-enum Step {
-    Connect(u8),
-    Disconnect(u8),
-    Text {
-        from: u8,
-        text: String,
-    },
-    Binary {
-        from: u8,
-    },
-    Pong {
-        from: u8,
-    },
-    Join {
-        from: u8,
-        user: u8,
-        pool: u8,
-    },
-    Leave {
-        from: u8,
-        user: u8,
-    },
-    Signal {
-        from: u8,
-        session: u8,
-        target: u8,
-        signal: String,
-    },
-    Skip {
-        from: u8,
-        session: u8,
-    },
-    End {
-        from: u8,
-        session: u8,
-    },
-    Wait {
-        seconds: u8,
-    },
-    /// With tokens that somebody was given, which may be another.
-    Hello {
-        from: u8,
-        user: u8,
-        resume: Option<u8>,
-        received: Option<u8>,
-        pair: Option<u8>,
-    },
-    /// Whatever a client says of numbers, true or not.
-    Numbered {
-        from: u8,
-        kind: u8,
-        id: Option<u8>,
-        ack: Option<u64>,
-        place: Option<u8>,
-    },
-    Drain {
-        spread: u8,
-        grace: u8,
-    },
-    /// Another hub with the same secret.
-    Restart,
-}
+use self::step::Step;
 
 fuzz_target!(|steps: Vec<Step>| {
     let mut world = World::default();
@@ -100,6 +39,12 @@ struct World {
     connected: BTreeSet<ConnectionId>,
     /// Every session there was, in order, with its two sides.
     sessions: Vec<(String, Vec<ConnectionId>)>,
+    codes: Vec<Value>,
+    /// What is on record: who has blocked whom, who is barred, and which sessions of this hub have begun and ended.
+    blocks: BTreeSet<[Arc<str>; 2]>,
+    bars: BTreeMap<Arc<str>, Duration>,
+    begun: BTreeSet<SessionId>,
+    ended: BTreeSet<SessionId>,
 }
 
 impl Default for World {
@@ -114,6 +59,11 @@ impl Default for World {
             now: Duration::from_secs(1_000_000),
             connected: BTreeSet::new(),
             sessions: Vec::new(),
+            codes: Vec::new(),
+            blocks: BTreeSet::new(),
+            bars: BTreeMap::new(),
+            begun: BTreeSet::new(),
+            ended: BTreeSet::new(),
         }
     }
 }
@@ -145,7 +95,8 @@ impl World {
                 self.lobby.handle_pong(self.now, connection(from), &mut NoIce);
             }
             Step::Join { from, user, pool } => {
-                let data = json!({ "userId": name(user), "matchMode": ["global", "buddies_first"][usize::from(pool % 2)] });
+                let mode = ["global", "buddies_first"][usize::from(pool % 2)];
+                let data = json!({ "userId": name(user), "matchMode": mode });
                 self.say(from, "join_queue", data);
             }
             Step::Leave { from, user } => {
@@ -196,6 +147,43 @@ impl World {
                 (self.lobby, self.draining) = (lobby(self.starts), false);
                 self.connected.clear();
                 self.welcomed.clear();
+                (self.begun, self.ended) = Default::default();
+                let blocks = self.blocks.iter().cloned().map(|[by, whom]| (by, whom)).collect();
+                let bars = self.bars.iter().map(|(user, until)| (user.clone(), *until)).collect();
+                let restored = Restored { blocks, bars, reports: Vec::new() };
+                let restore = |hub: &mut Hub| hub.restore(self.now, restored);
+                self.lobby.administer(self.now, &mut NoIce, restore).expect("they are few");
+            }
+            Step::CreateRoom { from, user } => {
+                self.say(from, "create_room", json!({ "userId": name(user) }));
+            }
+            Step::JoinRoom { from, user, code } => {
+                let data = json!({ "userId": name(user), "code": pick(&self.codes, Some(code)) });
+                self.say(from, "join_room", data);
+            }
+            Step::Beside { from, kind, session: number, text } => {
+                let kind = ["message", "report", "path"][usize::from(kind % 3)];
+                let data = json!({
+                    "sessionId": number.and_then(session), "text": text, "reason": text,
+                    "relayed": text.is_empty(),
+                });
+                self.say(from, kind, data);
+            }
+            Step::Block { from, user } => {
+                self.say(from, "block", json!({ "userId": user.map(name) }));
+            }
+            Step::Unblock { from, user } => {
+                self.say(from, "unblock", json!({ "userId": name(user) }));
+            }
+            Step::Bar { user, seconds } => {
+                let until = self.now + Duration::from_secs(seconds.into());
+                let bar = |hub: &mut Hub| hub.bar(self.now, &name(user), until);
+                let barred = self.lobby.administer(self.now, &mut NoIce, bar);
+                assert_eq!(barred.is_ok(), seconds > 0);
+            }
+            Step::Unbar { user } => {
+                let unbar = |hub: &mut Hub| hub.unbar(self.now, &name(user));
+                self.lobby.administer(self.now, &mut NoIce, unbar);
             }
         }
         self.drain();
@@ -223,6 +211,7 @@ impl World {
                 }
                 Output::ToNode { .. } => unreachable!("there is one node"),
                 Output::Event(_) => {}
+                Output::Record(record) => self.note(record),
             }
         }
         for (session, sides) in matched {
@@ -238,6 +227,31 @@ impl World {
         assert!(2 * hub.sessions() + hub.queue_len() <= self.connected.len() + hub.away());
     }
 
+    /// Sessions begin and end once, and who is blocked or barred meets nobody whom it is not to meet.
+    fn note(&mut self, record: Record) {
+        match record {
+            Record::SessionStarted { session, users: [a, b] } => {
+                assert!(self.begun.insert(session), "it has begun before");
+                for pair in [[a.clone(), b.clone()], [b.clone(), a.clone()]] {
+                    assert!(!self.blocks.contains(&pair), "{pair:?} have met");
+                    let until = self.bars.get(&pair[0]).copied().unwrap_or_default();
+                    assert!(until <= self.now, "{pair:?} have met");
+                }
+            }
+            Record::SessionEnded { session, .. } => {
+                assert!(self.ended.insert(session), "it has ended before");
+            }
+            Record::Blocked { by, whom } => assert!(self.blocks.insert([by, whom])),
+            Record::Unblocked { by, whom } => assert!(self.blocks.remove(&[by, whom])),
+            Record::Barred { user, until } => {
+                self.bars.insert(user, until);
+            }
+            Record::Unbarred { user } => assert!(self.bars.remove(&user).is_some()),
+            Record::Report { by, about, .. } => assert_ne!(by, about),
+            _ => {}
+        }
+    }
+
     fn learn(&mut self, to: ConnectionId, text: &str) {
         let message: Value = serde_json::from_str(text).expect("what the hub says is JSON");
         let payload = &message["payload"];
@@ -246,6 +260,7 @@ impl World {
             let resume = json!({ "token": payload["resumeToken"], "epoch": payload["epoch"] });
             self.resumes.push(resume);
         }
+        self.codes.extend((message["type"] == "room_created").then(|| payload["code"].clone()));
         let proofs = ["pairToken", "placeToken"].map(|field| payload[field].clone());
         self.proofs.extend(proofs.into_iter().filter(Value::is_string));
         let counts = !["welcome", "restart", "pong", "ack", "goaway"]
@@ -302,7 +317,7 @@ impl World {
 }
 
 fn lobby(starts: u64) -> Lobby {
-    Lobby::new(Config::default(), &Keys::new([starts; 2], b"north"))
+    Lobby::new(Config { reports_to_bar: 2, ..Config::default() }, &Keys::new([starts; 2], b"north"))
 }
 
 fn pick(from: &[Value], which: Option<u8>) -> Value {
