@@ -254,12 +254,6 @@ impl Index {
             }
         }
     }
-
-    /// How many queues there are.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.queues.len() + self.by_word.len() + self.by_range.len()
-    }
 }
 
 /// The lane of a kind, or that of the rest.

@@ -16,7 +16,7 @@ const PEOPLE: u8 = 8;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Insert(Wish),
+    Insert(Box<Wish>),
     Remove(Index),
     Acknowledge(Index),
     Company(u8),
@@ -177,7 +177,7 @@ fn seldom<S: Strategy>(that: S) -> impl Strategy<Value = Option<Option<S::Value>
 
 fn step(most_modes: u8) -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => wish(PEOPLE, most_modes).prop_map(Step::Insert),
+        8 => wish(PEOPLE, most_modes).prop_map(|wish| Step::Insert(Box::new(wish))),
         1 => any::<Index>().prop_map(Step::Remove),
         3 => any::<Index>().prop_map(Step::Acknowledge),
         1 => (0..2u8).prop_map(Step::Company),

@@ -228,3 +228,14 @@ fn who_have_just_parted_meet_again_when_they_must() {
     hall.matcher.set_in_company(false);
     assert_eq!(hall.wait_for_offer(), Some((8 * SECOND, [1, 2])));
 }
+
+#[test]
+fn nobody_is_looked_at_again_when_all_have_gone() {
+    let mut hall = Hall::new(&[]);
+    hall.matcher.set_in_company(true);
+    hall.join("ann", |_| ());
+    hall.matcher.set_in_company(false);
+    assert_eq!(hall.matcher.poll_timeout(), Some(START));
+    hall.matcher.remove(hall.now, TicketId(1));
+    assert_eq!(hall.matcher.poll_timeout(), None);
+}

@@ -139,7 +139,7 @@ impl Watch {
             Op::Report(_) => self.world.say(id, "report", json!({ "reason": "x" })),
             Op::Block { user, .. } => {
                 let mut data = json!({});
-                user.into_iter().for_each(|user| data["userId"] = name(*user).into());
+                user.iter().for_each(|user| data["userId"] = name(*user).into());
                 self.world.say(id, "block", data);
                 let answer = self.world.inbox.get(&ConnectionId(id)).and_then(|inbox| inbox.last());
                 let blocked = answer.filter(|answer| answer["type"] == "blocked").cloned();

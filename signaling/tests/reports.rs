@@ -17,19 +17,19 @@ fn strict() -> World {
 }
 
 fn reports(world: &World) -> Vec<(&str, &str, &str)> {
-    let report = |record| match record {
-        &Record::Report { ref by, ref about, ref reason, .. } => Some((&**by, &**about, &**reason)),
+    let reports = world.records.iter().filter_map(|record| match record {
+        Record::Report { by, about, reason, .. } => Some((&**by, &**about, &**reason)),
         _ => None,
-    };
-    world.records.iter().filter_map(report).collect()
+    });
+    reports.collect()
 }
 
 fn bars(world: &World) -> Vec<(&str, Duration)> {
-    let bar = |record| match record {
-        &Record::Barred { ref user, until } => Some((&**user, until)),
+    let bars = world.records.iter().filter_map(|record| match record {
+        Record::Barred { user, until } => Some((&**user, *until)),
         _ => None,
-    };
-    world.records.iter().filter_map(bar).collect()
+    });
+    bars.collect()
 }
 
 /// Connection 1 is `user`, who meets `by` as connection 2, who reports it so many times. Both are gone then.

@@ -22,7 +22,7 @@ pub(crate) fn may_meet(
 }
 
 pub(crate) fn are_buddies(a: &Ticket, b: &Ticket) -> bool {
-    let has = |a: &Ticket, b: &Ticket| a.buddies.iter().any(|buddy| *buddy == b.user);
+    let has = |a: &Ticket, b: &Ticket| a.buddies.contains(&b.user);
     has(a, b) && has(b, a)
 }
 

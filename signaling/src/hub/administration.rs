@@ -61,12 +61,14 @@ impl Hub {
         if until <= now {
             return Err(Denied::Invalid("until is over".into()));
         }
+        self.keep_bar(now, &user, until)?;
         if let Some(seat) = self.seats.of_user(&user)
             && let State::Paired { session, .. } = self.seats.get(seat).state
         {
             self.part(now, session, None, EndReason::Ended);
         }
-        self.bar_until(now, &user, until)
+        self.turn_out(now, &user, until);
+        Ok(())
     }
 
     /// Lets a user meet others again. Whether it was barred.
@@ -132,7 +134,8 @@ impl Hub {
             seeks: said.seeks.as_ref(),
         };
         let wishes = self.config.attributes.wishes(fields).map_err(invalid)?;
-        self.relations.profiles.set(&user, said, wishes)?;
+        let kept = self.relations.profiles.set(&user, said, wishes);
+        kept.inspect_err(|_| self.event(Event::Full))?;
         self.keep_apart(now, &user);
         self.seek_anew(&user);
         Ok(())
@@ -170,9 +173,20 @@ impl Hub {
         user: &Arc<str>,
         until: Duration,
     ) -> Result<(), Denied> {
+        self.keep_bar(now, user, until)?;
+        self.turn_out(now, user, until);
+        Ok(())
+    }
+
+    fn keep_bar(&mut self, now: Duration, user: &Arc<str>, until: Duration) -> Result<(), Denied> {
         self.relations.bars.add(now, user, until).inspect_err(|_| self.event(Event::Full))?;
         self.record(Record::Barred { user: user.clone(), until });
-        let Some(seat) = self.seats.of_user(user) else { return Ok(()) };
+        Ok(())
+    }
+
+    /// Somebody who is barred and in no session hears so, and does not wait any more.
+    fn turn_out(&mut self, now: Duration, user: &str, until: Duration) {
+        let Some(seat) = self.seats.of_user(user) else { return };
         match self.seats.get(seat).state {
             State::Paired { .. } => {}
             State::Idle | State::Waiting(_) | State::Hosting(_) | State::Knocking(_) => {
@@ -180,7 +194,6 @@ impl Hub {
                 self.refuse_seat(seat, &Refusal::barred(until.saturating_sub(now)));
             }
         }
-        Ok(())
     }
 
     /// # Errors

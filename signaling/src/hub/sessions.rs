@@ -172,10 +172,6 @@ impl Sessions {
     }
 
     fn remember(&mut self, now: Duration, id: SessionId, how: Ended) {
-        if let Some((_, earlier)) = self.ended.get_mut(&id) {
-            *earlier = how;
-            return;
-        }
         while let Some(first) = self.ended_in_order.front() {
             let due =
                 self.ended.get(first).is_none_or(|(at, _)| now >= at.saturating_add(REMEMBERED));
