@@ -77,6 +77,7 @@ pub(crate) struct FetchError {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FetchFailure {
     /// It is an https URL, and this build has no TLS.
+    #[cfg_attr(feature = "https", expect(dead_code, reason = "this build has"))]
     NoHttps,
     /// There are no certificates to trust, or they cannot be read.
     NoRoots(String),
@@ -118,7 +119,6 @@ impl Fetcher {
     }
 
     /// Sends it something; `headers` say of what type it is.
-    #[allow(dead_code, reason = "webhooks")]
     pub(crate) async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<Answer, FetchError> {
         self.ask(Method::POST, headers, body).await
     }

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod attribute;
+mod backend;
 mod check;
 mod cli;
 mod documentation;
@@ -32,6 +33,7 @@ mod strays;
 mod text;
 mod types;
 
+pub use backend::{AdminToken, BackendSettings, WebhookSecret};
 pub use cli::{Command, Exit};
 pub use documentation::markdown_table;
 pub use error::{ConfigError, ConfigErrors, Invalid, Source};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hairpin_turn::{Quotas, Rules};
 use http::HeaderName;
 
+use crate::backend::BackendSettings;
 use crate::host::Host;
 use crate::http_url::HttpUrl;
 use crate::ice_url::IceUrl;
@@ -35,6 +36,8 @@ pub struct Config {
     pub ice: IceSettings,
     /// Queue, sessions and messages.
     pub signaling: hairpin_signaling::Config,
+    /// Records, webhooks and the admin API.
+    pub backend: BackendSettings,
     /// Relay worker threads; `None` is one per core.
     pub workers: Option<NonZeroUsize>,
     /// How long a stop may take before connections are cut.
@@ -249,4 +252,7 @@ macro_rules! default_as_in_config {
     };
 }
 
-default_as_in_config!(ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IdentitySettings: identity, IceSettings: ice);
+default_as_in_config!(
+    ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IdentitySettings: identity, IceSettings: ice,
+    BackendSettings: backend
+);

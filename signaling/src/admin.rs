@@ -22,6 +22,37 @@ pub struct LiveSession {
     pub reported: bool,
 }
 
+/// What is known of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Whether it has a connection now.
+    pub is_connected: bool,
+    /// What it does.
+    pub doing: Doing,
+    /// Until when it is barred, by the hub's clock.
+    pub barred_until: Option<Duration>,
+    /// How many have reported it of late.
+    pub reporters: usize,
+}
+
+/// What a user does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// It has no place here.
+    Nothing,
+    /// It neither waits nor is with somebody.
+    Idle,
+    /// It waits for a partner.
+    Waiting {
+        /// Since when, by the hub's clock.
+        since: Duration,
+    },
+    /// It waits in a room, or before one, for somebody it knows.
+    InRoom,
+    /// It is with somebody.
+    InSession(SessionId),
+}
+
 /// What an app's backend says of a user, in the form of `join_queue`. What is absent is not said: the user's own word
 /// counts there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ mod rooms;
 mod seats;
 mod sessions;
 mod story;
+mod whereabouts;
 mod words;
 
 use std::collections::VecDeque;

@@ -32,7 +32,7 @@ mod refusal;
 mod tokens;
 mod wire;
 
-pub use admin::{Denied, LiveSession, PastReport, PushedProfile, Restored};
+pub use admin::{Denied, Doing, LiveSession, PastReport, PushedProfile, Restored, Whereabouts};
 pub use attributes::{Declaration, Declared, SCALE};
 pub use close::CloseCode;
 pub use config::{Config, MAX_POOL_LEN, MAX_USER_LEN};

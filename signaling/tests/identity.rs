@@ -299,6 +299,23 @@ fn claims_stay_with_the_seat() {
 }
 
 #[test]
+fn rooms_are_for_who_has_a_token_and_claims_keep_apart_there_too() {
+    let mut world = world();
+    let wishes = ClaimedWishes { blocked: Some(json!(["bob"])), ..ClaimedWishes::default() };
+    let identity = Identity { wishes, ..Identity::new("ann", HOUR) };
+    world.ice.tokens.insert("ann".into(), Ok(identity));
+    (1..=3).for_each(|id| world.connect(id));
+    world.say(1, "create_room", json!({ "userId": "ann" }));
+    assert_eq!(world.heard(1), ["token_missing"]);
+    world.say(1, "create_room", json!({ "token": "ann" }));
+    let code = world.take(1).remove(0)["payload"]["code"].clone();
+    world.say(2, "join_room", json!({ "code": code, "token": "bob" }));
+    assert_eq!(world.heard(2), ["no_room"]);
+    world.say(3, "join_room", json!({ "code": code, "token": "cat" }));
+    assert_eq!(world.heard(3), ["match_found"]);
+}
+
+#[test]
 fn claims_that_are_not_understood_are_no_tokens() {
     let mut world = world();
     assert_eq!(config().attributes, Declared::default());

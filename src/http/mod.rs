@@ -18,6 +18,7 @@ mod access;
 pub(crate) mod admin;
 mod app;
 mod connection;
+mod entry;
 mod io;
 mod operations;
 mod page;
@@ -32,13 +33,16 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use hairpin_config::{Host, HttpSettings};
 
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
 use crate::net::{Budgets, Connection, Places};
 use crate::signaling::{HubHandle, Limits};
 pub(crate) use about::About;
+use access::Access;
 use app::App;
 use refusal::Refusal;
 use routes::{Page, routes};
@@ -62,11 +66,23 @@ impl Web {
         limits: Limits,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
+        tokens: Arc<Verifier>,
         budgets: &Budgets,
         about: About,
     ) -> Self {
-        let sockets = budgets.websockets.clone();
-        let app = Arc::new(App::new(settings, own_host, limits, ice, hub, sockets, about));
+        let app = Arc::new(App {
+            about,
+            access: Access::new(settings.allowed_origins.clone(), own_host),
+            ice,
+            tokens,
+            client_ip_header: settings.client_ip_header.clone(),
+            hub,
+            limits,
+            sockets: budgets.websockets.clone(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        });
         let page = if settings.page { Page::Served } else { Page::Absent };
         let router = routes(app.clone(), page);
         Self { app, router, places: budgets.http.clone() }

@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::http::StatusCode;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_METHODS, CACHE_CONTROL, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
 use axum::{Json, Router};
+use hairpin_signaling::ErrorCode;
 use serde_json::{Value, json};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::access::{Access, Admitted};
+use super::access::{Access, Admitted, bearer};
 use super::app::{App, ClientAddress};
 use super::operations::{Answer, Content, Described, Operation};
 use super::websocket::{self, websocket};
@@ -60,6 +61,7 @@ pub(super) fn routes(app: Arc<App>, page: Page) -> Router {
 pub(super) fn api(access: &Access) -> Described<Arc<App>> {
     Described::new()
         .route(WS, any(websocket))
+        .route(V1_WS, any(websocket).layer(access.cors()))
         .route(ICE, ice_route(access))
         .route(about::ABOUT, about::route(access))
 }
@@ -75,10 +77,20 @@ const WS: Operation = Operation::new(
     Refusal::UpgradeRequired,
     Refusal::Origin,
     Refusal::BadHost,
+    BAD_TOKEN,
+    OLD_TOKEN,
+    NEW_KEY,
     Refusal::Full,
     Refusal::TooMany,
     Refusal::Stopping,
 ]);
+
+/// The same, for who wants to read why: pages cannot read what a handshake is answered.
+const V1_WS: Operation = Operation {
+    path: "/v1/ws",
+    summary: "As `/ws`. A GET that is no handshake is told why one would be refused, or 426 if it would not.",
+    ..WS
+};
 
 const ICE: Operation = Operation::new(
     "get",
@@ -89,8 +101,30 @@ const ICE: Operation = Operation::new(
 .refusals(&[
     Refusal::BadHost,
     Refusal::Origin,
+    Refusal::NO_TOKEN,
+    BAD_TOKEN,
+    OLD_TOKEN,
+    NEW_KEY,
     Refusal::TooOften { retry_after: Duration::from_secs(1) },
 ]);
+
+const BAD_TOKEN: Refusal = Refusal::Token {
+    code: ErrorCode::TokenInvalid,
+    why: "what is wrong with the token",
+    retry_after: None,
+};
+
+const OLD_TOKEN: Refusal = Refusal::Token {
+    code: ErrorCode::TokenExpired,
+    why: "the token has run out",
+    retry_after: None,
+};
+
+const NEW_KEY: Refusal = Refusal::Token {
+    code: ErrorCode::TokenUnverified,
+    why: "the key of the token is being fetched",
+    retry_after: Some(Duration::from_secs(1)),
+};
 
 /// A proxy in front of us may have believed the other one (RFC 9112 s3.2).
 async fn one_host(request: Request, next: Next) -> Response {
@@ -126,8 +160,17 @@ async fn ice(
     _: Admitted,
     urls: IceUrls,
     ClientAddress(client): ClientAddress,
+    headers: HeaderMap,
 ) -> Result<Json<Value>, Refusal> {
-    let grant = app.ice.issue(&urls, client)?;
+    let grant = if app.tokens.is_open() {
+        app.ice.issue(&urls, client)?
+    } else {
+        // First, for to read a token costs more.
+        app.ice.count(client)?;
+        let token = bearer(&headers).and_then(|token| str::from_utf8(token).ok());
+        let identity = app.tokens.verify(token.ok_or(Refusal::NO_TOKEN)?)?;
+        app.ice.issue_to(&urls, &identity.user)
+    };
     Ok(Json(json!({ "iceServers": grant.servers, "ttl": grant.ttl.as_secs() })))
 }
 

@@ -1,6 +1,7 @@
 //! Every setting, declared once, and from there to what it means: each file holds a subject's settings, reads them,
 //! and says what is wrong or odd about what they come to.
 
+pub(crate) mod backend;
 pub(crate) mod http;
 pub(crate) mod ice;
 pub(crate) mod identity;
@@ -23,6 +24,7 @@ pub const GROUPS: &[Group] = &[
     ice::GROUP,
     matching::GROUP,
     signaling::GROUP,
+    backend::GROUP,
     process::GROUP,
 ];
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Hub;
+use super::{Hub, SeatId};
 use crate::attributes::Wishes;
 use crate::budgets::Wish;
 use crate::deadlines::Deadlines;
@@ -225,6 +225,16 @@ impl Hub {
             Some(claims) => claims.clone().over(wishes),
             None => wishes,
         }
+    }
+
+    /// Whether the token of one of two has blocked the other: who comes by a connection, and who has a seat.
+    pub(super) fn claims_keep_apart(&self, id: ConnectionId, user: &str, other: SeatId) -> bool {
+        let other = self.seats.get(other);
+        let blocks = |id: Option<ConnectionId>, whom: &str| {
+            let known = id.and_then(|id| self.identities.get(id));
+            known.is_some_and(|known| known.wishes.blocked.iter().any(|blocked| **blocked == *whom))
+        };
+        blocks(Some(id), &other.user) || blocks(other.connection(), user)
     }
 
     /// Warns those whose tokens run out soon, and ends what those do whose tokens have.

@@ -61,6 +61,7 @@ impl Hub {
         let enters = |(code, owner): &(Code, SeatId)| {
             self.rooms.guest(*code).is_none()
                 && !self.are_apart(&self.seats.get(*owner).user, &user)
+                && !self.claims_keep_apart(id, &user, *owner)
         };
         let Some((code, owner)) = room.filter(enters) else {
             self.afford(now, Some(id), Wish::WrongCode, &user)?;

@@ -4,6 +4,7 @@ mod about;
 mod documents;
 mod http2;
 mod ice;
+mod identity;
 mod pages;
 mod sessions;
 mod sockets;
@@ -28,9 +29,10 @@ use tokio_util::sync::CancellationToken;
 use super::{About, Web};
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::net::{BudgetSetup, Budgets, Connection, Held, Io};
-use crate::signaling::{self, Limits};
+use crate::signaling::{self, HubHandle, Limits};
 use crate::supervisor::Supervisor;
 
 /// Nothing here takes long; what hangs is to fail.
@@ -43,6 +45,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 struct Site {
     address: SocketAddr,
     metrics: Arc<Metrics>,
+    hub: HubHandle,
+    tokens: Arc<Verifier>,
     stop: CancellationToken,
     web: JoinHandle<()>,
 }
@@ -56,10 +60,16 @@ impl Site {
         let metrics = Arc::new(Metrics::new(0));
         let relay = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478))];
         let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay, clock));
+        let tokens = Verifier::new(&config.identity, metrics.clone()).expect("it can be asked");
+        let tokens = Arc::new(tokens);
+        if let Some(keys) = tokens.key_set() {
+            tokio::spawn(keys.clone().keep_fresh());
+        }
         let hub = signaling::start(
             config.signaling.clone(),
             &[],
             ice.clone(),
+            tokens.clone(),
             metrics.clone(),
             clock,
             &Supervisor::default(),
@@ -72,8 +82,17 @@ impl Site {
             behind_proxy: config.http.client_ip_header.is_some(),
             refused: metrics.refused_connections(),
         });
-        let (host, about) = (config.ice.host.clone(), About::of(&config));
-        let web = Web::new(&config.http, host, limits, ice, hub, &budgets, about);
+        let about = About::of(&config);
+        let web = Web::new(
+            &config.http,
+            config.ice.host.clone(),
+            limits,
+            ice,
+            hub.clone(),
+            tokens.clone(),
+            &budgets,
+            about,
+        );
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
@@ -84,7 +103,7 @@ impl Site {
         tokio::spawn(accept(listener, web.clone()));
         let stop = CancellationToken::new();
         let web = tokio::spawn(web.run(stop.clone(), Duration::ZERO));
-        Self { address, metrics, stop, web }
+        Self { address, metrics, hub, tokens, stop, web }
     }
 
     /// Sends a request line and headers, and reads the whole answer.

@@ -13,7 +13,7 @@ use tungstenite::protocol::Role;
 
 use super::{LIMITS, PIPE, Site, patiently};
 use crate::ice::IceUrls;
-use crate::signaling::socket;
+use crate::signaling::{Visitor, socket};
 
 /// What both applications are to hear.
 const CALL: [&str; 4] = ["met", "signal 1", "signal 2", "signal 3"];
@@ -130,7 +130,8 @@ impl<'a> Caller<'a> {
 async fn connect(site: &Site, cut: Cut) -> WebSocketStream<DuplexStream> {
     let [(theirs, ours), (near, far)] = [duplex(PIPE), duplex(PIPE)];
     let hub = site.hub.clone();
-    let here = (Ipv4Addr::LOCALHOST.into(), IceUrls::default());
+    let address = Ipv4Addr::LOCALHOST.into();
+    let here = Box::new(Visitor { address, ice: IceUrls::default(), identity: None });
     tokio::spawn(async move { socket::serve(ours, Vec::new(), here, &hub, LIMITS).await });
     tokio::spawn(carry(far, theirs, cut));
     WebSocketStream::from_raw_socket(near, Role::Client, None).await

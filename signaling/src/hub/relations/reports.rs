@@ -50,6 +50,12 @@ impl Reports {
         })
     }
 
+    /// How many have reported a user within this window before now.
+    pub(in crate::hub) fn of(&self, now: Duration, window: Duration, about: &str) -> usize {
+        let recent = |at: &&Duration| now < at.saturating_add(window);
+        self.0.get(about).map_or(0, |Reporters(all)| all.values().filter(recent).count())
+    }
+
     /// They have been acted upon.
     pub(in crate::hub) fn forget(&mut self, about: &str) {
         self.0.forget(about);

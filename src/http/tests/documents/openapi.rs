@@ -18,11 +18,12 @@ const ANYWHERE: [Refusal; 3] = [Refusal::NotFound, Refusal::Method("GET"), Refus
 
 /// Who asks what, and below which path: users of the ports for the public, anybody of the admin listener, and apps'
 /// backends there.
-pub(super) fn operations() -> [(Tag, &'static str, Vec<Operation>); 2] {
+pub(super) fn operations() -> [(Tag, &'static str, Vec<Operation>); 3] {
     let access = Access::new(AllowedOrigins::Any, None);
     [
         (Tag::Public, "", routes::api(&access).operations().to_vec()),
         (Tag::Health, "", admin::health().operations().to_vec()),
+        (Tag::Admin, "/v1", admin::backend().operations().to_vec()),
     ]
 }
 
@@ -30,6 +31,7 @@ pub(super) fn operations() -> [(Tag, &'static str, Vec<Operation>); 2] {
 pub(super) enum Tag {
     Public,
     Health,
+    Admin,
 }
 
 impl Tag {
@@ -37,6 +39,7 @@ impl Tag {
         match self {
             Self::Public => "public",
             Self::Health => "health",
+            Self::Admin => "admin",
         }
     }
 
@@ -45,6 +48,7 @@ impl Tag {
         match self {
             Self::Public => json!([{}, { "userToken": [] }]),
             Self::Health => json!([]),
+            Self::Admin => json!([{ "adminToken": [] }]),
         }
     }
 }
@@ -59,6 +63,7 @@ pub(super) fn every_refusal() -> Vec<Refusal> {
         Refusal::Method("GET"),
         Refusal::UpgradeRequired,
         Refusal::LongBody,
+        Refusal::NO_TOKEN,
         Refusal::TooOften { retry_after: Duration::from_secs(1) },
         Refusal::Full,
         Refusal::TooMany,
@@ -73,6 +78,7 @@ pub(super) fn every_refusal() -> Vec<Refusal> {
             | Refusal::Method(_)
             | Refusal::UpgradeRequired
             | Refusal::LongBody
+            | Refusal::Token { .. }
             | Refusal::TooOften { .. }
             | Refusal::Full
             | Refusal::TooMany
@@ -89,7 +95,7 @@ pub(super) fn document() -> Value {
             let path = format!("{below}{}", operation.path);
             let path = paths.entry(path).or_insert_with(|| match tag {
                 Tag::Public => json!({}),
-                Tag::Health => json!({ "servers": [{
+                Tag::Health | Tag::Admin => json!({ "servers": [{
                     "url": "http://127.0.0.1:9478",
                     "description": "The listener for whoever runs the server: --admin-listen.",
                 }] }),
@@ -116,12 +122,14 @@ pub(super) fn document() -> Value {
         "tags": [
             { "name": "public", "description": "For pages and programs of users." },
             { "name": "health", "description": "For whoever looks after the server: no token is asked for." },
+            { "name": "admin", "description": "For an app's backend, with --admin-token: docs/admin.md." },
         ],
         "paths": paths,
         "components": {
             "schemas": schemas(),
             "securitySchemes": {
                 "userToken": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Where the server asks who somebody is." },
+                "adminToken": { "type": "http", "scheme": "bearer", "description": "One that --admin-token names." },
             },
         },
     })
@@ -150,7 +158,8 @@ fn described(tag: Tag, below: &str, operation: &Operation) -> Value {
             response["headers"][name.as_str()] = json!({ "schema": { "type": "string" } });
         }
     }
-    for (status, code) in operation.problems {
+    let any = if tag == Tag::Admin { admin::ANY } else { &[] };
+    for (status, code) in operation.problems.iter().chain(any) {
         refused(&mut responses, *status, &format!("`{code}`"), "Problem");
     }
     let responses: BTreeMap<String, Value> =

@@ -9,6 +9,18 @@ pub(super) fn schemas() -> Value {
     codes.sort_unstable();
     codes.dedup();
     let id = json!({ "type": "string" });
+    let time = json!({ "type": "string", "format": "date-time" });
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let users = json!({ "type": "array", "items": id });
+    let session = fields(&[
+        ("sessionId", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })),
+        ("users", json!({ "type": "array", "items": id, "minItems": 2, "maxItems": 2 })),
+        ("startedAt", time.clone()),
+        ("durationMs", count.clone()),
+        ("reported", json!({ "type": "boolean" })),
+    ]);
+    let states = ["absent", "idle", "waiting", "in_room", "in_session"];
+    let profile = |field: &str| json!({ "$ref": format!("client.schema.json#/$defs/join_queue/properties/data/properties/{field}") });
     json!({
         "About": fields(&[
             ("pools", json!({ "type": "array", "items": id })),
@@ -24,6 +36,36 @@ pub(super) fn schemas() -> Value {
             ("identity", json!({ "type": "string", "description": "`open`: anybody may say any userId." })),
             ("rooms", json!({ "type": "boolean" })),
         ]),
+        "Problem": fields(&[("code", id.clone()), ("message", json!({ "type": "string", "description": "For people; may change." }))]),
+        "Sessions": fields(&[
+            ("sessions", json!({ "type": "array", "items": { "$ref": "#/components/schemas/Session" } })),
+            ("next", json!({ "type": ["string", "null"], "description": "For `after`; null at the end." })),
+            ("total", count.clone()),
+        ]),
+        "Session": session,
+        "User": fields(&[
+            ("userId", id.clone()),
+            ("connected", json!({ "type": "boolean" })),
+            ("state", json!({ "type": "string", "enum": states })),
+            ("sessionId", json!({ "type": ["string", "null"] })),
+            ("waitingMs", json!({ "type": ["integer", "null"], "minimum": 0 })),
+            ("barredUntil", json!({ "type": ["string", "null"], "format": "date-time" })),
+            ("reporters", count),
+        ]),
+        "Bar": fields(&[("userId", id.clone()), ("until", time.clone())]),
+        "SetBar": { "oneOf": [
+            fields(&[("seconds", json!({ "type": "integer", "minimum": 1 }))]),
+            fields(&[("until", time)]),
+        ] },
+        "Blocks": fields(&[("userId", id), ("blocks", users.clone())]),
+        "SetBlocks": fields(&[("blocks", users)]),
+        "Profile": {
+            "type": "object",
+            "properties": {
+                "buddies": profile("buddies"), "blocked": profile("blocked"),
+                "attributes": profile("attributes"), "seeks": profile("seeks"),
+            },
+        },
         "Error": {
             "type": "object",
             "required": ["error"],
