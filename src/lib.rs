@@ -67,8 +67,8 @@ pub use summary::preview;
 // What a configuration is made of.
 pub use hairpin_config::{
     AdminToken, AllowedOrigins, BackendSettings, BindHost, Config, ConfigError, ConfigErrors, Host,
-    HttpSettings, HttpUrl, IceSettings, IceUrl, ListenSettings, Listener, ListenerSettings,
-    LogLevel, Origin, Protocol, RelayAddress, RelaySettings, WebhookSecret,
+    HttpSettings, HttpUrl, IceSettings, IceUrl, IdentitySettings, ListenSettings, Listener,
+    ListenerSettings, LogLevel, Origin, Protocol, RelayAddress, RelaySettings, WebhookSecret,
 };
 pub use hairpin_signaling::{Config as SignalingConfig, Rate};
 pub use hairpin_stun::Key;

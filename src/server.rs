@@ -17,15 +17,15 @@ use crate::bounds::Bounds;
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::front::{Front, Serves};
+use crate::http::Web;
 use crate::http::admin::{self, Admin, Health, Tokens};
-use crate::http::{About, Web};
 use crate::ice::IceIssuer;
 use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
-use crate::net::{self, AddressWatch, Budgets};
+use crate::net::{self, AddressWatch};
 use crate::relay::{Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
-use crate::signaling::{self, HubHandle, Limits};
+use crate::signaling::{self, HubHandle};
 use crate::supervisor::Supervisor;
 
 /// How often a stopping server looks whether the last allocation has gone.
@@ -139,7 +139,7 @@ impl Server {
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
         let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
-        let web = web(&config, ice, hub.clone(), tokens.clone(), &budgets);
+        let web = Web::new(&config, ice, hub.clone(), tokens.clone(), &budgets);
         // Without a listener of its own, HTTP is not on TURN's ports either.
         let on_turn = match config.listen.http_on_turn && !addresses.http.is_empty() {
             true => Serves::Everything,
@@ -308,18 +308,6 @@ fn start_hub(
     let secrets = &config.rules.credentials.secrets;
     let config = config.signaling.clone();
     signaling::start(config, secrets, ice, tokens, metrics.clone(), *clock, supervisor)
-}
-
-fn web(
-    config: &Config,
-    ice: Arc<IceIssuer>,
-    hub: HubHandle,
-    tokens: Arc<Verifier>,
-    budgets: &Budgets,
-) -> Web {
-    let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
-    let (host, about) = (config.ice.host.clone(), About::of(config));
-    Web::new(&config.http, host, limits, ice, hub, tokens, budgets, about)
 }
 
 fn start_admin(

@@ -35,13 +35,13 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use hairpin_config::{Host, HttpSettings};
+use hairpin_config::Config;
 
 use crate::ice::IceIssuer;
 use crate::identity::Verifier;
 use crate::net::{Budgets, Connection, Places};
 use crate::signaling::{HubHandle, Limits};
-pub(crate) use about::About;
+use about::About;
 use access::Access;
 use app::App;
 use refusal::Refusal;
@@ -61,23 +61,21 @@ pub(crate) struct Web {
 
 impl Web {
     pub(crate) fn new(
-        settings: &HttpSettings,
-        own_host: Option<Host>,
-        limits: Limits,
+        config: &Config,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
         tokens: Arc<Verifier>,
         budgets: &Budgets,
-        about: About,
     ) -> Self {
+        let Config { http: settings, ice: urls, signaling, .. } = config;
         let app = Arc::new(App {
-            about,
-            access: Access::new(settings.allowed_origins.clone(), own_host),
+            about: About::of(config),
+            access: Access::new(settings.allowed_origins.clone(), urls.host.clone()),
             ice,
             tokens,
             client_ip_header: settings.client_ip_header.clone(),
             hub,
-            limits,
+            limits: Limits { max_message_bytes: signaling.max_message_bytes },
             sockets: budgets.websockets.clone(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -26,13 +26,13 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_util::sync::CancellationToken;
 
-use super::{About, Web};
+use super::Web;
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
 use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::net::{BudgetSetup, Budgets, Connection, Held, Io};
-use crate::signaling::{self, HubHandle, Limits};
+use crate::signaling::{self, HubHandle};
 use crate::supervisor::Supervisor;
 
 /// Nothing here takes long; what hangs is to fail.
@@ -74,7 +74,6 @@ impl Site {
             clock,
             &Supervisor::default(),
         );
-        let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
         let budgets = Budgets::new(BudgetSetup {
             connections: 10_000,
             websockets: config.http.max_websockets,
@@ -82,17 +81,7 @@ impl Site {
             behind_proxy: config.http.client_ip_header.is_some(),
             refused: metrics.refused_connections(),
         });
-        let about = About::of(&config);
-        let web = Web::new(
-            &config.http,
-            config.ice.host.clone(),
-            limits,
-            ice,
-            hub.clone(),
-            tokens.clone(),
-            &budgets,
-            about,
-        );
+        let web = Web::new(&config, ice, hub.clone(), tokens.clone(), &budgets);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
