@@ -67,21 +67,20 @@ impl Web {
         tokens: Arc<Verifier>,
         budgets: &Budgets,
     ) -> Self {
-        let Config { http: settings, ice: urls, signaling, .. } = config;
         let app = Arc::new(App {
             about: About::of(config),
-            access: Access::new(settings.allowed_origins.clone(), urls.host.clone()),
+            access: Access::new(config.http.allowed_origins.clone(), config.ice.host.clone()),
             ice,
             tokens,
-            client_ip_header: settings.client_ip_header.clone(),
+            client_ip_header: config.http.client_ip_header.clone(),
             hub,
-            limits: Limits { max_message_bytes: signaling.max_message_bytes },
+            limits: Limits { max_message_bytes: config.signaling.max_message_bytes },
             sockets: budgets.websockets.clone(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         });
-        let page = if settings.page { Page::Served } else { Page::Absent };
+        let page = if config.http.page { Page::Served } else { Page::Absent };
         let router = routes(app.clone(), page);
         Self { app, router, places: budgets.http.clone() }
     }

@@ -33,7 +33,7 @@ pub(super) fn schemas() -> Value {
                     "values": { "type": "array", "items": id, "description": "Of a choice." },
                 },
             } })),
-            ("identity", json!({ "type": "string", "description": "`open`: anybody may say any userId." })),
+            ("identity", json!({ "type": "string", "enum": ["open", "token"], "description": "`open`: anybody may say any userId." })),
             ("rooms", json!({ "type": "boolean" })),
         ]),
         "Problem": fields(&[("code", id.clone()), ("message", json!({ "type": "string", "description": "For people; may change." }))]),
