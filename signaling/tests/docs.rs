@@ -1,4 +1,4 @@
-//! docs/signaling.md, held to the code.
+//! docs/protocol.md, held to the code.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use hairpin_signaling::{
 use crate::checked_in;
 use crate::documented::{self, CLIENT, SERVER};
 
-const PAGE: &str = include_str!("../../docs/signaling.md");
+const PAGE: &str = include_str!("../../docs/protocol.md");
 
 fn rows() -> impl Iterator<Item = Vec<String>> {
     let row = |line: &str| -> Vec<String> {

@@ -46,16 +46,21 @@ fn holds(response: &Value, body: &Value) {
 
 #[tokio::test]
 async fn the_public_is_answered_as_it_is_documented() {
-    let site = Site::start(|_| ()).await;
+    let open = Site::start(|_| ()).await;
+    let secret: Box<[u8]> = b"a secret of more than 32 bytes, for tests".as_slice().into();
+    let asks = Site::start(|config| config.identity.secrets = vec![secret]).await;
     let document = document();
-    for (path, headers, status) in [
-        ("/v1/ice", &[][..], 200),
-        ("/v1/ice", &["Host: a,b"][..], 400),
-        ("/v1/about", &[], 200),
-        ("/ws", &[], 426),
-        ("/ws", &["Upgrade: websocket"], 400),
-        ("/v1/ws", &[], 426),
-        ("/v1/ws", &["Upgrade: websocket"], 400),
+    for (site, path, headers, status) in [
+        (&open, "/v1/ice", &[][..], 200),
+        (&asks, "/v1/ice", &[], 401),
+        (&asks, "/v1/ice", &["Authorization: Bearer made.up.token"], 401),
+        (&asks, "/v1/ws", &["Authorization: Bearer made.up.token"], 401),
+        (&open, "/v1/ice", &["Host: a,b"], 400),
+        (&open, "/v1/about", &[], 200),
+        (&open, "/ws", &[], 426),
+        (&open, "/ws", &["Upgrade: websocket"], 400),
+        (&open, "/v1/ws", &[], 426),
+        (&open, "/v1/ws", &["Upgrade: websocket"], 400),
     ] {
         let answer = site.request(&format!("GET {path}"), headers).await;
         assert_eq!(answer.status(), status, "{path}");

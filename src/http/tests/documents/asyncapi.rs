@@ -99,7 +99,7 @@ fn document() -> Value {
         "channels": {
             "ws": {
                 "address": "/ws",
-                "description": "Text messages. A handshake at / is answered as well.",
+                "description": "Text messages. A handshake at /v1/ws or / is answered as well.",
                 "messages": of_channel,
                 "bindings": { "ws": {
                     "method": "GET",

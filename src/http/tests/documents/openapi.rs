@@ -53,8 +53,14 @@ impl Tag {
     }
 }
 
+/// All that is said anywhere.
+pub(super) fn said() -> Vec<Refusal> {
+    let all = operations().into_iter().flat_map(|(_, _, operations)| operations);
+    all.flat_map(|operation| operation.refusals).chain(&ANYWHERE).copied().collect()
+}
+
 /// One of each; a new one belongs here.
-pub(super) fn every_refusal() -> Vec<Refusal> {
+fn every_refusal() -> Vec<Refusal> {
     let all = vec![
         Refusal::BadHost,
         Refusal::BadHandshake("what is wrong with it"),
@@ -222,13 +228,7 @@ fn openapi_is_that_of_the_code() {
 
 #[test]
 fn every_refusal_is_said_where_it_comes() {
-    let operations = operations();
-    let said: Vec<Refusal> = operations
-        .iter()
-        .flat_map(|(_, _, operations)| operations.iter().flat_map(|operation| operation.refusals))
-        .chain(&ANYWHERE)
-        .copied()
-        .collect();
+    let said = said();
     for refusal in every_refusal() {
         let same =
             |said: &Refusal| std::mem::discriminant(said) == std::mem::discriminant(&refusal);

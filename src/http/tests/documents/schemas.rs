@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::openapi::every_refusal;
+use super::openapi::said;
 
 pub(super) fn schemas() -> Value {
-    let mut codes: Vec<_> = every_refusal().iter().map(|refusal| refusal.code()).collect();
+    let mut codes: Vec<_> = said().iter().map(|refusal| refusal.code()).collect();
     codes.sort_unstable();
     codes.dedup();
     let id = json!({ "type": "string" });
