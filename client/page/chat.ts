@@ -12,6 +12,7 @@ export function prepareChat(client: HairpinClient) {
   chat.addEventListener('toggle', () => {
     if (isOpen()) {
       showMessages(client.snapshot.chat);
+      showNewest();
       input('chat-text').focus();
     } else if (chat.contains(document.activeElement) || document.activeElement === document.body) {
       button('chat-button').focus();
@@ -38,7 +39,7 @@ function showMessages(chat: readonly ChatMessage[]) {
   if (chat !== shown) {
     shown = chat;
     element('chat-log').replaceChildren(...chat.map(line));
-    element('chat-log').scrollTop = element('chat-log').scrollHeight;
+    showNewest();
   }
   if (isOpen()) seen = chat.length;
   const unread = chat.slice(seen).filter(({ from }) => from === 'partner').length;
@@ -46,6 +47,10 @@ function showMessages(chat: readonly ChatMessage[]) {
   open.setAttribute('aria-expanded', String(isOpen()));
   open.toggleAttribute('data-unread', unread > 0);
   label(open, unread ? `Messages: ${unread} new` : 'Messages');
+}
+
+function showNewest() {
+  element('chat-log').scrollTop = element('chat-log').scrollHeight;
 }
 
 /** As text, never as markup: a partner may write anything. */

@@ -34,7 +34,9 @@ export class Search {
   /** Too often, or the user id is somebody's: later. `over`: what was asked for cannot be had. Null: it was nothing of ours. */
   refused({ code, temporary, retryAfterMs, id }: ServerError): 'again' | 'over' | null {
     const asked = this.#asked;
-    if (!asked || (id !== undefined && id !== this.#id)) return null;
+    // What has no number is about tokens, or comes late, or by the old wire.
+    const others = id === undefined ? code.startsWith('token_') : id !== this.#id;
+    if (!asked || others) return null;
     if (!temporary || code === 'barred') return 'over';
     if (retryAfterMs === undefined) return null;
     clearTimeout(this.#timer);

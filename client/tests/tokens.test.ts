@@ -42,6 +42,7 @@ test('a token that will run out is renewed while the connection lasts', async ()
   await clock.until(() => client.snapshot.queue !== null, 'it waits');
   for (const next of ['token-2', 'token-3']) {
     good = next;
+    await clock.advance(600_000);
     tell('token_expiring', { expiresInMs: 60_000 });
     await clock.until(() => renewals().at(-1) === next, 'the next one is given');
     await clock.advance(100);
@@ -53,6 +54,20 @@ test('a token that will run out is renewed while the connection lasts', async ()
   await clock.until(() => client.snapshot.server.state === 'open', 'it is back');
   assert.equal(asked, 3, 'the one there is will do');
   assert.deepEqual(party.events, []);
+});
+
+test('tokens that last for a minute are renewed twice in it, not as fast as can be', async () => {
+  const { clock } = party;
+  const client = party.person('tab', { token: source });
+  client.find();
+  await clock.until(() => client.snapshot.queue !== null, 'it waits');
+  for (let time = 0; time < 10; time++) {
+    tell('token_expiring', { expiresInMs: 60_000 });
+    await clock.advance(100);
+    assert.equal(asked, time + 1);
+    await clock.advance(30_000);
+    assert.equal(asked, time + 2);
+  }
 });
 
 test('a connection that is made with a token from before gets a fresh one, once', async () => {

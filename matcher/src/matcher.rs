@@ -26,8 +26,9 @@ use crate::{Match, Mode, Output, Rules, Ticket, TicketId, Waited};
 /// Pairs tickets that may meet, the oldest first, never a user with itself; see [`Mode`] and
 /// [`Attribute`](crate::Attribute) for who may meet whom.
 ///
-/// A ticket is offered the oldest other one that it may meet, or its oldest buddy if it asks for buddies first. After
-/// every call there are no two left that wait and may meet at that time, unless there is more to do than fits a call:
+/// A ticket is offered the oldest other one that it may meet, or its oldest buddy if it asks for buddies first. It looks
+/// when it comes, when it is back from an offer, and when it begins to take more, for it has waited, or may meet somebody
+/// again; of those who look at the same time, the oldest first. After every call there are no two left that wait and may meet at that time, unless there is more to do than fits a call:
 /// then [`Matcher::poll_timeout`] is not later than that time. A call takes two milliseconds at most, whatever has come
 /// together for it.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 use core::time::Duration;
 
 use crate::kinds::Kinds;
-use crate::rooms::{Room, RoomId, Rooms};
+use crate::rooms::{Room, RoomId, Rooms, Round};
 use crate::tickets::{Held, Slot, Tickets, Told};
 use crate::{Output, Place, TicketId};
 
@@ -101,7 +101,7 @@ impl Places {
     fn go_on(
         &self,
         now: u64,
-        round: &mut crate::rooms::Round,
+        round: &mut Round,
         room: &Room,
         tickets: &mut Tickets,
         kinds: &Kinds,
@@ -155,7 +155,7 @@ impl Places {
     }
 }
 
-impl crate::rooms::Round {
+impl Round {
     /// The front again, and the next stretch behind it.
     fn begin(&mut self, now: u64, waiting: usize) {
         if self.turn > 0 {

@@ -72,6 +72,8 @@ pub(crate) fn read(
         let (term, fact) = read_one(*criterion, index, &ticket.profile, names);
         terms.push(term);
         if fact != Fact::None && facts.is_empty() {
+            // Just so many, so that a box takes them as they are.
+            facts = Vec::with_capacity(criteria.len());
             facts.resize(criteria.len(), Fact::None);
         }
         if fact != Fact::None {

@@ -107,7 +107,10 @@ impl Queue {
         }
         let at = self.chunk_of(age);
         let entries = &mut self.chunks[at].entries;
-        let index = entries.partition_point(|other| other.age() < age);
+        let index = match entries.front() {
+            Some(front) if front.age() == age => 0,
+            _ => entries.partition_point(|other| other.age() < age),
+        };
         if entries.get(index).is_none_or(|entry| entry.age() != age) {
             return false;
         }

@@ -52,7 +52,7 @@ pub enum Kind {
     /// who is one of these.
     Choice,
     /// Any number of words, such as interests or languages. Who says some takes who shares at least one of them, or of
-    /// others that it seeks; who says and seeks none takes anybody.
+    /// others that it seeks; who says and seeks none takes anybody. An empty list says nothing.
     Tags,
     /// A number, such as a rating or a timezone. Who says one takes who is near; who says none takes anybody.
     Number(Band),

@@ -94,8 +94,12 @@ pub enum Seeks {
 /// What became of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// It waits. Said when it begins to, and when something of it has changed, no more often than
-    /// [`Rules::tell_every`](crate::Rules::tell_every).
+    /// It waits. Said when it begins to, also after an offer that came to nothing, and then when its place has changed,
+    /// no more often than [`Rules::tell_every`](crate::Rules::tell_every).
+    ///
+    /// The first sixteen are told every change, those behind when it is a sixteenth or more. The first hundred are told
+    /// soon, those far back in a long queue only now and then: a thousand in all in that time, so that a hundred
+    /// thousand who wait do not make as many messages a second.
     Waiting {
         /// Which.
         id: TicketId,
@@ -124,7 +128,10 @@ pub struct Place {
     pub position: u32,
     /// How many those are.
     pub waiting: u32,
-    /// How much longer it is likely to be, by how long those who were like it have waited of late.
+    /// How much longer it is likely to be: half of those who waited longer than it has so far, and were matched then, did
+    /// so within that time. They are those of late, some hundred, of the same room who were and sought the same choices;
+    /// where too few of these were, all of the room. `None` when nobody knows, as when it has waited longer than nearly
+    /// all of them.
     pub eta: Option<Duration>,
 }
 

@@ -11,7 +11,7 @@ pub(crate) const START: Duration = Duration::from_secs(1_800_000_000);
 pub(crate) struct Hall {
     pub(crate) matcher: Matcher,
     pub(crate) now: Duration,
-    next: u64,
+    pub(crate) next: u64,
 }
 
 impl Hall {

@@ -1,8 +1,9 @@
 //! What becomes of two who are offered to each other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_matcher::{Output, TicketId};
+use hairpin_matcher::{Mode, Output, TicketId};
 
 use crate::hall::{Hall, SECOND, START, names};
 
@@ -81,4 +82,21 @@ fn an_old_ticket_comes_before_those_who_waited_meanwhile() {
     hall.join("old", |ticket| ticket.since = START - 60 * SECOND);
     assert_eq!(hall.join("dan", |_| ()), Some(3));
     assert_eq!(hall.join("fay", |_| ()), Some(1));
+}
+
+#[test]
+fn pools_that_come_and_go_are_forgotten() {
+    let mut hall = Hall::new(&[]);
+    let pools: Vec<Arc<str>> = (0..200).map(|pool| format!("pool {pool}").into()).collect();
+    for pool in &pools {
+        for user in ["ann", "bob"] {
+            hall.join(user, |ticket| ticket.mode = Mode::Pool(Arc::clone(pool)));
+        }
+        let ids: Vec<TicketId> = (hall.next - 1..=hall.next).map(TicketId).collect();
+        ids.iter().for_each(|id| hall.matcher.acknowledge(hall.now, *id));
+        assert!(matches!(hall.outputs()[..], [Output::Matched(_)]));
+    }
+    let held = pools.iter().filter(|pool| Arc::strong_count(pool) > 1).count();
+    assert!((1..=64).contains(&held), "{held}");
+    assert_eq!(hall.matcher.poll_timeout(), None);
 }

@@ -21,10 +21,10 @@ const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=60");
 
 /// The answer, which is the same for everybody for as long as the server runs.
 #[derive(Clone, Debug)]
-pub(crate) struct About(Arc<str>);
+pub(super) struct About(Arc<str>);
 
 impl About {
-    pub(crate) fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &Config) -> Self {
         let attributes: Vec<Value> = config.signaling.attributes.0.iter().map(attribute).collect();
         let pools: Vec<&str> = config.signaling.pools.iter().map(|pool| &**pool).collect();
         let about = json!({

@@ -84,6 +84,7 @@ export class Signaling {
   #lostAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #goaway: ReturnType<typeof setTimeout> | undefined;
+  #renewal: ReturnType<typeof setTimeout> | undefined;
 
   constructor({ url, userId, tokens, seat, webSocket }: SignalingOptions, handlers: Handlers) {
     this.#url = url;
@@ -238,6 +239,12 @@ export class Signaling {
     else this.#refused(code);
   }
 
+  #renewIn(delay: number): void {
+    clearTimeout(this.#renewal);
+    if (delay) this.#renewal = setTimeout(() => void this.#renewToken(), delay);
+    else void this.#renewToken();
+  }
+
   /** The one that the server has will run out soon. If there is no other, it ends the connection then. */
   async #renewToken(): Promise<void> {
     if (!this.#tokens.renew()) return;
@@ -256,7 +263,7 @@ export class Signaling {
       if (seq - this.#acknowledged >= ACK_EVERY) this.#write({ type: 'ack' });
     }
     if (this.#oldWire) this.#attempt = 0;
-    if (message.type === 'token_expiring') void this.#renewToken();
+    if (message.type === 'token_expiring') this.#renewIn(this.#tokens.pause(message.payload.expiresInMs));
     else if (message.type === 'token_renewed') this.#tokens.taken();
     this.#handlers.message(message);
   }
@@ -308,6 +315,7 @@ export class Signaling {
   #drop(code = COMING_BACK): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#goaway);
+    clearTimeout(this.#renewal);
     this.#liveness.stop();
     this.#open = this.#oldWire = false;
     const socket = this.#socket;

@@ -1,6 +1,7 @@
 //! What time brings: offers that lapse, tickets that widen or expire, and who looks again for that.
 
 use super::Matcher;
+use crate::kinds::Takes;
 use crate::lookers::Looker;
 use crate::profile;
 use crate::search::Sight;
@@ -136,7 +137,7 @@ impl Matcher {
         for (criterion, term) in self.criteria.iter().zip(terms) {
             is_wider |= criterion.widened(term.takes, waited) != term.takes;
         }
-        let has_bands = terms.iter().any(|term| term.takes == crate::kinds::Takes::Near);
+        let has_bands = terms.iter().any(|term| term.takes == Takes::Near);
         if is_wider {
             let entry = self.tickets.entry(slot);
             self.index.remove(

@@ -12,6 +12,8 @@ use hairpin_signaling::{ConnectionId, Departure};
 use super::figures::{End, Figures};
 use super::wish::{Waiter, Wish, are_of_each_other_s_liking, last_parted, may_meet};
 
+/// More than two, and than what one message can change.
+const COMPANY: usize = 5;
 /// How many partners are remembered.
 const PARTNERS: usize = 8;
 
@@ -28,8 +30,8 @@ pub(super) struct Judge {
     disturbed: u64,
     /// How often it had when the server last said something.
     known_disturbed: u64,
-    /// When there were last no more than two who wait or are in a call.
-    alone: Duration,
+    /// Since when so many wait or are in a call that two are in company also if others are about to leave.
+    in_company: Option<Duration>,
     pub(super) checks: Checks,
     pub(super) figures: Figures,
 }
@@ -115,7 +117,7 @@ impl Judge {
             waited: VecDeque::new(),
             disturbed: 0,
             known_disturbed: 0,
-            alone: Duration::ZERO,
+            in_company: None,
             checks: Checks::default(),
             figures: Figures::default(),
         }
@@ -198,15 +200,13 @@ impl Judge {
 
     /// So many wait or are in a call now.
     pub(super) fn count(&mut self, now: Duration, people: usize) {
-        if people <= 2 {
-            self.alone = now;
-        }
+        self.in_company = (people > COMPANY).then(|| self.in_company.unwrap_or(now));
     }
 
     /// How long two are kept apart at least, and at most, as things have been while they could be offered to each other.
     fn apart(&self, now: Duration) -> [Duration; 2] {
         let Rules { apart_alone, apart_in_company, acknowledge_within, .. } = self.rules;
-        let in_company = now > self.alone + acknowledge_within;
+        let in_company = self.in_company.is_some_and(|since| now > since + acknowledge_within);
         [if in_company { apart_in_company } else { apart_alone }, apart_in_company]
     }
 

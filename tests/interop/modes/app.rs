@@ -126,7 +126,8 @@ impl App {
 
     /// Both are told of each other.
     pub(super) async fn meets(&mut self, other: &mut App) -> String {
-        let [mine, theirs] = [self.hears("match_found").await, other.hears("match_found").await];
+        // At once: who does not listen does not answer when it is asked whether it is there.
+        let (mine, theirs) = tokio::join!(self.hears("match_found"), other.hears("match_found"));
         assert_eq!([&mine["partnerId"], &theirs["partnerId"]], [&*other.name, &*self.name]);
         assert_eq!(mine["sessionId"], theirs["sessionId"]);
         mine["sessionId"].as_str().expect("a session").to_owned()

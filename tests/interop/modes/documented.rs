@@ -18,12 +18,13 @@ async fn what_the_page_shows_is_understood() {
         .collect();
     assert_eq!(settings.len(), 6);
     let [command, ..] = &blocks(PAGE, "sh")[..] else { panic!("a command") };
-    let flags: Vec<&str> =
-        command.split("--").skip(1).map(|flag| flag.trim().trim_end_matches(" \\")).collect();
-    assert_eq!(
-        flags,
-        settings.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>()
-    );
+    let flags = command.split("--").skip(1).map(|flag| flag.trim().trim_end_matches(" \\"));
+    let mut flags: Vec<&str> = flags.collect();
+    let mut lines: Vec<_> =
+        settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    flags.sort_unstable();
+    lines.sort_unstable();
+    assert_eq!(flags, lines);
 
     let place = Place::open(&settings).await;
     let texts = blocks(PAGE, "text");
