@@ -1,4 +1,4 @@
-/** What goes over the WebSocket, as the server's docs/signaling.md says. */
+/** What goes over the WebSocket, as the server's docs/protocol.md says. */
 
 /** Requests that change something: numbered, acknowledged, and sent again after a lost connection. */
 export type Request =

@@ -301,7 +301,7 @@ test('first new paths, then a new connection in the same session', async () => {
 
 test('credentials that the server renews are used from then on', async () => {
   const [ann] = await call();
-  const iceServers = [{ urls: 'turn:relay', username: 'new', credential: 'new' }];
+  const iceServers = [{ urls: ['turn:relay'], username: 'new', credential: 'new' }];
   server.push('ann', 'ice_servers', { iceServers, iceTtl: 600 });
   await clock.advance(100);
   server.push('ann', 'ice_servers', { iceServers: [], iceTtl: 600 });

@@ -110,11 +110,11 @@ test('a message that comes twice is handled once, and after a gap the rest is as
   await clock.advance(100);
   assert.equal(ann.heard.length, 1);
   server.lose('ann');
-  server.push('ann', 'error', { code: 'third' });
+  server.push('ann', 'error', { code: 'no_session', message: 'third', temporary: false });
   await clock.until(() => ann.heard.length === 3, 'both are there');
   assert.equal(network.sockets.length, 2);
   assert.deepEqual(ann.heard.map(({ type }) => type), ['queued', 'error', 'error']);
-  assert.deepEqual((ann.heard[1]?.payload as { code: string }).code, 'second');
+  assert.deepEqual((ann.heard[1]?.payload as { message: string }).message, 'second');
 });
 
 test('what was acknowledged is not said again, and the rest in order', () => {

@@ -11,15 +11,17 @@ use crate::refusal::Refusal;
 use crate::wire::invalid;
 
 /// Most names in a list of buddies, and in one of those who are blocked.
-const MOST_NAMES: usize = 200;
+pub(crate) const MOST_NAMES: usize = 200;
 /// Most words in one attribute.
-const MOST_TAGS: usize = 16;
+pub(crate) const MOST_TAGS: usize = 16;
 /// The longest of these, in bytes.
-const MAX_TAG_LEN: usize = 64;
+pub(crate) const MAX_TAG_LEN: usize = 64;
+/// Most names of a choice, and most that somebody seeks of them.
+pub(crate) const MOST_VALUES: usize = 64;
 /// Numbers are kept with two decimals.
 pub const SCALE: f64 = 100.0;
 /// What asks for nothing.
-const ANYONE: &str = "anyone";
+pub(crate) const ANYONE: &str = "anyone";
 
 /// An attribute as an app declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,9 +170,10 @@ fn seeks(declared: &Declaration, json: &Json) -> Result<Seeks, String> {
         return Ok(Seeks::Anyone);
     }
     match (declared.attribute.kind, json) {
-        (Kind::Choice, Json::Array(several)) if !several.is_empty() => {
-            let bits = several.iter().map(|json| choice(declared, json).map(|place| 1 << place));
-            bits.sum::<Result<u64, _>>().map(Seeks::OneOf)
+        (Kind::Choice, Json::Array(several)) if (1..=MOST_VALUES).contains(&several.len()) => {
+            let mut places = several.iter().map(|json| choice(declared, json));
+            // The same one twice is once.
+            places.try_fold(0, |all, place| Ok(all | 1 << place?)).map(Seeks::OneOf)
         }
         (Kind::Choice, json) => choice(declared, json).map(|place| Seeks::OneOf(1 << place)),
         (Kind::Tags, json) => tags(json)

@@ -303,6 +303,7 @@ pub enum Event {
 
 /// Why a session ended; `reason` in `partner_left`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub enum EndReason {
     /// The partner looks for somebody else.
     Skipped,
@@ -315,6 +316,7 @@ pub enum EndReason {
     /// The session had its time.
     Expired,
     /// The server is stopping; the clients hear `shutting_down` instead.
+    #[cfg_attr(test, schemars(skip))]
     Shutdown,
 }
 

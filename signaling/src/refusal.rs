@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// `code` in `error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ErrorCode {
     /// Not JSON text of the form `{"type","data"}`.

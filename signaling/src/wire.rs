@@ -2,6 +2,8 @@
 
 mod client;
 mod decode;
+#[cfg(test)]
+mod document;
 mod encode;
 
 pub(crate) use client::{ClientMessage, Hello, JoinQueue, Resume, SessionRef, Whom};

@@ -12,6 +12,8 @@ use hairpin_signaling::{
 };
 use serde_json::{Value, json};
 
+use crate::documented;
+
 /// Issues credentials that say whose they are, and knows some tokens.
 #[derive(Default)]
 pub(crate) struct Ice {
@@ -277,6 +279,7 @@ impl World {
                     assert!(!self.closed.contains_key(&to), "nothing follows a close");
                     let message: Value = serde_json::from_str(&text).expect("the hub sends JSON");
                     assert_eq!(message["type"], kind.as_str());
+                    documented::by_server(&message);
                     self.inbox.entry(to).or_default().push(message);
                     self.texts.entry(to).or_default().push(text);
                 }

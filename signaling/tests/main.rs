@@ -3,10 +3,14 @@
 mod away;
 mod blocks;
 mod callers;
+#[path = "../../tests/checked_in.rs"]
+mod checked_in;
 mod docs;
+mod documented;
 mod doors;
 mod drain;
 mod ghosts;
+mod golden;
 mod harness;
 mod identity;
 mod lifecycle;

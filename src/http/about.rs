@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use hairpin_config::Config;
 use hairpin_signaling::Declaration;
 use serde_json::{Value, json};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::access::Access;
 use super::app::App;
+use super::operations::{Answer, Content, Operation};
 use super::routes::only_get;
 
 /// Pages need not ask with each visit, and hear of another configuration soon.
@@ -44,14 +45,19 @@ fn attribute(declared: &Declaration) -> Value {
     about
 }
 
-/// `GET /v1/about`.
-pub(super) fn route(app: &App) -> Router<Arc<App>> {
+pub(super) const ABOUT: Operation = Operation::new(
+    "get",
+    "/v1/about",
+    "What may be asked for here: pools, attributes, and whether a token is needed.",
+)
+.answers(&[Answer::new(200, "The same for everybody.", Content::Json("About"))]);
+
+pub(super) fn route(access: &Access) -> MethodRouter<Arc<App>> {
     let answer = async |State(app): State<Arc<App>>| {
         let json = HeaderValue::from_static("application/json");
         ([(CONTENT_TYPE, json)], app.about.0.to_string()).into_response()
     };
-    let route = get(answer)
+    get(answer)
         .fallback(only_get)
-        .layer((SetResponseHeaderLayer::overriding(CACHE_CONTROL, CACHE), app.access.cors()));
-    Router::new().route("/v1/about", route)
+        .layer((SetResponseHeaderLayer::overriding(CACHE_CONTROL, CACHE), access.cors()))
 }

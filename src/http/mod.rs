@@ -20,6 +20,7 @@ mod app;
 mod connection;
 mod entry;
 mod io;
+mod operations;
 mod page;
 mod refusal;
 mod routes;

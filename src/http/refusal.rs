@@ -54,7 +54,7 @@ impl Refusal {
         retry_after: None,
     };
 
-    fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::BadHost | Self::BadHandshake(_) => StatusCode::BAD_REQUEST,
             // Who comes again in a moment may have what it asks for.
@@ -70,7 +70,7 @@ impl Refusal {
         }
     }
 
-    fn code(self) -> &'static str {
+    pub(super) fn code(self) -> &'static str {
         match self {
             Self::BadHost => "bad_host",
             Self::BadHandshake(_) => "bad_handshake",
@@ -86,7 +86,7 @@ impl Refusal {
         }
     }
 
-    fn message(self) -> &'static str {
+    pub(super) fn message(self) -> &'static str {
         match self {
             Self::BadHost => "there must be one Host header, with a DNS name or an IP address",
             Self::BadHandshake(what) => what,
@@ -105,7 +105,7 @@ impl Refusal {
         }
     }
 
-    fn headers(self) -> Vec<(HeaderName, HeaderValue)> {
+    pub(super) fn headers(self) -> Vec<(HeaderName, HeaderValue)> {
         let seconds = |s: u64| vec![(RETRY_AFTER, HeaderValue::from(s.max(1)))];
         match self {
             Self::Method(allow) => vec![(ALLOW, HeaderValue::from_static(allow))],

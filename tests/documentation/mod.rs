@@ -23,8 +23,8 @@ const PAGES: &[&str] = &[
     "docs/identity.md",
     "docs/matching.md",
     "docs/metrics.md",
+    "docs/protocol.md",
     "docs/records.md",
-    "docs/signaling.md",
     "docs/webhooks.md",
 ];
 

@@ -104,7 +104,7 @@ export class FakeHairpin implements Server {
   /** A message that does not arrive, although the connection lives. */
   lose(user: string): void {
     const seat = this.#seats.get(user);
-    if (seat) seat.sent.push({ type: 'error', payload: { code: 'second' }, seq: ++seat.seq });
+    if (seat) seat.sent.push({ type: 'error', payload: { code: 'no_session', message: 'second', temporary: false }, seq: ++seat.seq });
   }
 
   goaway(user: string, retryAfterMs: number): void {
@@ -160,7 +160,7 @@ export class FakeHairpin implements Server {
       for (const message of seat.sent) if (message.seq > resume.received) connection.send(message);
       this.#partner(seat, 'partner_back');
     } else if (resume) {
-      connection.send({ type: 'restart', payload: { reason: good ? 'state_asked' : 'unknown_token' } });
+      connection.send({ type: 'restart', payload: { reason: good ? 'state_asked' : 'expired' } });
       if (pairToken && !seat.session) this.#pairAgain(seat, JSON.parse(pairToken));
       if (seat.session) this.#describe(seat, 'rejoined');
       else if (seat.waiting) this.#tell(seat, 'queued', { position: 1 });
@@ -224,7 +224,7 @@ export class FakeHairpin implements Server {
         return;
       }
       case 'report':
-        return this.#tell(seat, 'reported', { sessionId: data.sessionId ?? session?.id ?? 'last' });
+        return this.#tell(seat, 'reported', { sessionId: data.sessionId ?? session?.id ?? 'session-0' });
       case 'block': {
         const userId = data.userId ?? this.#partnerOf(seat)?.user ?? seat.last;
         if (session?.users.includes(userId)) this.#end(seat, 'ended');

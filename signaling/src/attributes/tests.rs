@@ -148,3 +148,12 @@ fn who_knows_better_is_believed_attribute_by_attribute_and_blocks_add_up() {
     assert_eq!(*both.blocked, ["bob".into(), "eve".into()] as [User; 2]);
     assert_eq!(*both.profile.is, [(0, Value::Choice(1)), (3, Value::Number(100))]);
 }
+
+#[test]
+fn a_choice_that_is_sought_twice_is_sought_once() {
+    let profile = read(json!({}), json!({ "gender": ["woman", "woman", "nonbinary"] }));
+    assert_eq!(*profile.expect("it is right").seeks, [(0, Seeks::OneOf(0b101))]);
+    let most = read(json!({}), json!({ "gender": vec!["nonbinary"; MOST_VALUES] }));
+    assert_eq!(*most.expect("it is right").seeks, [(0, Seeks::OneOf(0b100))]);
+    assert!(read(json!({}), json!({ "gender": vec!["man"; MOST_VALUES + 1] })).is_err());
+}

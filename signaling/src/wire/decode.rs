@@ -14,13 +14,13 @@ use crate::refusal::{ErrorCode, Refusal};
 use crate::{MAX_POOL_LEN, MAX_USER_LEN, SessionId};
 
 /// The longest `text` of a `message`, in bytes.
-const MAX_TEXT_LEN: usize = 4000;
+pub(super) const MAX_TEXT_LEN: usize = 4000;
 /// The longest `reason` of a `report`, in bytes.
-const MAX_REASON_LEN: usize = 500;
+pub(super) const MAX_REASON_LEN: usize = 500;
 /// No code of a room is longer, however it is written.
-const MAX_CODE_LEN: usize = 32;
+pub(super) const MAX_CODE_LEN: usize = 32;
 /// No token is longer, in bytes.
-const MAX_TOKEN_LEN: usize = 8192;
+pub(super) const MAX_TOKEN_LEN: usize = 8192;
 
 /// A message with what is said beside it.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod operations;
 mod sessions;
 mod users;
 
@@ -14,7 +15,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::response::IntoResponse;
-use axum::routing::{get, put};
+use axum::routing::{delete, get, put};
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,8 +26,11 @@ use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(crate) use access::Tokens;
+#[cfg(test)]
+pub(super) use operations::ANY;
 
 use super::Refusal;
+use super::operations::Described;
 use crate::identity::{Trouble, Verifier};
 use crate::log_limit::LogLimit;
 use crate::metrics::{self, Metrics};
@@ -72,7 +76,7 @@ pub(crate) struct Health {
 /// Answers `/metrics`, `/healthz`, `/readyz` and the API under `/v1/` until it is dropped, with all its connections.
 /// `/readyz` says 503 from the moment `draining` is cancelled, or a part of the server has failed.
 pub(crate) async fn serve(listener: TcpListener, admin: Admin) {
-    let router = routes(admin.health.clone()).merge(api(admin));
+    let router = router(admin);
     let mut connections = tokio::task::JoinSet::new();
     let mut by_age = VecDeque::<AbortHandle>::new();
     loop {
@@ -117,29 +121,52 @@ async fn connection(stream: TcpStream, router: Router) -> hyper::Result<()> {
         .await
 }
 
+pub(super) fn router(admin: Admin) -> Router {
+    routes(admin.health.clone()).merge(api(admin))
+}
+
 fn routes(health: Health) -> Router {
     let never_cached = HeaderValue::from_static("no-store");
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
+    self::health()
+        .into_router()
         .method_not_allowed_fallback(async || Refusal::Method("GET, HEAD"))
         .fallback(async || Refusal::NotFound)
         .layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, never_cached))
         .with_state(health)
 }
 
-/// What an app's backend asks and decides.
+/// What anybody who reaches the listener may ask.
+pub(super) fn health() -> Described<Health> {
+    Described::new()
+        .route(operations::METRICS, get(metrics))
+        .route(operations::HEALTHZ, get(async || "ok\n"))
+        .route(operations::READYZ, get(readyz))
+}
+
+/// What an app's backend asks and decides: below `/v1`.
+pub(super) fn backend() -> Described<HubHandle> {
+    use operations::*;
+    Described::new()
+        .route(LIST_SESSIONS, get(sessions::list))
+        .route(SHOW_SESSION, get(sessions::show))
+        .route(END_SESSION, delete(sessions::end))
+        .route(SHOW_USER, get(users::show))
+        .route(SHOW_BAR, get(users::bar))
+        .route(SET_BAR, put(users::set_bar))
+        .route(LIFT_BAR, delete(users::lift_bar))
+        .route(SHOW_BLOCKS, get(users::blocks))
+        .route(SET_BLOCKS, put(users::set_blocks))
+        .route(BLOCK, put(users::block))
+        .route(UNBLOCK, delete(users::unblock))
+        .route(SHOW_PROFILE, get(users::profile))
+        .route(SET_PROFILE, put(users::set_profile))
+}
+
+/// With who may, and what is said of all of it.
 fn api(admin: Admin) -> Router {
     let access = axum::middleware::from_fn_with_state(admin.tokens.clone(), access::check);
-    let hub = Router::new()
-        .route("/sessions", get(sessions::list))
-        .route("/sessions/{id}", get(sessions::show).delete(sessions::end))
-        .route("/users/{id}", get(users::show))
-        .route("/users/{id}/bar", get(users::bar).put(users::set_bar).delete(users::lift_bar))
-        .route("/users/{id}/blocks", get(users::blocks).put(users::set_blocks))
-        .route("/users/{id}/blocks/{other}", put(users::block).delete(users::unblock))
-        .route("/users/{id}/profile", get(users::profile).put(users::set_profile))
+    let hub = backend()
+        .into_router()
         .method_not_allowed_fallback(answers::wrong_method)
         .fallback(answers::no_such_path)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -1,6 +1,7 @@
 //! The HTTP server over real sockets, without the relay's workers in front.
 
 mod about;
+mod documents;
 mod http2;
 mod ice;
 mod identity;
