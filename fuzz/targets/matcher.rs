@@ -77,7 +77,8 @@ fuzz_target!(|case: Case| {
     let mut pair = Pair::new(rules(&case));
     // What takes long finds nothing more.
     for (id, step) in (0..200).zip(case.steps) {
-        let pick = |ids: Vec<TicketId>, at: u8| ids.get(usize::from(at) % ids.len().max(1)).copied();
+        let pick =
+            |ids: Vec<TicketId>, at: u8| ids.get(usize::from(at) % ids.len().max(1)).copied();
         match step {
             Step::Insert(wish) => {
                 let ticket = ticket(&texts, TicketId(id ^ 1), pair.now, &wish);
