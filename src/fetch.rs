@@ -80,6 +80,7 @@ pub(crate) enum FetchFailure {
     #[cfg_attr(feature = "https", expect(dead_code, reason = "this build has"))]
     NoHttps,
     /// There are no certificates to trust, or they cannot be read.
+    #[cfg_attr(not(feature = "https"), expect(dead_code, reason = "without TLS none are needed"))]
     NoRoots(String),
     /// It cannot be reached, is not who it should be, or broke off.
     Broken(String),
