@@ -243,7 +243,7 @@ impl Matcher {
             kinds: &self.kinds,
             rooms: &self.rooms,
             index: &self.index,
-            moment: Moment { now, apart },
+            moment: Moment { now, apart, apart_alone: self.apart[0] },
         }
     }
 

@@ -14,6 +14,8 @@ pub(crate) struct Moment {
     pub(crate) now: u64,
     /// How long those who have parted are kept apart at present.
     pub(crate) apart: u64,
+    /// How long those are of whom one would meet nobody but the other's like: for them it is as if nobody else were there.
+    pub(crate) apart_alone: u64,
 }
 
 /// Whether two tickets may meet now.
@@ -52,9 +54,12 @@ fn blocks(a: &Held, b: &Held) -> bool {
 }
 
 fn is_recent(moment: Moment, a: &Held, b: &Held) -> bool {
-    let is_recent = |&(user, parted): &(Name, u64)| {
-        user == b.user && moment.now < parted.saturating_add(moment.apart)
+    let apart = match a.room == BUDDIES || b.room == BUDDIES {
+        true => moment.apart_alone,
+        false => moment.apart,
     };
+    let is_recent =
+        |&(user, parted): &(Name, u64)| user == b.user && moment.now < parted.saturating_add(apart);
     a.recent().iter().any(is_recent)
 }
 

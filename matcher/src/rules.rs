@@ -11,7 +11,8 @@ pub struct Rules {
     pub attributes: Vec<Attribute>,
     /// How long two who are offered to each other have to acknowledge that.
     pub acknowledge_within: Duration,
-    /// How long two who have parted are kept apart even when nobody else is there.
+    /// How long two who have parted are kept apart even when nobody else is there, or one of them is in
+    /// [`Mode::Buddies`](crate::Mode::Buddies), where strangers are nobody.
     pub apart_alone: Duration,
     /// How long while others are there; not less than `apart_alone`.
     pub apart_in_company: Duration,

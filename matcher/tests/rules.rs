@@ -230,6 +230,23 @@ fn who_have_just_parted_meet_again_when_they_must() {
 }
 
 #[test]
+fn who_meets_buddies_alone_is_not_kept_from_them_because_strangers_are_there() {
+    for modes in [[Mode::Buddies, Mode::Global], [Mode::Buddies, Mode::Buddies]] {
+        let mut hall = Hall::new(&[]);
+        hall.matcher.set_in_company(true);
+        for ((user, other), mode) in [("ann", "bob"), ("bob", "ann")].into_iter().zip(modes) {
+            let offered = hall.join(user, |ticket| {
+                ticket.mode = mode.clone();
+                ticket.buddies = Box::new([other.into()]);
+                ticket.recent = Box::new([Recent { user: other.into(), parted: START }]);
+            });
+            assert_eq!(offered, None);
+        }
+        assert_eq!(hall.wait_for_offer(), Some((5 * SECOND, [1, 2])));
+    }
+}
+
+#[test]
 fn nobody_is_looked_at_again_when_all_have_gone() {
     let mut hall = Hall::new(&[]);
     hall.matcher.set_in_company(true);

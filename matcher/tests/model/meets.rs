@@ -12,7 +12,8 @@ pub(crate) fn may_meet(
     a: &Ticket,
     b: &Ticket,
 ) -> bool {
-    let apart = if in_company { rules.apart_in_company } else { rules.apart_alone };
+    let buddies = a.mode == Mode::Buddies || b.mode == Mode::Buddies;
+    let apart = if in_company && !buddies { rules.apart_in_company } else { rules.apart_alone };
     let each_way = |a: &Ticket, b: &Ticket| {
         let is_recent =
             a.recent.iter().any(|recent| recent.user == b.user && now < recent.parted + apart);

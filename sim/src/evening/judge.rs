@@ -10,7 +10,7 @@ use hairpin_matcher::Rules;
 use hairpin_signaling::{ConnectionId, Departure};
 
 use super::figures::{End, Figures};
-use super::wish::{Waiter, Wish, are_of_each_other_s_liking, last_parted, may_meet};
+use super::wish::{Apart, Waiter, Wish, are_of_each_other_s_liking, last_parted, may_meet};
 
 /// More than two, and than what one message can change.
 const COMPANY: usize = 5;
@@ -154,7 +154,7 @@ impl Judge {
         }
         let waiting: Vec<usize> = self.waiting().collect();
         assert_eq!(waiting.len(), tickets, "at {now:?}: who waits is who is seen to wait");
-        let apart = self.rules.apart_in_company;
+        let [_, apart] = self.apart(now);
         for (n, &a) in waiting.iter().enumerate() {
             for &b in &waiting[n + 1..] {
                 let [one, other] = [self.waiter(a), self.waiter(b)];
@@ -204,22 +204,24 @@ impl Judge {
     }
 
     /// How long two are kept apart at least, and at most, as things have been while they could be offered to each other.
-    fn apart(&self, now: Duration) -> [Duration; 2] {
+    fn apart(&self, now: Duration) -> [Apart; 2] {
         let Rules { apart_alone, apart_in_company, acknowledge_within, .. } = self.rules;
         let in_company = self.in_company.is_some_and(|since| now > since + acknowledge_within);
         [if in_company { apart_in_company } else { apart_alone }, apart_in_company]
+            .map(|others| Apart { buddies: apart_alone, others })
     }
 
     /// Whom somebody is to be offered who begins to wait now: the oldest it may meet.
     fn foretell(&self, now: Duration, who: usize, wish: &Wish, since: Duration) -> Foretold {
         let me = Waiter { wish, since, parted: self.people[who].parted.as_slices().0 };
-        let [least, most] = self.apart(now);
+        let apart = self.apart(now);
         let mut others = Vec::new();
         for other in self.waiting().filter(|other| *other != who) {
             let waiter = self.waiter(other);
             if !are_of_each_other_s_liking(now, &me, &waiter) {
                 continue;
             }
+            let [least, most] = apart.map(|apart| apart.of(wish, waiter.wish));
             match last_parted(&me, &waiter) {
                 Some(parted) if now < parted + least => {}
                 // They may just have been alone.

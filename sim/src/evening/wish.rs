@@ -73,9 +73,25 @@ impl Wish {
 }
 
 /// Whether two may meet who are kept apart for so long after they have parted.
-pub(super) fn may_meet(now: Duration, apart: Duration, a: &Waiter<'_>, b: &Waiter<'_>) -> bool {
+pub(super) fn may_meet(now: Duration, apart: Apart, a: &Waiter<'_>, b: &Waiter<'_>) -> bool {
     are_of_each_other_s_liking(now, a, b)
-        && last_parted(a, b).is_none_or(|parted| now >= parted + apart)
+        && last_parted(a, b).is_none_or(|parted| now >= parted + apart.of(a.wish, b.wish))
+}
+
+/// How long two are kept apart after they have parted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Apart {
+    /// Two of whom one meets buddies alone.
+    pub(super) buddies: Duration,
+    /// All others.
+    pub(super) others: Duration,
+}
+
+impl Apart {
+    pub(super) fn of(self, one: &Wish, other: &Wish) -> Duration {
+        let buddies = one.mode == "buddies" || other.mode == "buddies";
+        if buddies { self.buddies } else { self.others }
+    }
 }
 
 /// When two were last together.
@@ -126,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    const APART: Duration = Duration::from_secs(5);
+    const APART: Apart = Apart { buddies: Duration::from_secs(5), others: Duration::from_secs(5) };
 
     fn wish(user: &str, mode: &str, more: Value) -> Wish {
         let mut data = json!({ "matchMode": mode });
