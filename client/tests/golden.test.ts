@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { HairpinClient } from '../src/hairpin-client.js';
 import { Signaling } from '../src/signaling/signaling.js';
@@ -6,9 +8,16 @@ import { Tokens } from '../src/tokens.js';
 import type { SeatMessage } from '../src/wire.js';
 import { Clock } from './fake/clock.js';
 import { FakePeer, FakeStream } from './fake/peer.js';
-import { document, wrong } from './fake/schema.js';
+import { wrong } from './fake/schema.js';
 import { Network } from './fake/wire.js';
 import type { Connection, Server } from './fake/wire.js';
+
+/** The folder of the package. */
+declare const PACKAGE: string;
+
+function document(name: string): any {
+  return JSON.parse(readFileSync(join(PACKAGE, '../docs/protocol', name), 'utf8'));
+}
 
 const client: Record<string, any> = document('golden/client.json');
 const server: Record<string, any> = document('golden/server.json');

@@ -164,7 +164,9 @@ export class Call {
   /** The server has begun anew: what we signalled last, and what was on its way to us, may be lost. */
   resynchronise(): void {
     this.#relayed = null;
-    if (!this.connected && this.#mayReopen) this.#reopen(this.#number + 1);
+    // A call that has worked and is interrupted for a moment is mended as ever: a new connection would be a gap of seconds.
+    const nothingToLose = this.#connectedAt === null || this.pc.connectionState === 'failed';
+    if (nothingToLose && this.#mayReopen) this.#reopen(this.#number + 1);
     else this.#peer.repeat();
     this.#signal({ sync: true });
   }
