@@ -299,6 +299,19 @@ test('first new paths, then a new connection in the same session', async () => {
   assert.equal(ann.snapshot.phase, 'connected');
 });
 
+test('what a connection had begun when it was closed holds up none of the next one', async () => {
+  const [ann, bob] = await call();
+  const before = peer(ann);
+  // As in a browser: of a connection that is closed meanwhile the promise is never kept.
+  before.addIceCandidate = () => new Promise(() => {});
+  const candidate = { candidate: 'candidate:1', toJSON: () => ({ candidate: 'candidate:1' }) };
+  (peer(bob) as any).onicecandidate({ candidate });
+  await clock.advance(100);
+  ann.relayOnly = true;
+  assert.notEqual(peer(ann), before);
+  await clock.until(() => peer(ann).remoteDescription !== null && peer(bob).remoteDescription !== null, 'both described');
+});
+
 test('credentials that the server renews are used from then on', async () => {
   const [ann] = await call();
   const iceServers = [{ urls: ['turn:relay'], username: 'new', credential: 'new' }];

@@ -236,7 +236,8 @@ export class Call {
     if (call < this.#number) return;
     if (restart) this.#peer.restartIce();
     if (sync) this.#peer.repeat();
-    await this.#peer.apply(signal);
+    // What a connection had begun when it was closed never ends, and the next one's signals would wait for it.
+    await Promise.race([this.#peer.apply(signal), this.#peer.closed]);
   }
 
   // -- mending -----------------------------------------------------------------------------------
