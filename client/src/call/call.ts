@@ -163,10 +163,11 @@ export class Call {
 
   /** The server has begun anew: what we signalled last, and what was on its way to us, may be lost. */
   resynchronise(): void {
+    const direct = this.#relayed === false && this.pc.connectionState !== 'failed';
     this.#relayed = null;
-    // A call that has worked and is interrupted for a moment is mended as ever: a new connection would be a gap of seconds.
-    const nothingToLose = this.#connectedAt === null || this.pc.connectionState === 'failed';
-    if (nothingToLose && this.#mayReopen) this.#reopen(this.#number + 1);
+    // What flows directly and is interrupted for a moment is mended as ever: a new connection would be a gap of seconds.
+    // What was relayed may have lost its relay with the server.
+    if (!this.connected && !direct && this.#mayReopen) this.#reopen(this.#number + 1);
     else this.#peer.repeat();
     this.#signal({ sync: true });
   }
