@@ -109,7 +109,10 @@ impl IceServers for Ice {
 fn config() -> Config {
     let plenty = Rate::new(1_000_000, 1_000_000);
     let (messages, joins, skips) = (plenty, plenty, plenty);
-    Config { messages, bytes: Rate::new(1 << 30, 1 << 30), joins, skips, ..Config::default() }
+    let bytes = Rate::new(1 << 30, 1 << 30);
+    // Whoever makes up tokens looks where nobody else does.
+    let pools = vec!["strangers".into()];
+    Config { messages, bytes, joins, skips, pools, ..Config::default() }
 }
 
 fn lobby(starts: u64) -> Lobby {
@@ -362,7 +365,7 @@ impl Wires {
         let resume = json!({ "token": token, "epoch": epoch, "received": received });
         let data = json!({
             "userId": "stranger", "resume": resume, "pairToken": pair_token,
-            "matchMode": "global", "placeToken": pair_token,
+            "matchMode": "strangers", "placeToken": pair_token,
         });
         for kind in ["hello", "join_queue"] {
             let text = json!({ "type": kind, "data": data }).to_string();
