@@ -2,8 +2,11 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use hairpin_config::{BindHost, ConfigErrors};
+
+use crate::records::CannotOpen;
 
 /// Why [`Server::start`](crate::Server::start) failed. The message says what to change.
 #[derive(Debug)]
@@ -40,6 +43,19 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The file of records cannot be used.
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// The URL of the keys of tokens cannot be asked.
+    TokenKeys(String),
+    /// A URL for webhooks cannot be asked.
+    Webhooks(String),
     /// A socket that was bound already cannot be served.
     Listener(io::Error),
     /// There is no tokio runtime to start on.
@@ -49,6 +65,10 @@ pub enum StartError {
 }
 
 impl StartError {
+    pub(crate) fn records(CannotOpen { path, problem, fix }: CannotOpen) -> Self {
+        Self::Records { path, problem, fix }
+    }
+
     pub(crate) fn unresolved(host: &BindHost, setting: &'static str, source: io::Error) -> Self {
         let name = match host {
             BindHost::Ip(ip) => ip.to_string(),
@@ -75,6 +95,11 @@ impl std::fmt::Display for StartError {
                 write!(f, "{setting}: cannot relay from {address}: {source}; ")?;
                 write!(f, "give an address that this machine has: {there_are}")
             }
+            Self::Records { path, problem, fix } => {
+                write!(f, "records = {path:?}: {problem}; {fix}")
+            }
+            Self::TokenKeys(problem) => write!(f, "jwks-url: {problem}"),
+            Self::Webhooks(problem) => write!(f, "webhook-url: {problem}"),
             Self::Listener(source) => write!(f, "cannot serve a socket: {source}"),
             Self::NoRuntime => {
                 f.write_str("cannot start: there is no tokio runtime; start it on one")
@@ -105,7 +130,7 @@ impl std::error::Error for StartError {
             | Self::RelayAddress { source, .. }
             | Self::Listener(source)
             | Self::System(source) => Some(source),
-            Self::NoRuntime => None,
+            Self::NoRuntime | Self::Records { .. } | Self::TokenKeys(_) | Self::Webhooks(_) => None,
         }
     }
 }

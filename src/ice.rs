@@ -92,8 +92,16 @@ impl IceIssuer {
     /// # Errors
     /// The address has had all it may have for now.
     pub(crate) fn issue(&self, urls: &IceUrls, address: IpAddr) -> Result<IceGrant, TooOften> {
-        self.limit.take(address).map_err(|retry_after| TooOften { retry_after })?;
+        self.count(address)?;
         Ok(self.grant(urls, Holder::Network(network(address))))
+    }
+
+    /// Counts a request from this address, as [`IceIssuer::issue`] does.
+    ///
+    /// # Errors
+    /// The address has had all it may have for now.
+    pub(crate) fn count(&self, address: IpAddr) -> Result<(), TooOften> {
+        self.limit.take(address).map_err(|retry_after| TooOften { retry_after })
     }
 
     /// Servers for a user who has been matched, whose allocations are to be counted together. Not limited here:

@@ -32,23 +32,28 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod addresses;
+mod backend;
 mod bounds;
 mod builder;
 mod clock;
 mod error;
+mod fetch;
 mod front;
 mod http;
 mod ice;
+mod identity;
 mod limits;
 mod listen;
 mod log_limit;
 mod metrics;
 mod net;
+mod records;
 mod relay;
 mod server;
 mod signaling;
 mod summary;
 mod supervisor;
+mod webhooks;
 
 pub use addresses::Addresses;
 pub use builder::Builder;
@@ -61,9 +66,9 @@ pub use summary::preview;
 
 // What a configuration is made of.
 pub use hairpin_config::{
-    AllowedOrigins, BindHost, Config, ConfigError, ConfigErrors, Host, HttpSettings, IceSettings,
-    IceUrl, ListenSettings, Listener, ListenerSettings, LogLevel, Origin, Protocol, RelayAddress,
-    RelaySettings,
+    AdminToken, AllowedOrigins, BackendSettings, BindHost, Config, ConfigError, ConfigErrors, Host,
+    HttpSettings, HttpUrl, IceSettings, IceUrl, IdentitySettings, ListenSettings, Listener,
+    ListenerSettings, LogLevel, Origin, Protocol, RelayAddress, RelaySettings, WebhookSecret,
 };
 pub use hairpin_signaling::{Config as SignalingConfig, Rate};
 pub use hairpin_stun::Key;

@@ -5,24 +5,27 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::{Config, Insecurity};
+use hairpin_config::{AdminToken, Config, Insecurity};
 use hairpin_turn::{OwnAddresses, QuotaLedger};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
+use crate::backend::Backend;
 use crate::bounds::Bounds;
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::front::{Front, Serves};
-use crate::http::{Web, admin};
+use crate::http::Web;
+use crate::http::admin::{self, Admin, Health, Tokens};
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
-use crate::net::{self, AddressWatch, Budgets};
+use crate::net::{self, AddressWatch};
 use crate::relay::{Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
-use crate::signaling::{self, HubHandle, Limits};
+use crate::signaling::{self, HubHandle};
 use crate::supervisor::Supervisor;
 
 /// How often a stopping server looks whether the last allocation has gone.
@@ -43,6 +46,10 @@ pub struct Server {
     web: JoinHandle<()>,
     /// Tells the relay of the machine's addresses, where they can be watched.
     ourselves: Option<JoinHandle<()>>,
+    /// Fetches the keys of tokens, where they are fetched.
+    keys: Option<JoinHandle<()>>,
+    hub: HubHandle,
+    backend: Backend,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
     base: Base,
@@ -99,6 +106,9 @@ impl Server {
         mut notes: Vec<String>,
         base: Base,
     ) -> Result<Self, StartError> {
+        let tokens = Verifier::new(&config.identity, base.metrics.clone())
+            .map_err(|error| StartError::TokenKeys(error.to_string()))?;
+        let tokens = Arc::new(tokens);
         let relay_ips = relay_ips(&config.relay)?;
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
         let addresses = Addresses {
@@ -121,12 +131,15 @@ impl Server {
         let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
         let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
         let bounds = Bounds::new(&config, &addresses.relay, base.metrics.refused_connections());
-        let in_force = bounds.lines();
+        let in_force = [bounds.lines(), Backend::lines(&config.backend)].concat();
         let Bounds { ledger, budgets, .. } = bounds;
+        let (backend, restored) =
+            Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
         let relay = start_relay(&config, own, relay_ips, udp, ledger, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
-        let hub = start_hub(&config, ice.clone(), &base);
-        let web = web(&config, ice, hub, &budgets);
+        let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
+        hub.begin(restored, backend.observer());
+        let web = Web::new(&config, ice, hub.clone(), tokens.clone(), &budgets);
         // Without a listener of its own, HTTP is not on TURN's ports either.
         let on_turn = match config.listen.http_on_turn && !addresses.http.is_empty() {
             true => Serves::Everything,
@@ -136,7 +149,19 @@ impl Server {
         let http = listeners.http.into_iter().map(|listener| (listener, Serves::Everything));
         let front = Front::new(turn.chain(http), web.clone(), relay.intake(), budgets)
             .map_err(StartError::Listener)?;
-        let admin = listeners.admin.map(|listener| start_admin(listener, &base)).transpose()?;
+        let keys = tokens
+            .key_set()
+            .map(|keys| base.supervisor.task("the keys of tokens", keys.clone().keep_fresh()));
+        let health = Health {
+            metrics: base.metrics.clone(),
+            draining: base.draining.clone(),
+            supervisor: base.supervisor.clone(),
+            tokens,
+        };
+        let admin = listeners.admin.map(|listener| {
+            start_admin(listener, &config.backend.admin_tokens, hub.clone(), health)
+        });
+        let admin = admin.transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
         // Half of the time is for those who were told last.
         let drain_spread = config.drain_spread.min(config.shutdown_timeout / 2);
@@ -155,6 +180,9 @@ impl Server {
             front,
             web,
             ourselves,
+            keys,
+            hub,
+            backend,
             admin,
             base,
         })
@@ -201,6 +229,9 @@ impl Server {
             self.web.abort();
         }
         self.relay.stop().await;
+        // Once the hub's task answers, it has said what it had to say.
+        let _ = self.hub.administer(|_, _| ()).await;
+        self.backend.finish().await;
     }
 }
 
@@ -211,7 +242,7 @@ impl Drop for Server {
         // The front door closes by itself, and sends away whom it has not let in yet.
         self.base.draining.cancel();
         self.web.abort();
-        for task in self.admin.iter().chain(&self.ourselves) {
+        for task in self.admin.iter().chain(&self.ourselves).chain(&self.keys) {
             task.abort();
         }
     }
@@ -267,21 +298,27 @@ fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer
     IceIssuer::new(&config.ice, secret, &addresses.turn_udp, &addresses.turn_tcp, clock)
 }
 
-fn start_hub(config: &Config, ice: Arc<IceIssuer>, base: &Base) -> HubHandle {
+fn start_hub(
+    config: &Config,
+    ice: Arc<IceIssuer>,
+    tokens: Arc<Verifier>,
+    base: &Base,
+) -> HubHandle {
     let Base { clock, metrics, supervisor, .. } = base;
     let secrets = &config.rules.credentials.secrets;
-    signaling::start(config.signaling.clone(), secrets, ice, metrics.clone(), *clock, supervisor)
+    let config = config.signaling.clone();
+    signaling::start(config, secrets, ice, tokens, metrics.clone(), *clock, supervisor)
 }
 
-fn web(config: &Config, ice: Arc<IceIssuer>, hub: HubHandle, budgets: &Budgets) -> Web {
-    let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
-    Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, budgets)
-}
-
-fn start_admin(listener: std::net::TcpListener, base: &Base) -> Result<JoinHandle<()>, StartError> {
-    let Base { metrics, supervisor, draining, .. } = base.clone();
+fn start_admin(
+    listener: std::net::TcpListener,
+    tokens: &[AdminToken],
+    hub: HubHandle,
+    health: Health,
+) -> Result<JoinHandle<()>, StartError> {
+    let supervisor = health.supervisor.clone();
     let adopted = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
     let listener = adopted.map_err(StartError::Listener)?;
-    let served = admin::serve(listener, metrics, draining, supervisor.clone());
-    Ok(supervisor.task("the admin listener", served))
+    let admin = Admin { health, hub, tokens: Arc::new(Tokens::new(tokens)) };
+    Ok(supervisor.task("the admin listener", admin::serve(listener, admin)))
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use hairpin_config::{BindHost, Config, Insecurity, Listener, Protocol};
 
 use crate::addresses::{Addresses, foreseen_relay};
+use crate::backend::Backend;
 use crate::bounds::Bounds;
 
 /// The start-up summary, some lines of plain text.
@@ -44,7 +45,11 @@ pub fn preview(config: &Config) -> String {
         turn_tcp: listeners(Protocol::Tcp),
         http: strings(&config.listen.http),
         admin: strings(config.listen.admin.as_slice()),
-        bounds: &Bounds::new(config, &seen, Default::default()).lines(),
+        bounds: &[
+            Bounds::new(config, &seen, Default::default()).lines(),
+            Backend::lines(&config.backend),
+        ]
+        .concat(),
         url: config.listen.http.first().map(|http| url(*http, &seen)),
         relay: strings(&seen).into_iter().chain(named).collect(),
     };

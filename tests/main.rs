@@ -2,6 +2,8 @@
 
 /// ARCHITECTURE.md and the house's rules, held to the code.
 mod architecture;
+/// What an app's backend has of a server.
+mod backend;
 /// Real browsers in network namespaces behind real NATs.
 mod browser;
 /// A test per line of the conformance list, against the relay core in virtual time.

@@ -2,7 +2,8 @@
 //!
 //! Every figure is taken from outside: a server is started as its own process, pinned to one CPU,
 //! loaded from another one, and its CPU time and resident memory are read from `/proc`. hairpin and
-//! coturn are treated alike and take turns, so that a change of the machine's mood meets both.
+//! coturn are treated alike and take turns, so that a change of the machine's mood meets both. The matcher alone, which is
+//! a library, is measured in this process.
 //! Linux only.
 
 #![forbid(unsafe_code)]
@@ -32,8 +33,10 @@ mod seats;
 mod signals;
 mod socket;
 mod table;
+pub mod tickets;
 mod turn;
 mod verdict;
+mod wishes;
 mod ws;
 
 pub use drain::Stop;
@@ -44,3 +47,4 @@ pub use report::Report;
 pub use seat::Wire;
 pub use signals::Load;
 pub use socket::Transport;
+pub use wishes::Wishes;

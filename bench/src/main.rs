@@ -10,9 +10,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use hairpin_bench::relay::{Case, Framing, Route, Workers};
+use hairpin_bench::tickets::{self, Crowd};
 use hairpin_bench::{
-    Engine, Load as Signals, Pace, Plan, Programs, Stop, Transport, Wire, results,
+    Engine, Load as Signals, Pace, Plan, Programs, Stop, Transport, Wire, Wishes, results,
 };
+
+/// What hairpin runs with, for the matcher that is measured here.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Measures hairpin and coturn, one beside the other: CPU per packet, memory, matching.
 #[derive(Debug, Parser)]
@@ -73,6 +78,9 @@ enum Command {
         /// How many workers hairpin has: a number, or `default`.
         #[arg(long, value_delimiter = ',', value_parser = workers, default_value = "default")]
         workers: Vec<WorkerCount>,
+        /// Whom they want to meet, in turns.
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "plain,attributes")]
+        wishes: Vec<Wishes>,
     },
     /// What idle seats take in memory, with their clients there and away.
     Seats {
@@ -106,6 +114,18 @@ enum Command {
         /// Seconds within which a server that drains sends its clients away.
         #[arg(long, default_value_t = 10)]
         spread: u64,
+    },
+    /// The matcher alone: what a join costs, how long all take to widen, and what a ticket takes in memory.
+    Tickets {
+        /// How many wait.
+        #[arg(long, default_value_t = 100_000)]
+        waiting: usize,
+        /// How many join then.
+        #[arg(long, default_value_t = 100_000)]
+        joins: usize,
+        /// Only how many bytes each of such a crowd takes, told as a number.
+        #[arg(long, value_enum, hide = true)]
+        memory_of: Option<Crowd>,
     },
     /// All of it, written to a file, with what got slower since that file was written.
     Results {
@@ -206,7 +226,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
+    if let Command::Tickets { waiting, memory_of: Some(crowd), .. } = cli.command {
+        println!("{}", tickets::memory(crowd, waiting)?);
+        return Ok(());
+    }
     let absolute = |path: &PathBuf| match path.components().count() {
+        // The matcher is in this program.
+        _ if matches!(cli.command, Command::Tickets { .. }) => Ok(path.clone()),
         // A bare name is looked up in PATH; anything else must hold from another directory too.
         1 => Ok(path.clone()),
         _ => fs::canonicalize(path).with_context(|| format!("no program at {}", path.display())),
@@ -223,9 +249,9 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Memory { allocations } => plan.memory(allocations)?,
         Command::Pause { allocations } => plan.pause(allocations)?,
         Command::Binding => plan.binding()?,
-        Command::Match { clients, workers } => {
+        Command::Match { clients, workers, wishes } => {
             let workers: Vec<_> = workers.iter().map(|&WorkerCount(workers)| workers).collect();
-            plan.matching(*clients, &workers)?
+            plan.matching(*clients, &workers, wishes)?
         }
         Command::Seats { clients, window } => plan.seats(*clients, Duration::from_secs(*window))?,
         Command::Signals { pairs, rate, wire } => {
@@ -236,6 +262,10 @@ fn run(cli: &Cli) -> Result<()> {
         }
         Command::Drain { clients, stop, spread } => {
             plan.drain(*clients, stop, Duration::from_secs(*spread))?
+        }
+        Command::Tickets { waiting, joins, .. } => {
+            let few = if cli.quick { 20 } else { 1 };
+            plan.tickets(waiting / few, joins / few)?
         }
         Command::Results { output } => return write_results(&plan, output),
     };

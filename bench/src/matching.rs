@@ -1,16 +1,18 @@
 //! A crowd of WebSocket clients that press *Find partner* at once.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::connection::Connection;
 use crate::engine::{Engine, Launch, Programs, Server};
 use crate::events::Events;
 use crate::verdict::{Found, judge};
+use crate::wishes::Wishes;
 use crate::{process, ws};
 
 /// How long the last match may take.
@@ -44,16 +46,23 @@ pub(crate) struct Matched {
 }
 
 /// Starts hairpin with so many workers (its own choice, if `None`), connects `clients` (an even number), lets all of
-/// them join at once, checks who got whom, and lets all of them leave.
+/// them join at once with these wishes, checks who got whom, and lets all of them leave.
 ///
 /// # Errors
 /// When the server fails, or when its matches break a rule: the message says which.
-pub(crate) fn run(programs: &Programs, clients: usize, workers: Option<usize>) -> Result<Matched> {
+pub(crate) fn run(
+    programs: &Programs,
+    clients: usize,
+    workers: Option<usize>,
+    wishes: Wishes,
+) -> Result<Matched> {
     process::allow_open_files(clients as u64 + SPARE_FILES)?;
-    let launch = Launch { workers, ..Launch::for_web_sockets() };
+    let more = wishes.options().to_owned();
+    let launch = Launch { workers, more, ..Launch::for_web_sockets() };
     let server = Server::start(programs, Engine::Hairpin, &launch)?;
     let resident_empty = server.settled_bytes()?;
     let mut crowd = Crowd::connect(server.http, clients)?;
+    crowd.wish(wishes);
     let resident_connected = server.settled_bytes()?;
     let cpu_before = server.cpu_time()?;
     let until_last = crowd.join_and_wait()?;
@@ -61,6 +70,7 @@ pub(crate) fn run(programs: &Programs, clients: usize, workers: Option<usize>) -
     let resident_matched = server.resident_bytes()?;
     crowd.listen_for_more()?;
     crowd.check()?;
+    crowd.check_wishes(wishes)?;
     let own_clock_millis = server.metric(OWN_CLOCK)?.map(|seconds| seconds * 1e3);
     drop(crowd);
     Ok(Matched {
@@ -85,6 +95,8 @@ pub(crate) struct Crowd {
 struct Member {
     connection: Connection,
     user: String,
+    /// More of its `join_queue`.
+    wishes: Value,
     /// What the server said, to be understood when the clock has stopped.
     texts: Vec<String>,
     matched: bool,
@@ -102,6 +114,14 @@ impl Crowd {
             events.watch(&member.connection.stream, number)?;
         }
         Ok(Self { members, events, matched: 0 })
+    }
+
+    /// Whom everybody is to ask for.
+    fn wish(&mut self, wishes: Wishes) {
+        let count = self.members.len();
+        for (number, member) in self.members.iter_mut().enumerate() {
+            member.wishes = wishes.of(number, count);
+        }
     }
 
     /// Everybody joins; returns the time until the last one has been matched.
@@ -140,6 +160,24 @@ impl Crowd {
         Ok(())
     }
 
+    /// Whether everybody has whom it asked for.
+    fn check_wishes(&self, wishes: Wishes) -> Result<()> {
+        if wishes == Wishes::Plain {
+            return Ok(());
+        }
+        let of: HashMap<&str, &Value> =
+            self.members.iter().map(|member| (&*member.user, &member.wishes)).collect();
+        for Member { user, wishes, texts, .. } in &self.members {
+            let found = texts.iter().find_map(|text| Found::read(text).ok().flatten());
+            let found = found.with_context(|| format!("{user} was not matched"))?;
+            let theirs = of[&*found.partner];
+            let [mine, theirs] = [wishes, theirs].map(|of| &of["attributes"]);
+            ensure!(wishes["seeks"]["gender"] == theirs["gender"], "{user} got {theirs}");
+            ensure!(mine["interests"] == theirs["interests"], "{user} got {theirs}");
+        }
+        Ok(())
+    }
+
     /// Takes what arrives within `wait`; tells whether anything did.
     fn receive(&mut self, wait: Duration) -> Result<bool> {
         let mut any = false;
@@ -157,11 +195,12 @@ impl Crowd {
 impl Member {
     fn new(connection: Connection, number: usize) -> Self {
         let user = format!("bench-{number}");
-        Self { connection, user, texts: Vec::new(), matched: false }
+        Self { connection, user, wishes: json!({}), texts: Vec::new(), matched: false }
     }
 
     fn join_frame(&self) -> Vec<u8> {
-        let data = json!({ "userId": self.user, "matchMode": "video" });
+        let mut data = self.wishes.clone();
+        (data["userId"], data["matchMode"]) = (json!(self.user), json!("global"));
         ws::text_frame(&json!({ "type": "join_queue", "data": data }).to_string())
     }
 
@@ -184,7 +223,6 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    use serde_json::Value;
     use tungstenite::Message;
 
     use super::*;
@@ -250,6 +288,16 @@ mod tests {
         crowd.join_and_wait().unwrap();
         let error = crowd.check().unwrap_err().to_string();
         assert!(error.starts_with("2 rules broken"), "{error}");
+    }
+
+    #[test]
+    fn a_crowd_with_wishes_sees_who_has_not_got_what_it_asked_for() {
+        let mut crowd = Crowd::connect(serve(2, match_found), 2).unwrap();
+        crowd.wish(Wishes::Attributes);
+        crowd.join_and_wait().unwrap();
+        crowd.check_wishes(Wishes::Attributes).unwrap();
+        crowd.members[1].wishes["seeks"]["gender"] = json!("man");
+        assert!(crowd.check_wishes(Wishes::Attributes).is_err());
     }
 
     #[test]

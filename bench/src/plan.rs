@@ -1,5 +1,6 @@
 //! How to measure: engines take turns, and medians are compared.
 
+mod matcher;
 mod people;
 
 use std::time::Duration;

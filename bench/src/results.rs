@@ -10,6 +10,7 @@ use crate::plan::Plan;
 use crate::report::Report;
 use crate::seat::Wire;
 use crate::signals::Load;
+use crate::wishes::Wishes;
 use crate::{cases, engine, process};
 
 /// How the written results begin.
@@ -26,11 +27,14 @@ const ALLOCATIONS: [usize; 2] = [1000, 5000];
 const ENDING: usize = 10_000;
 /// Clients that find partners at once.
 const CROWD: usize = 10_000;
+const WISHES: [Wishes; 2] = [Wishes::Plain, Wishes::Attributes];
 /// How long seats are kept for who is away: long enough to be measured.
 const WINDOW: Duration = Duration::from_secs(15);
 /// Pairs that exchange so many signals a second.
 const PAIRS: usize = 1000;
 const SIGNALS: u32 = 50_000;
+/// Tickets that wait, and that join then.
+const TICKETS: usize = 100_000;
 /// Within which a server that drains sends its clients away.
 const SPREAD: Duration = Duration::from_secs(10);
 
@@ -62,10 +66,11 @@ pub fn everything(plan: &Plan, previous: &str) -> Result<String> {
     section("Allocations", plan.memory(&ALLOCATIONS)?);
     section("The end of many allocations", plan.pause(&[ENDING])?);
     section("Binding", plan.binding()?);
-    section("Ten thousand find partners", plan.matching(CROWD, &[None, Some(1)])?);
+    section("Ten thousand find partners", plan.matching(CROWD, &[None, Some(1)], &WISHES)?);
     section("Ten thousand idle seats", plan.seats(CROWD, WINDOW)?);
     let signals = [Wire::New, Wire::Old].map(|wire| Load { wire, pairs: PAIRS, rate: SIGNALS });
     section("Signals", plan.signals(&signals)?);
+    section("A hundred thousand wait", plan.tickets(TICKETS, TICKETS)?);
     section(
         "Ten thousand move to another server",
         plan.drain(CROWD, &[Stop::Drain, Stop::Kill], SPREAD)?,

@@ -113,6 +113,7 @@ impl Seat {
                 let wait = payload["retryAfterMs"].as_u64().context("no retryAfterMs")?;
                 return Ok(Heard::Goaway(Duration::from_millis(wait)));
             }
+            "match_offer" => self.say(&json!({ "type": "accept" }))?,
             "signal" => return Ok(Heard::Signal),
             "queued" | "ack" | "pong" | "ice_servers" | "partner_away" | "partner_back" => {}
             other => bail!("nobody expects {other} here"),

@@ -40,7 +40,13 @@ export interface CallStats {
 export declare function callStats(pc: RTCPeerConnection, before: CallStats | null): Promise<CallStats | null>;
 /** Bits per second between two readings. */
 export declare function bitrate(now: CallStats, before: CallStats, key: 'bytesSent' | 'bytesReceived'): number;
-/** A number that grows as long as anything comes from the partner, be it only checks that it is there. */
-export declare function heardFromPartner(pc: RTCPeerConnection): Promise<number>;
+export interface Signs {
+    /** Grows as long as anything comes from the partner, be it only checks that it is there. */
+    readonly heard: number;
+    /** Null until a path is selected. */
+    readonly relayed: boolean | null;
+}
+/** What tells whether the call lives, and by which way. */
+export declare function signsOfLife(pc: RTCPeerConnection): Promise<Signs>;
 /** Where people begin to talk over each other (round trip), and where sound begins to break (loss). */
 export declare function quality(now: Omit<CallStats, 'quality'>, before: CallStats | null): Quality;

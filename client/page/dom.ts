@@ -4,6 +4,8 @@ export const button = (id: string) => get(id, HTMLButtonElement);
 export const input = (id: string) => get(id, HTMLInputElement);
 export const select = (id: string) => get(id, HTMLSelectElement);
 export const video = (id: string) => get(id, HTMLVideoElement);
+export const form = (id: string) => get(id, HTMLFormElement);
+export const textarea = (id: string) => get(id, HTMLTextAreaElement);
 export const canvas = (id: string) => get(id, HTMLCanvasElement);
 
 function get<T extends Element>(id: string, type: new () => T): T {
@@ -25,4 +27,21 @@ export function label(target: HTMLElement, text: string) {
 
 export function icon(container: Element, name: string) {
   container.querySelector('use')?.setAttribute('href', `#icon-${name}`);
+}
+
+/** What a tab remembers of what was chosen in it. */
+export function remembered<T>(key: string, otherwise: T): T {
+  try {
+    return JSON.parse(sessionStorage.getItem(`hairpin.${key}`) ?? 'null') ?? otherwise;
+  } catch {
+    return otherwise; // Forbidden, or not ours.
+  }
+}
+
+export function remember(key: string, value: unknown) {
+  try {
+    sessionStorage.setItem(`hairpin.${key}`, JSON.stringify(value));
+  } catch {
+    // Then it holds until the page is left.
+  }
 }

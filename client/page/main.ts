@@ -1,12 +1,16 @@
 /** The page: what a person does goes to the client, what the client reports goes to the screen. */
 import { HairpinClient } from '../src/hairpin-client.js';
+import { prepareChat, showChat } from './chat.js';
+import { Companion } from './companion.js';
 import { watchConnection } from './connection.js';
-import { button, element, label, icon, video, write } from './dom.js';
+import { button, element, label, icon, remember, remembered, video, write } from './dom.js';
 import { type Media, mayOpenUnasked, openMedia, troubleWords } from './media.js';
 import { nameOf } from './names.js';
+import { People } from './people.js';
+import { forgetInvitation, invitation, prepareRooms, showCode } from './rooms.js';
 import { prepareSettings } from './settings.js';
 import { type Own, showScene, showSelf, showStream, wakePictures } from './stage.js';
-import { type Hold, NOBODY_CAME, type Reason, errorWords, refusalWords, sceneOf } from './words.js';
+import { FAREWELLS, type Hold, type Reason, errorWords, refusalWords, sceneOf, timeoutWords, welcome } from './words.js';
 
 /** How long *Next* can be undone. */
 const UNDO_MS = 1000;
@@ -31,19 +35,28 @@ let hold: Hold | null = null;
 let notice: string | null = null;
 let troubleDismissed = false;
 /** What a person wants to send, asked for or not. Whoever is muted and reloads the page is not heard all of a sudden. */
-const wanted = { microphone: true, camera: true, ...JSON.parse(sessionStorage.getItem('hairpin.wanted') ?? '{}') };
+const wanted = { microphone: true, camera: true, ...remembered('wanted', {}) };
+const people = new People(client);
+const companion = new Companion(client, people);
 
 for (const sign of ['resume', 'visibilitychange']) document.addEventListener(sign, wakePictures);
 
 // -- what a person does --------------------------------------------------------------------------
 
-button('find').onclick = async () => {
+button('find').onclick = () => {
+  const code = invitation();
+  void enter(() => (code ? client.joinRoom(code) : client.find(people.wishes)));
+};
+
+/** With the devices that there are. */
+async function enter(go: () => void) {
   notice = null;
+  forgetInvitation();
   button('find').disabled = true;
   await useMedia();
   button('find').disabled = false;
-  client.find();
-};
+  go();
+}
 button('next').onclick = () => {
   if (leaving !== undefined || !client.snapshot.session) return;
   leaving = setTimeout(() => {
@@ -65,7 +78,7 @@ for (const kind of ['microphone', 'camera'] as const) {
   button(kind).onclick = () => {
     if (media && !hasTrack(kind)) return void retryMedia();
     wanted[kind] = !wanted[kind];
-    sessionStorage.setItem('hairpin.wanted', JSON.stringify(wanted));
+    remember('wanted', wanted);
     sendWanted();
     render();
   };
@@ -101,14 +114,16 @@ client.on('partner', () => {
 });
 client.on('left', ({ reason }) => {
   farewell = reason;
+  // Nobody is looked for after a friend.
+  if (client.snapshot.aim === 'room') notice = `${FAREWELLS[reason]}.`;
   render();
 });
-client.on('timeout', () => {
-  notice = NOBODY_CAME;
+client.on('timeout', (timeout) => {
+  notice = timeoutWords(timeout);
   render();
 });
 client.on('error', (error) => {
-  if (error.retryAfterMs) hold = { code: error.code, until: Date.now() + error.retryAfterMs };
+  if (error.remedy === 'wait' && error.retryAfterMs) hold = { code: error.code, until: Date.now() + error.retryAfterMs };
   else notice = errorWords(error) ?? notice;
   render();
 });
@@ -168,6 +183,7 @@ function render() {
     leaving: leaving !== undefined,
     farewell,
     hold,
+    last: snapshot.session ? companion.before : companion.last,
   };
   const scene = sceneOf(situation);
   const focused = document.activeElement;
@@ -175,6 +191,9 @@ function render() {
   document.body.dataset.phase = snapshot.phase;
   showScene(scene, situation);
   showSelf(own());
+  showCode(scene.name === 'looking' ? (snapshot.room?.code ?? null) : null);
+  showChat(snapshot);
+  companion.show(snapshot);
   showActions();
   showNotice(notice ?? (troubleDismissed || !['lobby', 'looking'].includes(scene.name) ? null : trouble()));
   write(element('stat-state'), snapshot.phase);
@@ -202,10 +221,14 @@ function trouble(): string | null {
 
 /** The buttons that make sense now, and what the toggles would do. */
 function showActions() {
-  const { phase, session } = client.snapshot;
+  const { phase, session, aim } = client.snapshot;
+  const { title, text, go } = welcome(invitation());
+  write(element('welcome-title'), title);
+  write(element('welcome-text'), text);
+  write(button('find'), go);
   button('find').hidden = phase !== 'idle';
   button('stop').hidden = phase === 'idle';
-  button('next').hidden = !session;
+  button('next').hidden = !session || aim === 'room';
   button('next').disabled = leaving !== undefined;
   // Before the browser was asked, the toggles say what will be; after it said no, they ask again.
   const microphone = wanted.microphone && (!media || hasTrack('microphone'));
@@ -237,6 +260,9 @@ function keepFocus(focused: Element | null) {
 // -- the start -----------------------------------------------------------------------------------
 
 prepareSettings(client, () => media, render);
+prepareRooms(client, (go) => void enter(go));
+prepareChat(client);
+window.onhashchange = render;
 watchConnection(client);
 video('remote').onresize = window.onresize = render; // How much of the picture fits.
 setInterval(render, 1000); // For the timer and what counts down.

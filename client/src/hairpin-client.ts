@@ -2,6 +2,7 @@ export { HairpinClient } from './client.js';
 export { bitrate } from './stats.js';
 export type { CallStats, Candidate, Quality } from './stats.js';
 export type {
+  ChatMessage,
   Events,
   LeftReason,
   Local,
@@ -9,7 +10,12 @@ export type {
   Partner,
   Phase,
   Problem,
+  ProblemCode,
+  Queue,
+  Remedy,
+  Room,
   ServerLink,
   Session,
   Snapshot,
+  Wishes,
 } from './types.js';

@@ -1,3 +1,4 @@
+import type { Aim } from './aim.js';
 import type { Options } from './types.js';
 
 /** What outlives a reload of the page. */
@@ -5,7 +6,7 @@ export interface Remembered {
   userId?: string;
   /** A seat to come back to. */
   seat?: { token: string; epoch: string };
-  matchMode?: string;
+  aim?: Aim;
   pairToken?: string;
   placeToken?: string;
   /** The session we are in, and its connections so far. */

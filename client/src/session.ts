@@ -1,15 +1,18 @@
 import { Call } from './call/call.js';
 import type { CallHandlers } from './call/call.js';
-import type { Local, Partner, Phase, Session } from './types.js';
-import type { Match } from './wire.js';
+import type { ChatMessage, Local, Partner, Phase, Session } from './types.js';
+import type { Match, SeatMessage, ServerError } from './wire.js';
 
 const RENEW_TIMEOUT_MS = 3000;
+const CHAT_LENGTH = 200;
 
-export interface SessionHandlers extends Pick<CallHandlers, 'silent' | 'noPath' | 'track' | 'message'> {
+export interface SessionHandlers extends Pick<CallHandlers, 'silent' | 'noPath' | 'track' | 'message' | 'path'> {
   signal(data: { sessionId: string; targetUserId: string; signal: object }): void;
   changed(): void;
   stream(stream: MediaStream): void;
   requestIceServers(): void;
+  /** The partner has written. */
+  chat(message: ChatMessage): void;
 }
 
 export interface SessionOptions {
@@ -28,10 +31,13 @@ export interface SessionOptions {
 export class LiveSession {
   readonly id: string;
   readonly call: Call;
-  readonly #partnerId: string;
+  readonly partnerId: string;
   readonly #isInitiator: boolean;
   readonly #handlers: SessionHandlers;
   readonly #iceUrl: URL | null;
+  /** What the two have written to each other. */
+  chat: readonly ChatMessage[] = [];
+  readonly #sent = new Map<number, ChatMessage>();
   #partner: Partner;
   #known = true;
   /** At another server, and the partner too: media is to use its relays before those of the old one go. */
@@ -42,7 +48,7 @@ export class LiveSession {
     const { match, relayOnly, local, peerConnection, connectedAt } = options;
     const { partnerProtocol = 0, isInitiator, iceServers } = match;
     this.id = match.sessionId;
-    this.#partnerId = match.partnerId;
+    this.partnerId = match.partnerId;
     this.#isInitiator = isInitiator;
     this.#handlers = handlers;
     this.#iceUrl = options.iceUrl;
@@ -75,7 +81,7 @@ export class LiveSession {
   }
   describe(): Session {
     const { connectedAt } = this.call;
-    return { id: this.id, partnerId: this.#partnerId, isInitiator: this.#isInitiator, connectedAt };
+    return { id: this.id, partnerId: this.partnerId, isInitiator: this.#isInitiator, connectedAt };
   }
 
   /** The server begins anew, and says that we are in this session still. */
@@ -87,8 +93,25 @@ export class LiveSession {
     this.#toMove = !this.#partner.away;
   }
 
-  set partnerAway(away: boolean) {
-    this.#partner = { ...this.#partner, away };
+  /** `id` is the number it went to the server by. */
+  wrote(from: ChatMessage['from'], text: string, id = 0): ChatMessage {
+    const message = { from, text, at: Date.now(), refused: false };
+    this.chat = [...this.chat, message].slice(-CHAT_LENGTH);
+    if (id) this.#sent.set(id, message);
+    return message;
+  }
+
+  /** If it was one of our messages. */
+  refused({ id = 0 }: ServerError): void {
+    const refused = this.#sent.get(id);
+    this.chat = this.chat.map((message) => (message === refused ? { ...message, refused: true } : message));
+  }
+
+  /** What the server says while the session lasts. */
+  heard({ type, payload }: Extract<SeatMessage, { type: 'signal' | 'message' | 'partner_away' | 'partner_back' }>): void {
+    if (type === 'signal') this.call.receive(payload.signal);
+    else if (type === 'message') this.#handlers.chat(this.wrote('partner', payload.text));
+    else this.#partner = { ...this.#partner, away: type === 'partner_away' };
   }
 
   /** The server knows it no more: nothing can be said to the partner but by the call itself. */
@@ -114,7 +137,7 @@ export class LiveSession {
   }
 
   #signal(signal: object): void {
-    if (this.#known) this.#handlers.signal({ sessionId: this.id, targetUserId: this.#partnerId, signal });
+    if (this.#known) this.#handlers.signal({ sessionId: this.id, targetUserId: this.partnerId, signal });
   }
 
   #granted({ iceTtl }: { iceTtl: number }): void {

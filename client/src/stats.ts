@@ -41,9 +41,19 @@ export interface CallStats {
 
 type Entry = Record<string, any>;
 
+/** Firefox never answers for a connection that is closed while it is asked. */
+const ANSWER_MS = 2_000;
+
+async function reportOf(pc: RTCPeerConnection): Promise<RTCStatsReport | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const nothing = new Promise<null>((resolve) => (timer = setTimeout(resolve, ANSWER_MS, null)));
+  return await Promise.race([pc.getStats(), nothing]).finally(() => clearTimeout(timer));
+}
+
 /** Null until a candidate pair is selected. `before` is the last reading, for what only a difference shows. */
 export async function callStats(pc: RTCPeerConnection, before: CallStats | null): Promise<CallStats | null> {
-  const report = await pc.getStats();
+  const report = await reportOf(pc);
+  if (!report) return null;
   const entries = entriesOf(report);
   const pair = selectedPair(entries);
   const local = pair && entries.find(({ id }) => id === pair.localCandidateId);
@@ -85,11 +95,22 @@ export function bitrate(now: CallStats, before: CallStats, key: 'bytesSent' | 'b
   return seconds > 0 ? Math.max(0, ((now[key] - before[key]) * 8) / seconds) : 0;
 }
 
-/** A number that grows as long as anything comes from the partner, be it only checks that it is there. */
-export async function heardFromPartner(pc: RTCPeerConnection): Promise<number> {
+export interface Signs {
+  /** Grows as long as anything comes from the partner, be it only checks that it is there. */
+  readonly heard: number;
+  /** Null until a path is selected. */
+  readonly relayed: boolean | null;
+}
+
+/** What tells whether the call lives, and by which way. */
+export async function signsOfLife(pc: RTCPeerConnection): Promise<Signs> {
+  const entries = entriesOf(await pc.getStats());
   // By whichever path: the partner may send by another one than we have selected.
-  const pairs = entriesOf(await pc.getStats()).filter(({ type }) => type === 'candidate-pair');
-  return sum(pairs, 'bytesReceived') + sum(pairs, 'responsesReceived') + sum(pairs, 'requestsReceived');
+  const pairs = entries.filter(({ type }) => type === 'candidate-pair');
+  const heard = sum(pairs, 'bytesReceived') + sum(pairs, 'responsesReceived') + sum(pairs, 'requestsReceived');
+  const pair = selectedPair(entries);
+  const ends = entries.filter(({ id }) => id === pair?.localCandidateId || id === pair?.remoteCandidateId);
+  return { heard, relayed: ends.length < 2 ? null : ends.some(({ candidateType }) => candidateType === 'relay') };
 }
 
 /** Where people begin to talk over each other (round trip), and where sound begins to break (loss). */

@@ -19,7 +19,7 @@ export type ServerLink =
   | { readonly state: 'open' }
   /** `retryAt` in milliseconds since 1970. */
   | { readonly state: 'retrying'; readonly retryAt: number }
-  /** Final until `find()`. `code`: replaced, flood, too_big, closed. */
+  /** Final until `find()`. `code`: replaced, flood, too_big, closed, or that of the error that told why. */
   | { readonly state: 'refused'; readonly code: string };
 
 export interface Session {
@@ -28,6 +28,46 @@ export interface Session {
   readonly isInitiator: boolean;
   /** When media flowed first, in milliseconds since 1970. */
   readonly connectedAt: number | null;
+}
+
+/** Whom somebody wants to meet. Attributes are those that the server declares. */
+export interface Wishes {
+  /** `global` (anybody), `buddies_first`, `buddies`, or a pool of the server's; by default `matchMode`. */
+  readonly mode?: string;
+  readonly buddies?: readonly string[];
+  /** Beside those whom `block` remembers. */
+  readonly blocked?: readonly string[];
+  /** What one is: a choice, a number, or words. */
+  readonly attributes?: Readonly<Record<string, string | number | readonly string[]>>;
+  /** What the other one is to be. */
+  readonly seeks?: Readonly<Record<string, 'anyone' | string | readonly string[] | { readonly within: number }>>;
+}
+
+/** Only what the server said; null where it said nothing of it. */
+export interface Queue {
+  /** 1 is the next. */
+  readonly position: number;
+  /** How many wait, oneself included. */
+  readonly waiting: number | null;
+  /** How long it may take from then on. */
+  readonly etaMs: number | null;
+}
+
+/** One waits in it for whoever has the code. */
+export interface Room {
+  readonly code: string;
+  /** In milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** Written, and passed on by the server. */
+export interface ChatMessage {
+  readonly from: 'us' | 'partner';
+  readonly text: string;
+  /** In milliseconds since 1970. */
+  readonly at: number;
+  /** The server did not pass it on: too many in a short time, say. */
+  readonly refused: boolean;
 }
 
 /** What the partner told; null where it did not. */
@@ -49,26 +89,36 @@ export interface Local {
 /** The whole state at one moment. Immutable: every change is a new object. */
 export interface Snapshot {
   readonly phase: Phase;
+  /** What is wanted: one partner after another, or the one in a room. */
+  readonly aim: 'partner' | 'room' | null;
   readonly server: ServerLink;
-  /** Only what the server said: null until it has confirmed our place. */
-  readonly queue: { readonly position: number } | null;
+  /** Null until the server has confirmed our place. */
+  readonly queue: Queue | null;
+  /** Null until the server has made it, and as soon as somebody has come. */
+  readonly room: Room | null;
   readonly session: Session | null;
   readonly partner: Partner | null;
   readonly local: Local;
+  /** With this partner, the last 200. Kept nowhere else. */
+  readonly chat: readonly ChatMessage[];
 }
 
 export interface Options {
   /** The folder in which the server's `ws` and `v1/ice` lie; by default the one this module was served from. */
   url?: string | URL;
-  /** By default random, and kept in `storage` for the tab. */
+  /** By default random, and kept in `storage` for the tab. With a `token` the server goes by that. */
   userId?: string;
-  /** Only those who name the same one meet. */
+  /** Who we are, for a server that wants to know; a function is asked again when one has run out. */
+  token?: string | (() => Promise<string>);
+  /** The `mode` where `find` is told none. */
   matchMode?: string;
   stream?: MediaStream;
   /** Relayed paths only. */
   relayOnly?: boolean;
   /** What `resume()` needs after a reload; by default sessionStorage, null for none. */
   storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null;
+  /** Where blocked users are remembered; by default localStorage, null for none. */
+  blockStorage?: Pick<Storage, 'getItem' | 'setItem'> | null;
   /** For other runtimes and for tests. */
   webSocket?: typeof WebSocket;
   peerConnection?: typeof RTCPeerConnection;
@@ -84,8 +134,40 @@ export type LeftReason =
   /** The two could not be connected. */
   | 'no_path';
 
+/** What helps. */
+export type Remedy =
+  /** Nothing need be done: the client asks again by itself, after `retryAfterMs` where there is one. */
+  | 'wait'
+  /** To try again after `retryAfterMs`: the client does not by itself. */
+  | 'later'
+  /** Another token. */
+  | 'sign_in'
+  /** Another code of a room. */
+  | 'other_code'
+  /** A programmer: what was asked for cannot be had so. */
+  | 'mend';
+
+export type ProblemCode =
+  | 'bad_message'
+  | 'unknown_type'
+  | 'invalid_field'
+  | 'user_change'
+  | 'user_taken'
+  | 'replaced'
+  | 'too_often'
+  | 'token_missing'
+  | 'token_invalid'
+  | 'token_expired'
+  | 'token_unverified'
+  | 'wrong_user'
+  | 'no_room'
+  | 'barred'
+  | 'flood'
+  | 'shutting_down';
+
 export interface Problem {
-  readonly code: string;
+  readonly code: ProblemCode;
+  readonly remedy: Remedy;
   readonly temporary: boolean;
   readonly retryAfterMs?: number;
   /** For developers, never for visitors. */
@@ -99,8 +181,12 @@ export interface Events {
   /** A new partner. */
   partner: Session;
   left: { readonly reason: LeftReason };
-  /** Nobody came; the phase is idle. */
-  timeout: null;
+  /** The search is over, or, where `searching`, has begun again. `unanswered`: the page slept when a partner was found. */
+  timeout: { readonly reason: 'nobody' | 'unanswered' | 'room_closed'; readonly searching: boolean };
+  /** The partner has written. */
+  chat: ChatMessage;
+  /** The server has taken a report. */
+  reported: { readonly sessionId: string };
   /** From the partner's `send`. */
   message: string | ArrayBuffer;
   error: Problem;

@@ -1,62 +1,28 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { HairpinClient } from '../src/hairpin-client.js';
-import type { Options } from '../src/hairpin-client.js';
-import { Clock } from './fake/clock.js';
-import { FakeHairpin } from './fake/hairpin.js';
-import { FakePeer, FakeStream } from './fake/peer.js';
-import { Network } from './fake/wire.js';
+import type { HairpinClient, Options } from '../src/hairpin-client.js';
+import type { Clock } from './fake/clock.js';
+import type { FakeHairpin } from './fake/hairpin.js';
+import { Party, peer } from './fake/party.js';
+import { FakePeer } from './fake/peer.js';
+import type { Network } from './fake/wire.js';
 
+let party: Party;
 let clock: Clock;
 let server: FakeHairpin;
-let networks: Record<string, Network>;
 let events: string[];
 
 beforeEach(() => {
-  clock = new Clock().install();
-  server = new FakeHairpin();
-  networks = {};
-  events = [];
-  FakePeer.all = [];
-  Object.assign(globalThis, { MediaStream: FakeStream });
+  party = new Party();
+  ({ clock, server, events } = party);
 });
-afterEach(() => clock.uninstall());
+afterEach(() => party.end());
 
-function person(name: string, options: Options = {}): HairpinClient {
-  const network = (networks[name] = new Network(server));
-  const { webSocket } = network;
-  const peerConnection = FakePeer as unknown as typeof RTCPeerConnection;
-  const fakes = { url: 'http://server/', webSocket, peerConnection };
-  const alone = options.storage ? {} : { userId: name, storage: null };
-  const client = new HairpinClient({ ...fakes, ...alone, ...options });
-  for (const type of ['partner', 'left', 'timeout', 'error'] as const)
-    client.on(type, (detail) => events.push(`${name} ${type} ${JSON.stringify(detail)}`));
-  return client;
-}
-
-const network = (name: string): Network => networks[name] as Network;
-const peer = (client: HairpinClient): FakePeer => client.peerConnection as unknown as FakePeer;
-/** What somebody has said, by type. */
-const said = (name: string, type: string): any[] =>
-  network(name)
-    .log.filter((line) => line.includes(` > {"type":"${type}"`))
-    .map((line) => JSON.parse(line.slice(line.indexOf('{'))));
-
-async function pair(): Promise<[HairpinClient, HairpinClient]> {
-  const [ann, bob] = [person('ann'), person('bob')];
-  ann.find();
-  await clock.until(() => ann.snapshot.queue !== null, 'ann waits');
-  bob.find();
-  await clock.until(() => bob.snapshot.phase === 'pairing' && ann.snapshot.phase === 'pairing', 'they are paired');
-  return [ann, bob];
-}
-
-async function call(): Promise<[HairpinClient, HairpinClient]> {
-  const both = await pair();
-  await clock.advance(500);
-  for (const client of both) peer(client).become('connected');
-  return both;
-}
+const person = (name: string, options?: Options): HairpinClient => party.person(name, options);
+const network = (name: string): Network => party.network(name);
+const said = (name: string, type: string): any[] => party.said(name, type);
+const pair = (): Promise<[HairpinClient, HairpinClient]> => party.pair();
+const call = (): Promise<[HairpinClient, HairpinClient]> => party.call();
 
 test('making a client does nothing at all', async () => {
   const written: string[] = [];
@@ -218,7 +184,7 @@ test('nobody came: idle, with a goodbye', async () => {
   await clock.advance(100);
   server.push('ann', 'queue_timeout', {});
   await clock.advance(100);
-  assert.deepEqual(events, ['ann timeout null']);
+  assert.deepEqual(events, ['ann timeout {"reason":"nobody","searching":false}']);
   assert.equal(ann.snapshot.phase, 'idle');
   assert.equal(ann.snapshot.server.state, 'closed');
   assert.equal(server.state('ann'), 'none', 'the seat ended at once');
@@ -236,7 +202,7 @@ test('too often: asked again when the server will grant it', async () => {
   await clock.advance(1100);
   assert.equal(said('ann', 'skip').length, 2);
   assert.equal(ann.snapshot.session?.id, 'session-2');
-  assert.ok(events.some((event) => event.startsWith('ann error {"code":"too_often","temporary":true')));
+  assert.ok(events.some((event) => event.startsWith('ann error {"code":"too_often","remedy":"wait","temporary":true')));
 });
 
 test('stop hangs up, says so, and takes its seat with it', async () => {
@@ -333,9 +299,22 @@ test('first new paths, then a new connection in the same session', async () => {
   assert.equal(ann.snapshot.phase, 'connected');
 });
 
+test('what a connection had begun when it was closed holds up none of the next one', async () => {
+  const [ann, bob] = await call();
+  const before = peer(ann);
+  // As in a browser: of a connection that is closed meanwhile the promise is never kept.
+  before.addIceCandidate = () => new Promise(() => {});
+  const candidate = { candidate: 'candidate:1', toJSON: () => ({ candidate: 'candidate:1' }) };
+  (peer(bob) as any).onicecandidate({ candidate });
+  await clock.advance(100);
+  ann.relayOnly = true;
+  assert.notEqual(peer(ann), before);
+  await clock.until(() => peer(ann).remoteDescription !== null && peer(bob).remoteDescription !== null, 'both described');
+});
+
 test('credentials that the server renews are used from then on', async () => {
   const [ann] = await call();
-  const iceServers = [{ urls: 'turn:relay', username: 'new', credential: 'new' }];
+  const iceServers = [{ urls: ['turn:relay'], username: 'new', credential: 'new' }];
   server.push('ann', 'ice_servers', { iceServers, iceTtl: 600 });
   await clock.advance(100);
   server.push('ann', 'ice_servers', { iceServers: [], iceTtl: 600 });

@@ -11,6 +11,8 @@ import { startBrowser, until } from './browser/launch.js';
 import { Hairpin } from './browser/server.js';
 
 declare const PACKAGE: string;
+/** As its README starts the server. */
+const SUBJECTS = ['--attribute', 'subject=choice:Mathematics/Biology/History/Spanish'];
 const EXAMPLE = join(PACKAGE, '../examples/study-buddy');
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
 
@@ -30,7 +32,7 @@ const files = http.createServer(({ url = '/' }, response) => {
 before(async () => {
   execFileSync('npm', ['run', 'build', '--silent', '--', '--log-level=warning'], { cwd: EXAMPLE, stdio: 'inherit' });
   await new Promise<void>((listening) => files.listen(0, '127.0.0.1', listening));
-  await hairpin.start();
+  await hairpin.start(...SUBJECTS);
   browser = await startBrowser();
 });
 after(async () => {
@@ -76,11 +78,14 @@ test('two who study the same meet, see who is muted, share a timer and part', as
 
   await hairpin.kill();
   for (const page of [ann, bob]) await until(page, says('Your call goes on; looking for the server'));
-  await hairpin.start();
+  await hairpin.start(...SUBJECTS);
   // Who leaves before it is back itself is missed by its partner only later.
-  for (const page of [ann, bob]) await until(page, says('You study History together'));
+  await until(ann, says('You study History together'));
+  await until(bob, says('Your buddy is muted'));
 
-  await press(bob, 'Leave');
+  await press(bob, 'Never again');
   await until(ann, says('Looking for somebody who studies History'));
+  await until(bob, says('Looking for somebody who studies History'));
+  await press(bob, 'Leave');
   assert.equal(await bob.$eval('h1', (title) => title.textContent), 'What do you study today?');
 });

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { backoff } from '../src/signaling/backoff.js';
 import { Outbox } from '../src/signaling/outbox.js';
 import { Signaling } from '../src/signaling/signaling.js';
+import { Tokens } from '../src/tokens.js';
 import type { SeatMessage } from '../src/wire.js';
 import type { ServerLink } from '../src/types.js';
 import { Clock } from './fake/clock.js';
@@ -27,7 +28,8 @@ class Person {
   session: string | null = null;
 
   constructor(user: string, network: Network) {
-    this.signaling = new Signaling(new URL('ws://server/ws'), user, null, network.webSocket, {
+    const seat = { url: new URL('ws://server/ws'), userId: user, tokens: new Tokens(undefined), seat: null };
+    this.signaling = new Signaling({ ...seat, webSocket: network.webSocket }, {
       link: (link) => this.links.push(link),
       message: (message) => {
         this.heard.push(message);
@@ -39,6 +41,7 @@ class Person {
       settled: () => {
         if (!this.session) this.signaling.send({ type: 'join_queue', data: {} });
       },
+      tokenless: () => {},
       seat: () => {},
       moved: () => {},
     });
@@ -107,11 +110,11 @@ test('a message that comes twice is handled once, and after a gap the rest is as
   await clock.advance(100);
   assert.equal(ann.heard.length, 1);
   server.lose('ann');
-  server.push('ann', 'error', { code: 'third' });
+  server.push('ann', 'error', { code: 'no_session', message: 'third', temporary: false });
   await clock.until(() => ann.heard.length === 3, 'both are there');
   assert.equal(network.sockets.length, 2);
   assert.deepEqual(ann.heard.map(({ type }) => type), ['queued', 'error', 'error']);
-  assert.deepEqual((ann.heard[1]?.payload as { code: string }).code, 'second');
+  assert.deepEqual((ann.heard[1]?.payload as { message: string }).message, 'second');
 });
 
 test('what was acknowledged is not said again, and the rest in order', () => {

@@ -51,3 +51,11 @@ test('quality is what was lost since the last reading, and how long an answer ta
   assert.equal(quality(reading(1000, 50, 0, 40), before), 'good', 'another connection counts anew');
   assert.equal(bitrate(reading(2000, 0, 0, 3000), before, 'bytesReceived'), 8000);
 });
+
+test('a connection that is closed while it is asked, and never answers, has no statistics', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const never = { getStats: () => new Promise(() => {}) } as unknown as RTCPeerConnection;
+  const stats = callStats(never, null);
+  t.mock.timers.tick(2_000);
+  assert.equal(await stats, null);
+});

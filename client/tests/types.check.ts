@@ -46,7 +46,7 @@ export const quality = async (before: CallStats): Promise<string> => {
   console.log(stats.quality);
   return stats ? `${stats.quality} ${bitrate(stats, before, 'bytesReceived')}` : 'none';
 };
-export const error: Events['error'] = { code: 'too_often', temporary: true, message: '' };
+export const error: Events['error'] = { code: 'too_often', remedy: 'wait', temporary: true, message: '' };
 
 export function Component(): string {
   const { snapshot, remoteStream, client } = useHairpin({ matchMode: 'chess' });

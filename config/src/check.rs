@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::error::{ConfigError, ConfigErrors, Invalid, Source};
 use crate::setting::{AnySetting, Setting};
-use crate::settings::{http, ice, process, relay, signaling, sockets, turn};
+use crate::settings::{backend, http, ice, identity, process, relay, signaling, sockets, turn};
 use crate::types::Config;
 
 impl Config {
@@ -21,7 +21,9 @@ impl Config {
     /// What is allowed but hardly meant, a sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        for warn in [sockets::warn, relay::warn, turn::warn, ice::warn] {
+        for warn in
+            [sockets::warn, relay::warn, turn::warn, identity::warn, ice::warn, backend::warn]
+        {
             warn(self, &mut warnings);
         }
         warnings
@@ -34,8 +36,10 @@ impl Config {
             relay::check,
             turn::check,
             http::check,
+            identity::check,
             ice::check,
             signaling::check,
+            backend::check,
             process::check,
         ] {
             check(self, &mut violations);

@@ -11,12 +11,15 @@
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
+mod attribute;
+mod backend;
 mod check;
 mod cli;
 mod documentation;
 mod error;
 mod file;
 mod host;
+mod http_url;
 mod ice_url;
 mod layers;
 mod origin;
@@ -30,10 +33,12 @@ mod strays;
 mod text;
 mod types;
 
+pub use backend::{AdminToken, BackendSettings, WebhookSecret};
 pub use cli::{Command, Exit};
 pub use documentation::markdown_table;
 pub use error::{ConfigError, ConfigErrors, Invalid, Source};
 pub use host::Host;
+pub use http_url::HttpUrl;
 pub use ice_url::{IceService, IceUrl};
 pub use layers::Layers;
 pub use origin::{AllowedOrigins, Origin};

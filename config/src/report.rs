@@ -77,7 +77,7 @@ impl Config {
         let detected = relay.addresses.is_empty() || !relay.addresses.iter().all(known);
         [
             (self.rules.credentials.secrets.is_empty(), GENERATED_SECRET),
-            (true, NO_ACCESS_CONTROL),
+            (self.identity.is_open(), NO_ACCESS_CONTROL),
             (self.http.allowed_origins == AllowedOrigins::Any, ANY_ORIGIN),
             (public_http, NO_TLS),
             (!quotas, NO_QUOTAS),
@@ -95,8 +95,8 @@ const GENERATED_SECRET: Insecurity = Insecurity {
     fix: "--static-auth-secret SECRET",
 };
 const NO_ACCESS_CONTROL: Insecurity = Insecurity {
-    what: "everyone who reaches /ws and /v1/ice is matched and given relay credentials",
-    fix: "--http-listen 127.0.0.1:8080 --no-http-on-turn, behind a proxy that knows your users",
+    what: "everybody is who it says it is: all who reach /ws and /v1/ice are matched and given relay credentials",
+    fix: "--jwt-secret SECRET or --jwks-url URL, as docs/identity.md says",
 };
 const ANY_ORIGIN: Insecurity = Insecurity {
     what: "pages of every origin may use this server",

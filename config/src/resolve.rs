@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::report::InForce;
 use crate::settings::process::{CONFIG, DRAIN_SPREAD, LOG_LEVEL, SHUTDOWN_TIMEOUT};
 use crate::settings::relay::WORKERS;
-use crate::settings::{http, ice, relay, signaling, sockets, turn};
+use crate::settings::{backend, http, ice, identity, relay, signaling, sockets, turn};
 use crate::types::Config;
 
 /// A configuration, and where it came from.
@@ -40,8 +40,10 @@ fn read(reader: &mut Reader) -> Config {
         relay: relay::read(reader),
         rules: turn::read(reader),
         http: http::read(reader),
+        identity: identity::read(reader),
         ice: ice::read(reader),
         signaling: signaling::read(reader),
+        backend: backend::read(reader),
         workers: reader.get(&WORKERS).and_then(NonZeroUsize::new),
         shutdown_timeout: reader.get(&SHUTDOWN_TIMEOUT),
         drain_spread: reader.get(&DRAIN_SPREAD),

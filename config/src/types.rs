@@ -1,5 +1,6 @@
 //! What a configuration means, once resolved: the values the program runs on.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
@@ -8,7 +9,9 @@ use std::time::Duration;
 use hairpin_turn::{Quotas, Rules};
 use http::HeaderName;
 
+use crate::backend::BackendSettings;
 use crate::host::Host;
+use crate::http_url::HttpUrl;
 use crate::ice_url::IceUrl;
 use crate::layers::Layers;
 use crate::origin::AllowedOrigins;
@@ -27,10 +30,14 @@ pub struct Config {
     pub rules: Rules,
     /// HTTP and WebSockets.
     pub http: HttpSettings,
+    /// Who somebody is.
+    pub identity: IdentitySettings,
     /// What clients are told about how to reach the relay.
     pub ice: IceSettings,
     /// Queue, sessions and messages.
     pub signaling: hairpin_signaling::Config,
+    /// Records, webhooks and the admin API.
+    pub backend: BackendSettings,
     /// Relay worker threads; `None` is one per core.
     pub workers: Option<NonZeroUsize>,
     /// How long a stop may take before connections are cut.
@@ -182,6 +189,41 @@ pub struct IceSettings {
     pub requests_per_minute: NonZeroU32,
 }
 
+/// Who somebody is: without a secret and a URL of keys, whoever it says it is; else whoever its token says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdentitySettings {
+    /// Secrets that tokens are signed with, by HS256.
+    pub secrets: Vec<Box<[u8]>>,
+    /// Where the keys are that tokens are signed with, by RS256, ES256 or EdDSA.
+    pub jwks_url: Option<HttpUrl>,
+    /// For whom a token must be, if there are any.
+    pub audiences: Vec<String>,
+    /// By whom it must be made, if there are any.
+    pub issuers: Vec<String>,
+    /// How much the clock of whoever makes tokens may differ.
+    pub leeway: Duration,
+}
+
+impl IdentitySettings {
+    /// Whether somebody is whoever it says it is.
+    pub fn is_open(&self) -> bool {
+        self.secrets.is_empty() && self.jwks_url.is_none()
+    }
+}
+
+impl fmt::Debug for IdentitySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { secrets, jwks_url, audiences, issuers, leeway } = self;
+        f.debug_struct("IdentitySettings")
+            .field("secrets", &format_args!("{} (redacted)", secrets.len()))
+            .field("jwks_url", jwks_url)
+            .field("audiences", audiences)
+            .field("issuers", issuers)
+            .field("leeway", leeway)
+            .finish()
+    }
+}
+
 /// How much is logged: the level named and everything more urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -210,4 +252,7 @@ macro_rules! default_as_in_config {
     };
 }
 
-default_as_in_config!(ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IceSettings: ice);
+default_as_in_config!(
+    ListenSettings: listen, RelaySettings: relay, HttpSettings: http, IdentitySettings: identity, IceSettings: ice,
+    BackendSettings: backend
+);

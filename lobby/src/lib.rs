@@ -13,9 +13,10 @@
 
 use std::time::Duration;
 
-use hairpin_matcher::{Matcher, Ticket};
+use hairpin_matcher::Matcher;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, Hub, IceServers, Keys, MatchRequest, Origin, Output, Seek,
+    Config, ConnectionId, Departure, Hub, IceServers, Identity, Keys, MatchRequest, Origin, Output,
+    Outside,
 };
 
 /// A [`Hub`] whose users are matched by a [`Matcher`] of its own.
@@ -27,7 +28,8 @@ pub struct Lobby {
 impl Lobby {
     /// Nobody is there.
     pub fn new(config: Config, keys: &Keys) -> Self {
-        Self { hub: Hub::new(config, keys), matcher: Matcher::new() }
+        let matcher = Matcher::new(config.match_rules(), keys.matcher());
+        Self { hub: Hub::new(config, keys), matcher }
     }
 
     /// A client has connected, from there, if that says whose it is. After [`Lobby::drain`] it is sent away again.
@@ -49,27 +51,32 @@ impl Lobby {
         self.settle(now, ice);
     }
 
+    /// A client has brought a token with its handshake, and the caller has read it: it counts from its first message on.
+    pub fn identify(&mut self, now: Duration, id: ConnectionId, identity: Identity) {
+        self.hub.identify(now, id, identity);
+    }
+
     /// A client has sent a text message.
     pub fn handle_message(
         &mut self,
         now: Duration,
         id: ConnectionId,
         text: &str,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) {
-        self.hub.handle_message(now, id, text, ice);
-        self.settle(now, ice);
+        self.hub.handle_message(now, id, text, outside);
+        self.settle(now, outside);
     }
 
     /// A client has sent a binary message; the protocol has none.
     pub fn handle_binary(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
-        self.hub.handle_binary(now, id, ice);
+        self.hub.handle_binary(now, id);
         self.settle(now, ice);
     }
 
     /// A client has answered a ping, or shown life in another way that is no message.
     pub fn handle_pong(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
-        self.hub.handle_pong(now, id, ice);
+        self.hub.handle_pong(now, id);
         self.settle(now, ice);
     }
 
@@ -80,11 +87,30 @@ impl Lobby {
         self.ask(now);
     }
 
+    /// Says something that comes from no client, such as [`Hub::bar`], [`Hub::block`], [`Hub::set_profile`] or
+    /// [`Hub::restore`]. What only asks is with [`Lobby::hub`].
+    pub fn administer<T>(
+        &mut self,
+        now: Duration,
+        ice: &mut impl IceServers,
+        act: impl FnOnce(&mut Hub) -> T,
+    ) -> T {
+        let done = act(&mut self.hub);
+        self.settle(now, ice);
+        done
+    }
+
     /// Does what is due. To be called at [`Lobby::poll_timeout`]; earlier or later does no harm.
     pub fn handle_timeout(&mut self, now: Duration, ice: &mut impl IceServers) {
         self.hub.handle_timeout(now, ice);
-        self.matcher.handle_timeout(now);
-        self.settle(now, ice);
+        // What is settled may change whom those meet who wait. More than that is left for the next call: it is bounded.
+        for _ in 0..3 {
+            self.matcher.handle_timeout(now);
+            self.settle(now, ice);
+            if self.matcher.poll_timeout().is_none_or(|next| next > now) {
+                return;
+            }
+        }
     }
 
     /// When [`Lobby::handle_timeout`] is to be called next.
@@ -111,19 +137,15 @@ impl Lobby {
     fn settle(&mut self, now: Duration, ice: &mut impl IceServers) {
         self.ask(now);
         while let Some(answer) = self.matcher.poll_output() {
+            use hairpin_matcher::Output::{Expired, Lapsed, Matched, Offer, Replaced, Waiting};
             match answer {
-                hairpin_matcher::Output::Waiting { id, position } => {
-                    self.hub.queued(hub_id(id), position);
-                }
-                hairpin_matcher::Output::Matched(pair) => {
-                    let [first, second] = [pair.first, pair.second].map(|side| hub_id(side.id));
-                    self.hub.matched(now, first, second, ice);
-                }
-                hairpin_matcher::Output::Expired(id) => self.hub.expired(hub_id(id)),
+                Waiting { id, place } => self.hub.queued(id, place),
+                Offer(pair) => self.hub.offered(now, pair.first.id, pair.second.id),
+                Matched(pair) => self.hub.matched(now, pair.first.id, pair.second.id, ice),
+                Lapsed(id) => self.hub.lapsed(id),
+                Expired(id) => self.hub.expired(id),
                 // The hub takes a user's ticket back before it hands in another.
-                hairpin_matcher::Output::Replaced(_) => {
-                    debug_assert!(false, "two tickets of one user")
-                }
+                Replaced(_) => debug_assert!(false, "two tickets of one user"),
             }
             self.ask(now);
         }
@@ -133,18 +155,13 @@ impl Lobby {
     fn ask(&mut self, now: Duration) {
         while let Some(request) = self.hub.poll_match_request() {
             match request {
-                MatchRequest::Seek(Seek { ticket, user, pool, since, expires }) => {
-                    let id = hairpin_matcher::TicketId(ticket.0);
-                    self.matcher.insert(now, Ticket { id, user, pool, since, expires });
-                }
+                MatchRequest::Seek(ticket) => self.matcher.insert(now, *ticket),
                 MatchRequest::Unseek(ticket) => {
-                    self.matcher.remove(hairpin_matcher::TicketId(ticket.0));
+                    self.matcher.remove(now, ticket);
                 }
+                MatchRequest::Acknowledge(ticket) => self.matcher.acknowledge(now, ticket),
+                MatchRequest::InCompany(company) => self.matcher.set_in_company(company),
             }
         }
     }
-}
-
-fn hub_id(id: hairpin_matcher::TicketId) -> hairpin_signaling::TicketId {
-    hairpin_signaling::TicketId(id.0)
 }

@@ -1,4 +1,4 @@
-//! How often somebody may ask for a partner, or for ICE servers, whatever connection it asks by.
+//! How often somebody may ask for a partner, for ICE servers and the like, whatever connection it asks by.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher;
@@ -9,9 +9,6 @@ use siphasher::sip::SipHasher24;
 use crate::deadlines::Deadlines;
 use crate::limit::{Bucket, Rate};
 use crate::{Config, Origin};
-
-/// How many users' worth one origin may ask for: a school is one address.
-const USERS_BEHIND_AN_ORIGIN: u32 = 100;
 
 /// How many remain in mind at a time. When there are more, who would be forgotten next is forgotten now, which
 /// strangers who make up users can bring about: what bounds them is their origin.
@@ -26,6 +23,45 @@ pub(crate) enum Wish {
     Skip,
     /// `ice_servers`
     IceServers,
+    /// `message`
+    Message,
+    /// `join_room` with a code that is none.
+    WrongCode,
+    /// A block that is to last.
+    Block,
+    /// `renew_token`, or a newer token with another message.
+    Token,
+}
+
+impl Wish {
+    /// How many there are.
+    const COUNT: usize = Self::Token as usize + 1;
+
+    /// How often a user may have it, and how many users' worth one origin may: a school is one address. What a stranger
+    /// can guess or fill by making up users is bounded closer.
+    fn rates(self, config: &Config) -> (Rate, u32) {
+        match self {
+            Self::Join => (config.joins, 100),
+            Self::Skip => (config.skips, 100),
+            Self::IceServers => (config.ice_requests, 100),
+            Self::Message => (config.partner_messages, 100),
+            Self::WrongCode => (config.wrong_codes, 10),
+            Self::Block => (config.blocks, 10),
+            Self::Token => (config.tokens, 100),
+        }
+    }
+
+    /// What one does too often.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::Join | Self::Skip => "ask for partners",
+            Self::IceServers => "ask for ICE servers",
+            Self::Message => "send messages",
+            Self::WrongCode => "give wrong codes",
+            Self::Block => "block others",
+            Self::Token => "bring tokens",
+        }
+    }
 }
 
 /// What users and origins have asked for of late. Somebody who comes back by another connection finds what it has
@@ -54,25 +90,34 @@ impl Budgets {
         origin: Option<Origin>,
         config: &Config,
     ) -> Result<(), Duration> {
-        let rate = match wish {
-            Wish::Join => config.joins,
-            Wish::Skip => config.skips,
-            Wish::IceServers => config.ice_requests,
-        };
-        let of_origin = rate.times(USERS_BEHIND_AN_ORIGIN);
-        let user = self.hash(user);
-        let mut wait = self.users.wait(now, user, wish, rate);
-        if let Some(Origin(origin)) = origin {
-            wait = wait.max(self.origins.wait(now, origin, wish, of_origin));
-        }
-        if !wait.is_zero() {
-            return Err(wait);
-        }
-        self.users.take(now, user, wish, rate);
+        self.may_take(now, wish, user, origin, config)?;
+        let (rate, users) = wish.rates(config);
+        let of_origin = rate.times(users);
+        self.users.take(now, self.hash(user), wish, rate);
         if let Some(Origin(origin)) = origin {
             self.origins.take(now, origin, wish, of_origin);
         }
         Ok(())
+    }
+
+    /// Whether a wish could be taken; it is not.
+    ///
+    /// # Errors
+    /// How long to wait for the next.
+    pub(crate) fn may_take(
+        &self,
+        now: Duration,
+        wish: Wish,
+        user: &str,
+        origin: Option<Origin>,
+        config: &Config,
+    ) -> Result<(), Duration> {
+        let (rate, users) = wish.rates(config);
+        let mut wait = self.users.wait(now, self.hash(user), wish, rate);
+        if let Some(Origin(origin)) = origin {
+            wait = wait.max(self.origins.wait(now, origin, wish, rate.times(users)));
+        }
+        if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 
     fn hash(&self, user: &str) -> u64 {
@@ -90,28 +135,17 @@ struct Ledger {
     whole: Deadlines<u64>,
 }
 
+/// A bucket for each wish.
 #[derive(Clone, Copy, Default)]
-struct Spent {
-    joins: Bucket,
-    skips: Bucket,
-    ice_servers: Bucket,
-}
+struct Spent([Bucket; Wish::COUNT]);
 
 impl Spent {
     fn bucket(&mut self, wish: Wish) -> &mut Bucket {
-        match wish {
-            Wish::Join => &mut self.joins,
-            Wish::Skip => &mut self.skips,
-            Wish::IceServers => &mut self.ice_servers,
-        }
+        &mut self.0[wish as usize]
     }
 
     fn whole_at(&self) -> Duration {
-        [self.joins, self.skips, self.ice_servers]
-            .map(|bucket| bucket.full_at())
-            .into_iter()
-            .max()
-            .unwrap_or_default()
+        self.0.iter().map(Bucket::full_at).max().unwrap_or_default()
     }
 }
 
@@ -179,7 +213,7 @@ mod tests {
         let mut join = |n: usize, origin| {
             budgets.take(NOW, Wish::Join, &format!("user-{n}"), origin, &config())
         };
-        let most = 2 * USERS_BEHIND_AN_ORIGIN as usize;
+        let most = 2 * 100;
         assert!((0..most).all(|n| join(n, here).is_ok()));
         assert!(join(most, here).is_err());
         assert_eq!(join(most, there), Ok(()), "what was refused has cost the user nothing");

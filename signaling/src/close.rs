@@ -21,11 +21,13 @@ pub enum CloseCode {
     Replaced,
     /// The client sent more than it may.
     Flood,
+    /// Its token has run out, and it brought no newer one.
+    TokenExpired,
 }
 
 impl CloseCode {
     /// Every one of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::GoingAway,
         Self::MessageTooBig,
         Self::ServerFailed,
@@ -34,6 +36,7 @@ impl CloseCode {
         Self::SlowSender,
         Self::Replaced,
         Self::Flood,
+        Self::TokenExpired,
     ];
 
     /// The status code of the close frame (RFC 6455 s7.4).
@@ -47,6 +50,7 @@ impl CloseCode {
             Self::SlowSender => 4002,
             Self::Replaced => 4500,
             Self::Flood => 4501,
+            Self::TokenExpired => 4502,
         }
     }
 
@@ -61,6 +65,7 @@ impl CloseCode {
             Self::SlowSender => "a message was not finished in time",
             Self::Replaced => "connected from elsewhere",
             Self::Flood => "too many messages",
+            Self::TokenExpired => "the token has run out",
         }
     }
 
@@ -72,7 +77,7 @@ impl CloseCode {
             | Self::HeartbeatTimeout
             | Self::SlowReader
             | Self::SlowSender => true,
-            Self::MessageTooBig | Self::Replaced | Self::Flood => false,
+            Self::MessageTooBig | Self::Replaced | Self::Flood | Self::TokenExpired => false,
         }
     }
 }

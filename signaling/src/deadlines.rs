@@ -13,7 +13,7 @@ impl<K> Default for Deadlines<K> {
     }
 }
 
-impl<K: Copy + Ord> Deadlines<K> {
+impl<K: Ord> Deadlines<K> {
     pub(crate) fn new() -> Self {
         Self(BTreeSet::new())
     }

@@ -1,24 +1,36 @@
 //! The hub: who is connected, who waits, and who talks to whom.
 
+mod administration;
 mod arrivals;
+mod blocks;
 mod connections;
 mod drain;
+mod identity;
 mod introductions;
 mod leases;
+mod numbers;
 mod pairs;
 mod presence;
 mod queue;
+mod relations;
+mod reports;
+mod requests;
+mod rooms;
 mod seats;
 mod sessions;
 mod story;
+mod whereabouts;
+mod words;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::connections::{Beat, Connections, Heard};
+use self::connections::{Beat, Connections};
 use self::drain::Drain;
-use self::introductions::Introductions;
+use self::identity::Identities;
+use self::relations::Relations;
+use self::rooms::Rooms;
 use self::seats::{SeatId, Seats, State};
 use self::sessions::Sessions;
 use self::story::Number;
@@ -27,8 +39,8 @@ use crate::refusal::{ErrorCode, Refusal};
 use crate::tokens::{ResumeTokens, Signer};
 use crate::wire::{ClientMessage, Envelope, ServerMessage, decode, invalid};
 use crate::{
-    CloseCode, Config, ConnectionId, DEFAULT_POOL, Departure, Event, IceServers, Keys,
-    MatchRequest, NodeId, Origin, Output, PartnerNews, Protocol, RemotePartner, Role, SessionId,
+    CloseCode, Config, ConnectionId, Departure, Event, IceServers, Keys, MatchRequest, NodeId,
+    Origin, Output, Outside, PartnerNews, Place, Protocol, RemotePartner, Role, SessionId,
     TicketId,
 };
 
@@ -47,10 +59,12 @@ const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
 pub struct Hub {
     config: Config,
     connections: Connections,
+    identities: Identities,
     seats: Seats,
     sessions: Sessions,
-    introductions: Introductions,
     budgets: Budgets,
+    relations: Relations,
+    rooms: Rooms,
     signer: Signer,
     resume_tokens: ResumeTokens,
     /// Tells this hub from the one before it, which knew other seats.
@@ -60,7 +74,10 @@ pub struct Hub {
     /// Seats that are to hear how far their messages have arrived, and since when.
     acks: Vec<SeatId>,
     acks_since: Option<Duration>,
-    default_pool: Arc<str>,
+    /// The name of the mode of nearly all, once for all of them.
+    global: Arc<str>,
+    /// What the matcher was told last of whether there is company.
+    in_company: bool,
     draining: Option<Drain>,
 }
 
@@ -72,10 +89,12 @@ impl Hub {
         Self {
             config,
             connections: Connections::new(),
+            identities: Identities::default(),
             seats: Seats::new(),
             sessions: Sessions::new(keys.derive(1)),
-            introductions: Introductions::default(),
             budgets: Budgets::new(keys.derive(2)),
+            relations: Relations::new(),
+            rooms: Rooms::new(keys.derive(5)),
             signer: Signer::new(&keys.secrets),
             resume_tokens: ResumeTokens::new(keys.derive(3)),
             epoch: format!("{epoch:016x}"),
@@ -83,7 +102,8 @@ impl Hub {
             requests: VecDeque::new(),
             acks: Vec::new(),
             acks_since: None,
-            default_pool: DEFAULT_POOL.into(),
+            global: crate::config::GLOBAL.into(),
+            in_company: false,
             draining: None,
         }
     }
@@ -110,17 +130,16 @@ impl Hub {
         now: Duration,
         id: ConnectionId,
         text: &str,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) {
-        let Some(heard) = self.read(now, id, text.len()) else { return };
-        self.read_message(now, id, heard.seat, text, ice);
-        // Afterwards: it may have changed its mind about whom it waits for. A first message may be the answer to what was
+        let Some(seat) = self.read(now, id, text.len()) else { return };
+        self.read_message(now, id, seat, text, outside);
+        // Afterwards: it may have changed its mind about whether it waits. A first message may be the answer to what was
         // asked of an earlier connection.
-        let heard = match heard.seat {
-            Some(_) => heard,
-            None => Heard { seat: self.connections.seat(id), awaited: true },
-        };
-        self.show_life(now, heard, ice);
+        if let Some(seat) = self.connections.seat(id) {
+            self.agree(now, seat);
+        }
+        self.open_doors(now, outside);
     }
 
     fn read_message(
@@ -129,7 +148,7 @@ impl Hub {
         id: ConnectionId,
         seat: Option<SeatId>,
         text: &str,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) {
         // Fields of the new wire are none of the old one's, where an app may mean something else by them.
         let counts = seat.filter(|seat| self.seats.get(*seat).protocol() == Protocol::Resumable);
@@ -150,86 +169,76 @@ impl Hub {
         }
         let done = match (message, seat) {
             (Err(refusal), _) => Err(refusal),
-            (Ok(ClientMessage::Hello(hello)), None) => self.hello(now, id, *hello, ice),
+            (Ok(ClientMessage::Hello(hello)), None) => self.hello(now, id, *hello, outside),
             (Ok(ClientMessage::Hello(_)), Some(_)) => {
                 Err(Refusal::new(ErrorCode::BadMessage, "hello comes first, and once"))
             }
-            (Ok(ClientMessage::JoinQueue(join)), seat) => self.join_queue(now, id, seat, join),
+            (Ok(ClientMessage::JoinQueue(join)), seat) => {
+                self.join_queue(now, id, seat, *join, outside)
+            }
             (Ok(ClientMessage::LeaveQueue), seat) => {
                 seat.into_iter().for_each(|seat| self.leave_queue(seat));
                 Ok(())
+            }
+            (Ok(ClientMessage::RenewToken { token }), _) => {
+                self.renew_token(now, id, &token, outside)
             }
             (Ok(ClientMessage::Ping), _) => {
                 self.send(id, &ServerMessage::Pong {});
                 Ok(())
             }
-            (Ok(ClientMessage::Ack), _) => Ok(()),
+            // What it agrees to is seen to afterwards, as with any other message.
+            (Ok(ClientMessage::Ack | ClientMessage::Accept), _) => Ok(()),
+            (Ok(ClientMessage::CreateRoom(whom)), seat) => {
+                self.create_room(now, id, seat, whom, outside)
+            }
+            (Ok(ClientMessage::JoinRoom { whom, code }), seat) => {
+                self.join_room(now, id, seat, (whom, &code), outside)
+            }
             // Whoever has not joined yet has no session.
             (Ok(_), None) => Err(Refusal::no_session()),
-            (Ok(ClientMessage::Signal { session, signal }), Some(seat)) => {
-                self.signal(seat, session, signal)
-            }
-            (Ok(ClientMessage::Skip { session }), Some(seat)) => self.skip(now, seat, session),
-            (Ok(ClientMessage::EndSession { session }), Some(seat)) => {
-                self.end_session(now, seat, session)
-            }
-            (Ok(ClientMessage::IceServers), Some(seat)) => self.ask_for_ice(now, seat, ice),
+            (Ok(message), Some(seat)) => self.asked_by(now, seat, message, outside),
         };
         if let Err(refusal) = done {
             self.refuse(id, &Refusal { id: number, ..refusal });
         }
     }
 
-    /// What a message says besides: its own number, which the client is told has arrived, and how far the client has
-    /// heard. It knows its newest resume token, since it has heard what came with it.
-    fn take_numbers(
-        &mut self,
-        now: Duration,
-        seat: SeatId,
-        number: Option<u64>,
-        ack: Option<u64>,
-    ) -> Number {
-        self.seats.confirm_token(seat);
-        if let Some(ack) = ack {
-            self.seats.acknowledged(seat, ack);
-        }
-        let (Some(story), Some(number)) = (self.seats.story_mut(seat), number) else {
-            return Number::Next;
-        };
-        let number = story.hear(number);
-        if number != Number::Ahead && !std::mem::replace(&mut story.ack_due, true) {
-            self.acks.push(seat);
-            self.acks_since.get_or_insert(now);
-        }
-        number
-    }
-
     /// A client has sent a binary message; the protocol has none.
-    pub fn handle_binary(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
-        let Some(heard) = self.read(now, id, 0) else { return };
+    pub fn handle_binary(&mut self, now: Duration, id: ConnectionId) {
+        let Some(seat) = self.read(now, id, 0) else { return };
         let message = "binary messages are not understood";
         self.refuse(id, &Refusal::new(ErrorCode::BadMessage, message));
-        self.show_life(now, heard, ice);
+        self.show_life(now, seat);
     }
 
     /// A client has answered a ping, or shown life in another way that is no message.
-    pub fn handle_pong(&mut self, now: Duration, id: ConnectionId, ice: &mut impl IceServers) {
-        if let Some(heard) = self.connections.alive(now, id) {
-            self.show_life(now, heard, ice);
+    pub fn handle_pong(&mut self, now: Duration, id: ConnectionId) {
+        if let Some(seat) = self.connections.alive(now, id) {
+            self.show_life(now, seat);
         }
     }
 
-    /// The matcher lets a ticket wait at this place (1 is the next to be matched).
-    pub fn queued(&mut self, ticket: TicketId, position: usize) {
-        if let Some(seat) = self.seats.set_position(ticket, position) {
-            self.tell_position(seat, position);
+    /// The matcher lets a ticket wait at this place.
+    pub fn queued(&mut self, ticket: TicketId, place: Place) {
+        if let Some(seat) = self.seats.set_place(ticket, place) {
+            self.tell_place(seat, place);
         }
     }
 
-    /// The matcher has put two tickets together, `first` being the older one, and forgotten both.
+    /// The matcher offers two to each other. [`MatchRequest::Acknowledge`] follows for each that agrees.
+    pub fn offered(&mut self, now: Duration, first: TicketId, second: TicketId) {
+        self.offer(now, [first, second]);
+    }
+
+    /// The matcher has forgotten a ticket that did not agree to an offer in time.
+    pub fn lapsed(&mut self, ticket: TicketId) {
+        self.lapse(ticket);
+    }
+
+    /// The matcher has put two tickets together that agree, `first` being the older one, and forgotten both.
     ///
-    /// Either may be gone by now; the other one's [`MatchRequest::Seek`] is then repeated. So it is if one of them has been
-    /// silent for a while and does not answer a ping.
+    /// Either may be gone by now; the other one's [`MatchRequest::Seek`] is then repeated.
     pub fn matched(
         &mut self,
         now: Duration,
@@ -290,6 +299,7 @@ impl Hub {
                 Beat::Dead(id) => self.close(now, id, CloseCode::HeartbeatTimeout),
             }
         }
+        self.expire_tokens(now);
         while let Some(seat) = self.seats.given_up(now) {
             self.give_up(now, seat);
         }
@@ -299,6 +309,7 @@ impl Hub {
         while let Some(seat) = self.seats.ice_due(now) {
             self.renew_ice(now, seat, ice);
         }
+        self.see_to_rooms(now, ice);
         self.go_on_draining(now);
     }
 
@@ -308,22 +319,15 @@ impl Hub {
         [
             self.acks_since,
             self.connections.next_beat(),
+            self.identities.next(),
             self.seats.next_due(),
             self.sessions.next_end(),
+            self.rooms.next_due(),
             drain,
         ]
         .into_iter()
         .flatten()
         .min()
-    }
-
-    fn send_acks(&mut self) {
-        self.acks_since = None;
-        for seat in std::mem::take(&mut self.acks) {
-            let Some(seat) = self.seats.find_mut(seat) else { continue };
-            let Some((id, connection)) = seat.take_ack() else { continue };
-            self.send(connection, &ServerMessage::Ack { id });
-        }
     }
 
     /// What to do next; `None` when all is done.
@@ -333,32 +337,11 @@ impl Hub {
 
     /// What to ask of the matcher next; `None` when all is asked.
     pub fn poll_match_request(&mut self) -> Option<MatchRequest> {
+        let in_company = self.seats.waiting() + 2 * self.sessions.len() > 2;
+        if std::mem::replace(&mut self.in_company, in_company) != in_company {
+            return Some(MatchRequest::InCompany(in_company));
+        }
         self.requests.pop_front()
-    }
-
-    /// How many users wait.
-    pub fn queue_len(&self) -> usize {
-        self.seats.waiting()
-    }
-
-    /// How many pairs there are.
-    pub fn sessions(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// How many connections there are.
-    pub fn connections(&self) -> usize {
-        self.connections.len()
-    }
-
-    /// How many pairs wait for a sign of life. Both sides are in the queue and not with the matcher.
-    pub fn introductions(&self) -> usize {
-        self.introductions.len()
-    }
-
-    /// How many seats are kept for clients that have lost their connection.
-    pub fn away(&self) -> usize {
-        self.seats.away()
     }
 
     /// Tells somebody, by whichever connection it is reached, or when it comes back.

@@ -24,6 +24,7 @@ pub struct IceGrant {
 
 /// An `RTCIceServer` (W3C WebRTC s4.2.4), serialised as browsers take it.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IceServer {
     /// `stun:`, `turn:` and `turns:` URLs.
     pub urls: Vec<String>,

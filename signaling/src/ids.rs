@@ -1,6 +1,7 @@
 //! Names of things.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use siphasher::sip128::{Hasher128, SipHasher24};
@@ -19,10 +20,6 @@ pub struct Origin(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub u64);
 
-/// A place in the queue, named by the hub and never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TicketId(pub u64);
-
 /// A session of two: 128 bits that nobody can guess, on the wire as 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(u128);
@@ -37,6 +34,26 @@ impl SessionId {
         canonical.then(|| u128::from_str_radix(text, 16).ok().map(Self))?
     }
 }
+
+impl FromStr for SessionId {
+    type Err = NotASession;
+
+    fn from_str(text: &str) -> Result<Self, NotASession> {
+        Self::parse(text).ok_or(NotASession)
+    }
+}
+
+/// What was read as a [`SessionId`] is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotASession;
+
+impl fmt::Display for NotASession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session's id is 32 hexadecimal digits")
+    }
+}
+
+impl std::error::Error for NotASession {}
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,6 +21,11 @@ impl Keys {
         Self { seed, secrets: vec![secret.into()] }
     }
 
+    /// What the matcher of this hub's tickets is to hash with.
+    pub fn matcher(&self) -> [u64; 2] {
+        self.derive(4)
+    }
+
     /// A key for one purpose, from which the seed cannot be told.
     pub(crate) fn derive(&self, purpose: u64) -> [u64; 2] {
         let mut hasher = SipHasher24::new_with_keys(self.seed[0], self.seed[1]);

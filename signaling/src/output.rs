@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::{CloseCode, ConnectionId, ErrorCode, NodeId, SessionId, TicketId};
+use hairpin_matcher::{Ticket, TicketId};
+
+use crate::record::Record;
+use crate::{CloseCode, ConnectionId, ErrorCode, NodeId, SessionId};
 
 /// What the caller must carry out, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub enum Output {
     },
     /// Something worth counting or logging.
     Event(Event),
+    /// Something worth keeping, and telling an app's backend.
+    Record(Record),
 }
 
 /// The types of messages to clients; `type` on the wire.
@@ -77,13 +82,31 @@ pub enum MessageKind {
     Pong,
     /// How far a client's messages have arrived.
     Ack,
+    /// A partner, if both agree.
+    MatchOffer,
+    /// The code of a room.
+    RoomCreated,
+    /// The end of a room's time.
+    RoomClosed,
+    /// Words from the partner.
+    Message,
+    /// A report has arrived.
+    Reported,
+    /// Somebody is never met again.
+    Blocked,
+    /// Somebody may be met again.
+    Unblocked,
+    /// A newer token counts.
+    TokenRenewed,
+    /// A token runs out soon.
+    TokenExpiring,
     /// A refusal.
     Error,
 }
 
 impl MessageKind {
     /// Every one of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 24] = [
         Self::Welcome,
         Self::Restart,
         Self::Queued,
@@ -98,6 +121,15 @@ impl MessageKind {
         Self::Goaway,
         Self::Pong,
         Self::Ack,
+        Self::MatchOffer,
+        Self::RoomCreated,
+        Self::RoomClosed,
+        Self::Message,
+        Self::Reported,
+        Self::Blocked,
+        Self::Unblocked,
+        Self::TokenRenewed,
+        Self::TokenExpiring,
         Self::Error,
     ];
 
@@ -118,6 +150,15 @@ impl MessageKind {
             Self::Goaway => "goaway",
             Self::Pong => "pong",
             Self::Ack => "ack",
+            Self::MatchOffer => "match_offer",
+            Self::RoomCreated => "room_created",
+            Self::RoomClosed => "room_closed",
+            Self::Message => "message",
+            Self::Reported => "reported",
+            Self::Blocked => "blocked",
+            Self::Unblocked => "unblocked",
+            Self::TokenRenewed => "token_renewed",
+            Self::TokenExpiring => "token_expiring",
             Self::Error => "error",
         }
     }
@@ -126,25 +167,14 @@ impl MessageKind {
 /// What the hub asks of the matcher, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MatchRequest {
-    /// Look for a partner.
-    Seek(Seek),
+    /// Look for a partner: [`Matcher::insert`](hairpin_matcher::Matcher::insert).
+    Seek(Box<Ticket>),
     /// Stop looking. The matcher may have matched or forgotten the ticket: that is no error.
     Unseek(TicketId),
-}
-
-/// A user who looks for a partner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seek {
-    /// The name under which [`Hub::queued`](crate::Hub::queued) and [`Hub::matched`](crate::Hub::matched) answer.
-    pub ticket: TicketId,
-    /// Who; never matched with itself.
-    pub user: Arc<str>,
-    /// The `matchMode`: only users of the same pool meet.
-    pub pool: Arc<str>,
-    /// Since when it waits, whatever has come between.
-    pub since: Duration,
-    /// When to give up, and say so by [`Hub::expired`](crate::Hub::expired).
-    pub expires: Duration,
+    /// Whoever waits with this ticket agrees to what it was offered.
+    Acknowledge(TicketId),
+    /// Whether others are there than two who may have parted just now.
+    InCompany(bool),
 }
 
 /// What the sides of a session tell each other, through the hubs.
@@ -152,6 +182,8 @@ pub struct Seek {
 pub enum PartnerNews {
     /// A signal, as it is: JSON.
     Signal(Arc<str>),
+    /// Words, as its client has sent them.
+    Message(Arc<str>),
     /// Its connection is gone; it may come back.
     Away,
     /// It has come back.
@@ -261,12 +293,17 @@ pub enum Event {
     Returned(Return),
     /// A match waits until a side that was silent has shown life.
     Probed,
+    /// Somebody did not answer in time when it was to meet another, and has lost its place.
+    Lapsed,
+    /// Something that was to last could not be kept: there is too much of it.
+    Full,
     /// A client was answered with an error.
     Refused(ErrorCode),
 }
 
 /// Why a session ended; `reason` in `partner_left`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub enum EndReason {
     /// The partner looks for somebody else.
     Skipped,
@@ -279,6 +316,7 @@ pub enum EndReason {
     /// The session had its time.
     Expired,
     /// The server is stopping; the clients hear `shutting_down` instead.
+    #[cfg_attr(test, schemars(skip))]
     Shutdown,
 }
 

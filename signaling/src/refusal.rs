@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// `code` in `error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ErrorCode {
     /// Not JSON text of the form `{"type","data"}`.
@@ -23,6 +24,20 @@ pub enum ErrorCode {
     UserTaken,
     /// Another partner sooner than allowed; the error says when.
     TooOften,
+    /// A token is needed to be somebody here.
+    TokenMissing,
+    /// The token is not one of ours, or not for us.
+    TokenInvalid,
+    /// The token has run out.
+    TokenExpired,
+    /// The key that the token is signed with is being fetched; the error says when to ask again.
+    TokenUnverified,
+    /// Another `userId` than the token's.
+    WrongUser,
+    /// There is no room of this code, or no more.
+    NoRoom,
+    /// This user may not meet anybody for a time; the error says until when.
+    Barred,
     /// More messages or bytes than allowed.
     Flood,
     /// The server is stopping.
@@ -31,7 +46,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every one of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::BadMessage,
         Self::UnknownType,
         Self::InvalidField,
@@ -40,6 +55,13 @@ impl ErrorCode {
         Self::Replaced,
         Self::UserTaken,
         Self::TooOften,
+        Self::TokenMissing,
+        Self::TokenInvalid,
+        Self::TokenExpired,
+        Self::TokenUnverified,
+        Self::WrongUser,
+        Self::NoRoom,
+        Self::Barred,
         Self::Flood,
         Self::ShuttingDown,
     ];
@@ -55,6 +77,13 @@ impl ErrorCode {
             Self::Replaced => "replaced",
             Self::UserTaken => "user_taken",
             Self::TooOften => "too_often",
+            Self::TokenMissing => "token_missing",
+            Self::TokenInvalid => "token_invalid",
+            Self::TokenExpired => "token_expired",
+            Self::TokenUnverified => "token_unverified",
+            Self::WrongUser => "wrong_user",
+            Self::NoRoom => "no_room",
+            Self::Barred => "barred",
             Self::Flood => "flood",
             Self::ShuttingDown => "shutting_down",
         }
@@ -63,13 +92,22 @@ impl ErrorCode {
     /// Whether the same request may succeed later.
     pub fn temporary(self) -> bool {
         match self {
-            Self::UserTaken | Self::TooOften | Self::ShuttingDown => true,
+            Self::UserTaken
+            | Self::TooOften
+            | Self::TokenUnverified
+            | Self::Barred
+            | Self::ShuttingDown => true,
             Self::BadMessage
             | Self::UnknownType
             | Self::InvalidField
             | Self::NoSession
             | Self::UserChange
             | Self::Replaced
+            | Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::TokenExpired
+            | Self::WrongUser
+            | Self::NoRoom
             | Self::Flood => false,
         }
     }
@@ -91,19 +129,29 @@ impl Refusal {
         Self { code, message: message.into(), retry_after: None, id: None }
     }
 
-    pub(crate) fn too_often(retry_after: Duration) -> Self {
-        let message = "you ask for partners too often; ask again later";
-        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
-    }
-
-    pub(crate) fn ice_too_often(retry_after: Duration) -> Self {
-        let message = "you ask for ICE servers too often; ask again later";
+    /// Somebody does something more often than it may.
+    pub(crate) fn too_often(what: &str, retry_after: Duration) -> Self {
+        let message = format!("you {what} too often; do it again later");
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooOften, message) }
     }
 
     pub(crate) fn user_taken(retry_after: Duration) -> Self {
         let message = "somebody elsewhere has this userId; take another, or ask again later";
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::UserTaken, message) }
+    }
+
+    pub(crate) fn barred(retry_after: Duration) -> Self {
+        let message = "you may not meet anybody for a time";
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Barred, message) }
+    }
+
+    pub(crate) fn shutting_down() -> Self {
+        Self::new(ErrorCode::ShuttingDown, "the server is stopping")
+    }
+
+    /// There is none, or none for who asks.
+    pub(crate) fn no_room() -> Self {
+        Self::new(ErrorCode::NoRoom, "there is no room of this code, or nobody waits in it now")
     }
 
     pub(crate) fn no_session() -> Self {

@@ -102,6 +102,9 @@ pub(crate) struct PairClaim {
     pub(crate) pool: String,
     /// When it was given, in milliseconds since 1970.
     at: u64,
+    /// When the session began, if that was not when this was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
 }
 
 impl PairClaim {
@@ -113,7 +116,18 @@ impl PairClaim {
         pool: &str,
     ) -> Self {
         let [user, partner, pool] = [user, partner, pool].map(str::to_owned);
-        Self { session, role, user, partner, pool, at: milliseconds(now) }
+        Self { session, role, user, partner, pool, at: milliseconds(now), since: None }
+    }
+
+    /// The same of a session that began at this time.
+    pub(crate) fn begun(self, since: Duration) -> Self {
+        let since = milliseconds(since);
+        Self { since: (since != self.at).then_some(since), ..self }
+    }
+
+    /// When the session began.
+    pub(crate) fn since(&self) -> Duration {
+        Duration::from_millis(self.since.unwrap_or(self.at))
     }
 }
 

@@ -6,7 +6,7 @@ use hairpin_signaling::{CloseCode, Config, Departure};
 use serde_json::json;
 
 use crate::callers::kinds;
-use crate::harness::World;
+use crate::harness::{APART, World};
 
 const WINDOW: Duration = Duration::from_secs(30);
 
@@ -104,6 +104,7 @@ fn an_old_client_goes_with_its_socket_and_hears_only_of_the_end() {
     world.pass_alive(WINDOW, &[1]);
     assert_eq!(world.heard(1), ["partner_left"]);
 
+    world.pass_alive(APART, &[1]);
     world.join(1, "old");
     world.hello_with(4, json!({ "userId": "new" }));
     world.say(4, "join_queue", json!({}));

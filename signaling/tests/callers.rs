@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hairpin_signaling::{Config, ConnectionId, Hub, Keys};
+use hairpin_matcher::Matcher;
+use hairpin_signaling::{ConnectionId, Hub, Keys};
 use serde_json::{Value, json};
 
-use crate::harness::World;
+use crate::harness::{World, config};
 
 /// What a client knows of its seat.
 #[derive(Clone, Debug)]
@@ -92,7 +93,8 @@ impl World {
 
     /// The server is started anew with another secret, or the same. Every connection is gone.
     pub(crate) fn restart(&mut self, seed: u64, secret: &[u8]) {
-        self.hub = Hub::new(Config::default(), &Keys::new([seed; 2], secret));
+        self.hub = Hub::new(config(), &Keys::new([seed; 2], secret));
+        self.matcher = Matcher::new(config().match_rules(), [seed; 2]);
         self.seeking.clear();
         self.inbox = BTreeMap::new();
     }

@@ -1,19 +1,34 @@
-//! A hub with a clock that stands still until told, and the simplest matcher there is.
+//! A hub with a clock that stands still until told, and the matcher it has in a server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hairpin_matcher::{Matcher, Output as Answer};
 use hairpin_signaling::{
-    CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServer, IceServers, Keys,
-    MatchRequest, NodeId, Origin, Output, PartnerNews, Seek, SessionId, TicketId,
+    BadToken, CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServer,
+    IceServers, Identity, Keys, MatchRequest, NodeId, Origin, Output, PartnerNews, Place, Record,
+    SessionId, Ticket, TicketId, Tokens,
 };
 use serde_json::{Value, json};
 
-/// Issues credentials that say whose they are.
+use crate::documented;
+
+/// Issues credentials that say whose they are, and knows some tokens.
 #[derive(Default)]
 pub(crate) struct Ice {
     pub(crate) issued: Vec<(ConnectionId, String)>,
+    pub(crate) tokens: BTreeMap<String, Result<Identity, BadToken>>,
+    /// Those it was asked about.
+    pub(crate) read: Vec<String>,
+}
+
+impl Tokens for Ice {
+    fn verify(&mut self, token: &str) -> Result<Identity, BadToken> {
+        self.read.push(token.to_owned());
+        let unknown = Err(BadToken::Invalid("nobody has signed this token".into()));
+        self.tokens.get(token).cloned().unwrap_or(unknown)
+    }
 }
 
 impl IceServers for Ice {
@@ -28,13 +43,26 @@ impl IceServers for Ice {
     }
 }
 
+/// With pools beside the modes that there always are.
+pub(crate) fn config() -> Config {
+    let pools = ["video", "chess", "go"].map(Into::into);
+    Config { pools: pools.into(), ..Config::default() }
+}
+
+/// Who have just parted meet again after this time, if nobody else is there.
+pub(crate) const APART: Duration = Duration::from_secs(5);
+
+/// The only one who waits.
+pub(crate) const ALONE: Place = Place { position: 1, waiting: 1, eta: None };
+
 pub(crate) struct World {
     pub(crate) hub: Hub,
     pub(crate) now: Duration,
     pub(crate) ice: Ice,
-    /// Tickets that wait, the oldest first.
-    pub(crate) seeking: Vec<Seek>,
-    /// Whether tickets are matched as they come; otherwise they pile up in `seeking`.
+    pub(crate) matcher: Matcher,
+    /// Tickets that wait, as they came, those included that are offered to each other.
+    pub(crate) seeking: Vec<Ticket>,
+    /// Whether tickets reach the matcher as they come; otherwise they only pile up in `seeking`.
     pub(crate) matching: bool,
     pub(crate) inbox: BTreeMap<ConnectionId, Vec<Value>>,
     /// Everything that was ever sent, to the byte.
@@ -42,17 +70,19 @@ pub(crate) struct World {
     pub(crate) pings: Vec<ConnectionId>,
     pub(crate) closed: BTreeMap<ConnectionId, CloseCode>,
     pub(crate) events: Vec<Event>,
+    pub(crate) records: Vec<Record>,
     /// What other nodes are told.
     pub(crate) told_nodes: Vec<(NodeId, SessionId, PartnerNews)>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(Config::default())
+        Self::with(config())
     }
 
     pub(crate) fn with(config: Config) -> Self {
         Self {
+            matcher: Matcher::new(config.match_rules(), [0; 2]),
             hub: Hub::new(config, &Keys::new([0; 2], b"north")),
             now: Duration::from_secs(1_000_000),
             ice: Ice::default(),
@@ -63,6 +93,7 @@ impl World {
             pings: Vec::new(),
             closed: BTreeMap::new(),
             events: Vec::new(),
+            records: Vec::new(),
             told_nodes: Vec::new(),
         }
     }
@@ -95,7 +126,7 @@ impl World {
     }
 
     pub(crate) fn binary(&mut self, id: u64) {
-        self.hub.handle_binary(self.now, ConnectionId(id), &mut self.ice);
+        self.hub.handle_binary(self.now, ConnectionId(id));
         self.settle();
     }
 
@@ -150,6 +181,7 @@ impl World {
                 self.hub.poll_timeout().is_none_or(|next| next > self.now),
                 "all that is due is done"
             );
+            self.matcher.handle_timeout(self.now);
             self.settle();
             self.expire();
         }
@@ -157,13 +189,17 @@ impl World {
     }
 
     fn next(&self) -> Option<Duration> {
-        self.seeking.iter().map(|seek| seek.expires).chain(self.hub.poll_timeout()).min()
+        let piled_up = self.seeking.iter().filter(|ticket| !self.matcher.holds(ticket.id));
+        let piled_up = piled_up.map(|ticket| ticket.expires).min();
+        [piled_up, self.matcher.poll_timeout(), self.hub.poll_timeout()].into_iter().flatten().min()
     }
 
     /// What a matcher does with those who have waited in vain.
     fn expire(&mut self) {
-        for seek in self.seeking.extract_if(.., |seek| seek.expires <= self.now) {
-            self.hub.expired(seek.ticket);
+        let ended =
+            |ticket: &mut Ticket| ticket.expires <= self.now && !self.matcher.holds(ticket.id);
+        for ticket in self.seeking.extract_if(.., ended) {
+            self.hub.expired(ticket.id);
         }
         self.settle();
     }
@@ -180,7 +216,7 @@ impl World {
     }
 
     pub(crate) fn pong(&mut self, id: u64) {
-        self.hub.handle_pong(self.now, ConnectionId(id), &mut self.ice);
+        self.hub.handle_pong(self.now, ConnectionId(id));
         self.settle();
     }
 
@@ -190,19 +226,60 @@ impl World {
 
     /// Carries out everything the hub asks for.
     pub(crate) fn settle(&mut self) {
+        self.ask();
+        while let Some(answer) = self.matcher.poll_output() {
+            let gone = |id: TicketId| move |ticket: &Ticket| ticket.id != id;
+            match answer {
+                Answer::Waiting { id, place } => self.hub.queued(id, place),
+                Answer::Offer(pair) => self.hub.offered(self.now, pair.first.id, pair.second.id),
+                Answer::Matched(pair) => {
+                    self.seeking.retain(gone(pair.first.id));
+                    self.seeking.retain(gone(pair.second.id));
+                    self.hub.matched(self.now, pair.first.id, pair.second.id, &mut self.ice);
+                }
+                Answer::Lapsed(id) => {
+                    self.seeking.retain(gone(id));
+                    self.hub.lapsed(id);
+                }
+                Answer::Expired(id) => {
+                    self.seeking.retain(gone(id));
+                    self.hub.expired(id);
+                }
+                Answer::Replaced(id) => panic!("two tickets of one user: {id:?}"),
+            }
+            self.ask();
+        }
+        self.hear();
+    }
+
+    fn ask(&mut self) {
         while let Some(request) = self.hub.poll_match_request() {
             match request {
-                MatchRequest::Seek(seek) if self.matching => self.insert(seek),
-                MatchRequest::Seek(seek) => self.seeking.push(seek),
-                MatchRequest::Unseek(ticket) => self.seeking.retain(|seek| seek.ticket != ticket),
+                MatchRequest::Seek(ticket) => {
+                    self.seeking.push((*ticket).clone());
+                    if self.matching {
+                        self.matcher.insert(self.now, *ticket);
+                    }
+                }
+                MatchRequest::Unseek(id) => {
+                    self.seeking.retain(|ticket| ticket.id != id);
+                    self.matcher.remove(self.now, id);
+                }
+                MatchRequest::Acknowledge(id) => self.matcher.acknowledge(self.now, id),
+                MatchRequest::InCompany(company) => self.matcher.set_in_company(company),
             }
         }
+    }
+
+    /// Takes note of everything the hub says.
+    fn hear(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             match output {
                 Output::Send { to, kind, text } => {
                     assert!(!self.closed.contains_key(&to), "nothing follows a close");
                     let message: Value = serde_json::from_str(&text).expect("the hub sends JSON");
                     assert_eq!(message["type"], kind.as_str());
+                    documented::by_server(&message);
                     self.inbox.entry(to).or_default().push(message);
                     self.texts.entry(to).or_default().push(text);
                 }
@@ -214,36 +291,30 @@ impl World {
                     self.told_nodes.push((node, session, news));
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Record(record) => self.records.push(record),
             }
         }
     }
 
-    /// What a matcher that answers late does: puts any two waiting tickets of a pool together.
+    /// What a matcher that answers late does: two that have piled up meet.
     pub(crate) fn match_late(&mut self, index: usize) {
         let Some(first) = self.seeking.get(index).cloned() else { return };
-        let fits = |s: &Seek| s.pool == first.pool && s.user != first.user;
-        let Some(second) = self.seeking.iter().find(|s| fits(s)).map(|s| s.ticket) else { return };
-        self.seeking.retain(|s| s.ticket != first.ticket && s.ticket != second);
-        self.hub.matched(self.now, first.ticket, second, &mut self.ice);
+        let fits = |other: &Ticket| other.mode == first.mode && other.user != first.user;
+        let Some(second) = self.seeking.iter().find(|other| fits(other)).cloned() else { return };
+        if [&first, &second].iter().any(|ticket| self.matcher.holds(ticket.id)) {
+            return;
+        }
+        self.matcher.insert(self.now, first);
+        self.matcher.insert(self.now, second);
         self.settle();
     }
 
-    fn insert(&mut self, seek: Seek) {
-        let partner = self.seeking.iter().position(|s| s.pool == seek.pool && s.user != seek.user);
-        match partner {
-            Some(index) => {
-                let first = self.seeking.remove(index).ticket;
-                self.hub.matched(self.now, first, seek.ticket, &mut self.ice);
-            }
-            None => {
-                let position = 1 + self.seeking.iter().filter(|s| s.pool == seek.pool).count();
-                self.hub.queued(seek.ticket, position);
-                self.seeking.push(seek);
-            }
-        }
+    /// How many pairs are asked whether they agree.
+    pub(crate) fn introductions(&self) -> usize {
+        self.matcher.offers()
     }
 
     pub(crate) fn tickets(&self) -> Vec<TicketId> {
-        self.seeking.iter().map(|seek| seek.ticket).collect()
+        self.seeking.iter().map(|ticket| ticket.id).collect()
     }
 }

@@ -43,7 +43,7 @@ impl Nodes {
             (&mut self.north, Role::Initiator, partner(SOUTH, "b")),
             (&mut self.south, Role::Answerer, partner(NORTH, "a")),
         ] {
-            let ticket = world.seeking.pop().map_or(TicketId(1), |seek| seek.ticket);
+            let ticket = world.seeking.pop().map_or(TicketId(1), |ticket| ticket.id);
             world.hub.matched_with(world.now, ticket, (session, role), partner, &mut world.ice);
             world.settle();
         }

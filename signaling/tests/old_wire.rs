@@ -34,7 +34,7 @@ fn next_to_a_partner_of_the_new_wire_nothing_has_changed() {
     world.say_text(1, r#"{"type":"skip","data":{}}"#);
     world.say_text(1, r#"{"type":"dance"}"#);
     let expected = [
-        r#"{"type":"queued","payload":{"position":1}}"#.to_owned(),
+        r#"{"type":"queued","payload":{"position":1,"waiting":1}}"#.to_owned(),
         format!(
             r#"{{"type":"match_found","payload":{{"sessionId":"{session}","partnerId":"new","isInitiator":true,{FOUND}"#
         ),
@@ -44,7 +44,7 @@ fn next_to_a_partner_of_the_new_wire_nothing_has_changed() {
         format!(
             r#"{{"type":"partner_left","payload":{{"sessionId":"{session}","reason":"disconnected"}}}}"#
         ),
-        r#"{"type":"queued","payload":{"position":1}}"#.to_owned(),
+        r#"{"type":"queued","payload":{"position":1,"waiting":1}}"#.to_owned(),
     ];
     let texts = world.texts_of(1);
     assert_eq!(texts[..5], expected, "no seq, no tokens, no new types");

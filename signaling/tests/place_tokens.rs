@@ -27,24 +27,24 @@ fn since(world: &mut World, user: &str, pool: &str, token: Value) -> Duration {
 
 #[test]
 fn a_place_is_kept_by_its_token() {
-    let (mut world, token, before) = waited("games");
-    assert_eq!(since(&mut world, "a", "games", token), before);
+    let (mut world, token, before) = waited("go");
+    assert_eq!(since(&mut world, "a", "go", token), before);
     assert!(world.seeking[0].expires > world.now + Duration::from_secs(100), "it waits anew");
 }
 
 #[test]
 fn another_s_token_or_another_pool_s_or_an_old_one_is_ignored() {
-    for (user, pool) in [("b", "games"), ("a", "chess")] {
-        let (mut world, token, _) = waited("games");
+    for (user, pool) in [("b", "go"), ("a", "chess")] {
+        let (mut world, token, _) = waited("go");
         assert_eq!(since(&mut world, user, pool, token), world.now);
     }
-    let (mut world, token, _) = waited("games");
+    let (mut world, token, _) = waited("go");
     let forged = json!(token.as_str().expect("a string").replace('.', "A."));
-    assert_eq!(since(&mut world, "a", "games", forged), world.now);
-    let (mut world, token, _) = waited("games");
+    assert_eq!(since(&mut world, "a", "go", forged), world.now);
+    let (mut world, token, _) = waited("go");
     world.pass(Duration::from_secs(3600 - 100));
-    assert_ne!(since(&mut world, "a", "games", token), world.now, "an hour is not too old");
-    let (mut world, token, _) = waited("games");
+    assert_ne!(since(&mut world, "a", "go", token), world.now, "an hour is not too old");
+    let (mut world, token, _) = waited("go");
     world.pass(Duration::from_secs(3601 - 100));
-    assert_eq!(since(&mut world, "a", "games", token), world.now);
+    assert_eq!(since(&mut world, "a", "go", token), world.now);
 }

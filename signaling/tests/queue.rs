@@ -5,7 +5,7 @@ use std::time::Duration;
 use hairpin_signaling::{CloseCode, ConnectionId, ErrorCode, Event, TicketId};
 use serde_json::{Value, json};
 
-use crate::harness::World;
+use crate::harness::{ALONE, World};
 
 #[test]
 fn two_who_join_are_matched_and_exactly_one_is_the_initiator() {
@@ -15,7 +15,7 @@ fn two_who_join_are_matched_and_exactly_one_is_the_initiator() {
         world.join(id, user);
     }
     let first = world.take(1);
-    assert_eq!(first[0], json!({ "type": "queued", "payload": { "position": 1 } }));
+    assert_eq!(first[0], json!({ "type": "queued", "payload": { "position": 1, "waiting": 1 } }));
     let found = |message: &Value, partner: &str, initiator: bool, user: &str| {
         let session = message["payload"]["sessionId"].as_str().expect("a string").to_owned();
         let servers = json!([{ "urls": ["turn:relay.example:3478"], "username": user, "credential": "secret" }]);
@@ -174,7 +174,7 @@ fn a_match_with_somebody_who_has_left_makes_the_other_seek_again() {
     world.settle();
     assert_eq!((world.hub.sessions(), world.hub.queue_len()), (0, 1), "never with oneself");
     world.hub.matched(now, TicketId(77), TicketId(78), &mut world.ice);
-    world.hub.queued(TicketId(77), 1);
+    world.hub.queued(TicketId(77), ALONE);
     world.hub.expired(TicketId(77));
     world.settle();
     assert!(world.inbox.is_empty());

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use hairpin_matcher::Place;
 use hairpin_signaling::{CloseCode, Departure};
 use serde_json::{Value, json};
 
 use crate::callers::{Ticket, kinds, numbers};
-use crate::harness::World;
+use crate::harness::{ALONE, World};
 
 #[test]
 fn a_welcome_is_first_and_says_how_to_come_back() {
@@ -124,7 +125,7 @@ fn a_page_that_waits_and_is_reloaded_keeps_its_place() {
     let a = world.hello(1, "a");
     world.say(1, "join_queue", json!({}));
     let ticket = world.tickets()[0];
-    world.hub.queued(ticket, 4);
+    world.hub.queued(ticket, Place { position: 4, ..ALONE });
     world.settle();
     let place = world.take(1).remove(0);
     let since = world.seeking[0].since;

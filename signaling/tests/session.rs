@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use hairpin_matcher::Mode;
 use hairpin_signaling::{CloseCode, EndReason, Event};
 use serde_json::{Value, json};
 
-use crate::harness::World;
+use crate::harness::{APART, World};
 
 fn left(session: &str, reason: &str) -> Value {
     json!({ "type": "partner_left", "payload": { "sessionId": session, "reason": reason } })
@@ -80,7 +81,7 @@ fn a_skipper_stays_in_its_pool() {
     }
     let session = world.session(1);
     world.say(1, "skip", json!({ "sessionId": session }));
-    assert_eq!(&*world.seeking[0].pool, "video");
+    assert_eq!(world.seeking[0].mode, Mode::Pool("video".into()));
 }
 
 #[test]
@@ -102,6 +103,7 @@ fn a_late_skip_does_not_end_the_next_session() {
     let mut world = World::new();
     let session = world.meet();
     world.say(1, "skip", json!({ "sessionId": session }));
+    world.pass_alive(APART, &[1, 2]);
     world.join(2, "b");
     let next = world.session(2);
     world.take(1);
@@ -189,9 +191,9 @@ fn session_ids_are_never_used_twice() {
     let mut sessions = vec![world.meet()];
     for _ in 0..20 {
         world.say(1, "skip", json!({ "sessionId": sessions.last() }));
+        world.pass_alive(APART, &[1, 2]);
         world.join(2, "b");
         sessions.push(world.session(2));
-        world.pass_alive(Duration::from_secs(10), &[1, 2]);
     }
     let different: std::collections::BTreeSet<_> = sessions.iter().collect();
     assert_eq!(different.len(), sessions.len());

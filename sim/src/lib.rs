@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod evening;
 mod nat;
 mod person;
 pub mod relay;

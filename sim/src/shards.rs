@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_signaling::{ConnectionId, IceGrant, IceServer, IceServers};
+use hairpin_signaling::{ConnectionId, IceGrant, IceServer, IceServers, Tokens};
 use hairpin_turn::{
     Event, FiveTuple, Holder, Now, Pseudonyms, Quotas, RelayedAddr, Transport, rest_credentials,
 };
@@ -172,6 +172,8 @@ fn shard(index: u16, shards: u16, seed: u64) -> Relay {
 pub(crate) struct RestIce {
     pub(crate) now: Duration,
 }
+
+impl Tokens for RestIce {}
 
 impl IceServers for RestIce {
     fn issue(&mut self, _: ConnectionId, user: &str) -> IceGrant {

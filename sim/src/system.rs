@@ -332,6 +332,7 @@ impl System {
                 Output::Ping { to } => self.send(to, Frame::Ping),
                 Output::Close { to, code } => self.send(to, Frame::Close(code.code())),
                 Output::Event(event) => self.events.push(event),
+                Output::Record(_) => {}
             }
         }
     }

@@ -22,6 +22,8 @@ const OLD_TYPES: [&str; 6] =
 pub struct WireClient {
     user: String,
     pool: String,
+    /// More fields of its `join_queue`.
+    wishes: Value,
     protocol: Protocol,
     /// The resume token and its epoch.
     seat: Option<[Value; 2]>,
@@ -111,6 +113,7 @@ impl WireClient {
         Self {
             user: user.into(),
             pool: String::new(),
+            wishes: json!({}),
             protocol,
             seat: None,
             received: Some(0),
@@ -182,6 +185,11 @@ impl WireClient {
         }
     }
 
+    /// What its next `join_queue` has besides: `attributes`, `seeks`, `buddies`, `blocked`.
+    pub fn wish(&mut self, wishes: Value) {
+        self.wishes = wishes;
+    }
+
     /// `join_queue`; what is to be sent now.
     pub fn join(&mut self, pool: &str) -> Vec<String> {
         // Before it knows how things are, it would leave a session that it is in.
@@ -190,7 +198,8 @@ impl WireClient {
         }
         self.pool = pool.into();
         (self.state, self.seeks) = (State::Waiting, true);
-        let mut data = json!({ "matchMode": pool, "placeToken": self.place_token });
+        let mut data = self.wishes.clone();
+        (data["matchMode"], data["placeToken"]) = (json!(pool), json!(self.place_token));
         if !self.resumes() {
             data["userId"] = json!(self.user);
         }
@@ -256,6 +265,10 @@ impl WireClient {
                 self.unheard.retain(|(number, _)| *number > id);
             }
             "pong" => return self.know(),
+            "match_offer" => {
+                assert!(message.get("seq").is_none() && payload["withinMs"].is_u64(), "{text}");
+                return vec![json!({ "type": "accept", "ack": self.ack() }).to_string()];
+            }
             "goaway" => {
                 let after = payload["retryAfterMs"].as_u64().expect("a number");
                 self.news.push(News::Goaway(after));

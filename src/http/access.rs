@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, RETRY_AFTER};
-use axum::http::{Method, request::Parts};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderMap, Method, request::Parts};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use hairpin_config::{AllowedOrigins, Host};
@@ -13,9 +15,8 @@ use hairpin_config::{AllowedOrigins, Host};
 use super::Refusal;
 use super::app::App;
 
-/// Decides who may open a WebSocket and ask for ICE servers: whoever may do one may do the other.
-///
-/// For now that is everyone, as long as the page they come from is allowed to.
+/// Decides which pages may open a WebSocket and ask for ICE servers: those that may do one may do the other. Who sits
+/// in front of them is told by a token.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
     origins: AllowedOrigins,
@@ -67,7 +68,7 @@ impl Access {
             .allow_origin(allow_origin)
             .allow_methods([Method::GET])
             .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-            .expose_headers([RETRY_AFTER])
+            .expose_headers([RETRY_AFTER, WWW_AUTHENTICATE])
             .max_age(Duration::from_secs(86_400))
     }
 }
@@ -78,6 +79,13 @@ impl FromRequestParts<Arc<App>> for Admitted {
     async fn from_request_parts(request: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         app.access.check(request)
     }
+}
+
+/// What stands behind `Authorization: Bearer` (RFC 6750 s2.1).
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
 /// The host, with its port if it has one, that the client asked for: HTTP/2 and proxies put it into the URI

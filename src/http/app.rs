@@ -11,11 +11,12 @@ use tokio_util::future::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use hairpin_config::{Host, HttpSettings};
+use hairpin_config::Host;
 
-use super::Refusal;
 use super::access::{Access, authority};
+use super::{About, Refusal};
 use crate::ice::{IceIssuer, IceUrls};
+use crate::identity::Verifier;
 use crate::net::Places;
 use crate::signaling::{HubHandle, Limits};
 
@@ -23,8 +24,10 @@ use crate::signaling::{HubHandle, Limits};
 #[derive(Debug)]
 pub(super) struct App {
     pub(super) access: Access,
+    pub(super) about: About,
     pub(super) ice: Arc<IceIssuer>,
-    client_ip_header: Option<HeaderName>,
+    pub(super) tokens: Arc<Verifier>,
+    pub(super) client_ip_header: Option<HeaderName>,
     pub(super) hub: HubHandle,
     pub(super) limits: Limits,
     /// For WebSockets.
@@ -38,27 +41,6 @@ pub(super) struct App {
 }
 
 impl App {
-    pub(super) fn new(
-        settings: &HttpSettings,
-        own_host: Option<Host>,
-        limits: Limits,
-        ice: Arc<IceIssuer>,
-        hub: HubHandle,
-        sockets: Places,
-    ) -> Self {
-        Self {
-            access: Access::new(settings.allowed_origins.clone(), own_host),
-            ice,
-            client_ip_header: settings.client_ip_header.clone(),
-            hub,
-            limits,
-            sockets,
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-            cut: CancellationToken::new(),
-        }
-    }
-
     /// Starts something for one connection.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         // No async block around it: that would hold the work twice over, in every idle connection.

@@ -13,11 +13,14 @@
 //!   and does not give out the socket itself, from which we read on after the close frame: closed with something
 //!   unread it would send a reset, and the client would never learn why.
 
+mod about;
 mod access;
 pub(crate) mod admin;
 mod app;
 mod connection;
+mod entry;
 mod io;
+mod operations;
 mod page;
 mod refusal;
 mod routes;
@@ -30,12 +33,16 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use hairpin_config::{Host, HttpSettings};
+use hairpin_config::Config;
 
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
 use crate::net::{Budgets, Connection, Places};
 use crate::signaling::{HubHandle, Limits};
+use about::About;
+use access::Access;
 use app::App;
 use refusal::Refusal;
 use routes::{Page, routes};
@@ -54,16 +61,26 @@ pub(crate) struct Web {
 
 impl Web {
     pub(crate) fn new(
-        settings: &HttpSettings,
-        own_host: Option<Host>,
-        limits: Limits,
+        config: &Config,
         ice: Arc<IceIssuer>,
         hub: HubHandle,
+        tokens: Arc<Verifier>,
         budgets: &Budgets,
     ) -> Self {
-        let app =
-            Arc::new(App::new(settings, own_host, limits, ice, hub, budgets.websockets.clone()));
-        let page = if settings.page { Page::Served } else { Page::Absent };
+        let app = Arc::new(App {
+            about: About::of(config),
+            access: Access::new(config.http.allowed_origins.clone(), config.ice.host.clone()),
+            ice,
+            tokens,
+            client_ip_header: config.http.client_ip_header.clone(),
+            hub,
+            limits: Limits { max_message_bytes: config.signaling.max_message_bytes },
+            sockets: budgets.websockets.clone(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        });
+        let page = if config.http.page { Page::Served } else { Page::Absent };
         let router = routes(app.clone(), page);
         Self { app, router, places: budgets.http.clone() }
     }

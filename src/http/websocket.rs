@@ -6,9 +6,9 @@ use axum::body::Body;
 use axum::extract::{Extension, FromRequestParts, State};
 use axum::http::header::{
     CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, Method, StatusCode, Version, request::Parts};
+use axum::http::{HeaderMap, StatusCode, Version, request::Parts};
 use axum::response::Response;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -17,11 +17,10 @@ use tokio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
 
 use super::Refusal;
-use super::access::Admitted;
-use super::app::{App, ClientAddress, Descriptor};
+use super::app::{App, Descriptor};
+use super::entry::{Entry, PROTOCOL, offered};
 use super::io::Reread;
-use crate::ice::IceUrls;
-use crate::signaling::socket;
+use crate::signaling::{Visitor, socket};
 
 /// Whether a request wants to become a WebSocket.
 pub(super) fn wanted(headers: &HeaderMap) -> bool {
@@ -30,29 +29,22 @@ pub(super) fn wanted(headers: &HeaderMap) -> bool {
 
 /// Answers a handshake, and serves the WebSocket as soon as the answer is out.
 pub(super) async fn websocket(
+    entry: Entry,
     handshake: Handshake,
-    _: Admitted,
-    ice: IceUrls,
-    ClientAddress(client): ClientAddress,
     Extension(descriptor): Extension<Descriptor>,
     State(app): State<Arc<App>>,
-) -> Result<Response, Refusal> {
-    if app.stop.is_cancelled() {
-        return Err(Refusal::Stopping);
-    }
-    let place = app.sockets.take(client).ok_or_else(|| match app.sockets.are_taken() {
-        true => Refusal::Full,
-        false => Refusal::TooMany,
-    })?;
+) -> Response {
     let (response, upgrade) = handshake.accept();
     let (hub, limits) = (app.hub.clone(), app.limits);
+    let Entry { address, ice, identity, place } = entry;
+    let visitor = Box::new(Visitor { address, ice, identity });
     app.spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         let (read, stream) = taken_apart(upgraded);
-        socket::serve(stream, read, (client, ice), &hub, limits).await;
+        socket::serve(stream, read, visitor, &hub, limits).await;
         drop((place, descriptor));
     });
-    Ok(response)
+    response
 }
 
 /// What the client has sent after its handshake, and the socket. Of HTTP nothing is left, not even its buffer.
@@ -68,6 +60,8 @@ fn taken_apart(upgraded: Upgraded) -> (Vec<u8>, TcpStream) {
 pub(super) struct Handshake {
     upgrade: OnUpgrade,
     accept: HeaderValue,
+    /// Whether it offers our protocol by name, which is to be answered then (RFC 6455 s4.2.2).
+    named: Option<HeaderValue>,
 }
 
 impl FromRequestParts<Arc<App>> for Handshake {
@@ -77,9 +71,6 @@ impl FromRequestParts<Arc<App>> for Handshake {
         const NO_UPGRADE: Refusal =
             Refusal::BadHandshake("a WebSocket takes HTTP/1.1 and Connection: upgrade");
         let headers = &request.headers;
-        if request.method != Method::GET {
-            return Err(Refusal::Method("GET"));
-        }
         if !wanted(headers) {
             return Err(Refusal::UpgradeRequired);
         }
@@ -96,7 +87,9 @@ impl FromRequestParts<Arc<App>> for Handshake {
         let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
             .expect("base64 is a valid header value");
         let upgrade = request.extensions.remove::<OnUpgrade>().ok_or(NO_UPGRADE)?;
-        Ok(Self { upgrade, accept })
+        let named = offered(&request.headers).any(|name| name == PROTOCOL);
+        let named = named.then_some(HeaderValue::from_static(PROTOCOL));
+        Ok(Self { upgrade, accept, named })
     }
 }
 
@@ -109,6 +102,7 @@ impl Handshake {
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
+        headers.extend(self.named.map(|name| (SEC_WEBSOCKET_PROTOCOL, name)));
         (response, self.upgrade)
     }
 }

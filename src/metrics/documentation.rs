@@ -9,7 +9,7 @@ use hairpin_signaling::{CloseCode, EndReason, ErrorCode, Return};
 use hairpin_turn::{Refusal, RequestMethod};
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::Metrics;
+use super::{Metrics, TokenVerdict};
 
 const PAGE: &str = include_str!("../../docs/metrics.md");
 
@@ -29,6 +29,7 @@ fn eventful() -> Metrics {
         relay.challenged(method);
         Refusal::ALL.into_iter().for_each(|refusal| relay.refused(method, refusal));
     }
+    TokenVerdict::ALL.into_iter().for_each(|verdict| metrics.identity.token(verdict));
     let signaling = &metrics.signaling;
     signaling.matched(Duration::from_secs(1));
     signaling.queue_timeout();

@@ -3,9 +3,11 @@
 //! The cores only return events; the drivers in this crate count them here. What is counted per packet
 //! lives in one [`RelayMetrics`] per worker, which that worker alone writes; a scrape sums them up.
 
+mod backend;
 #[cfg(test)]
 mod documentation;
 mod family;
+mod identity;
 mod process;
 mod relay;
 mod signaling;
@@ -18,6 +20,8 @@ use crate::net::REFUSED;
 
 use prometheus::proto::MetricFamily;
 
+pub(crate) use backend::{Dropped, RecordsMetrics, WebhookMetrics};
+pub(crate) use identity::{IdentityMetrics, TokenVerdict};
 /// The media type of [`Metrics::text`].
 pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
 pub(crate) use relay::{Direction, DropReason, RelayMetrics};
@@ -30,6 +34,12 @@ pub(crate) struct Metrics {
     relay: Box<[Arc<RelayMetrics>]>,
     /// What the hub's task counts.
     pub(crate) signaling: SignalingMetrics,
+    /// What is counted of tokens.
+    pub(crate) identity: IdentityMetrics,
+    /// What the file of records does.
+    pub(crate) records: RecordsMetrics,
+    /// And webhooks.
+    pub(crate) webhooks: WebhookMetrics,
     /// Connections refused, by what for.
     refused_connections: [Arc<AtomicU64>; REFUSED.len()],
 }
@@ -39,7 +49,9 @@ impl Metrics {
     pub(crate) fn new(workers: usize) -> Self {
         let relay = (0..workers).map(|_| Arc::default()).collect();
         let refused_connections = Default::default();
-        Self { relay, signaling: SignalingMetrics::new(), refused_connections }
+        let (records, webhooks, identity) = Default::default();
+        let signaling = SignalingMetrics::new();
+        Self { relay, signaling, identity, records, webhooks, refused_connections }
     }
 
     /// The counters of one worker; `worker` is below the number given to [`Metrics::new`].
@@ -54,8 +66,11 @@ impl Metrics {
 
     fn families(&self) -> Vec<MetricFamily> {
         let mut families = self.signaling.gather();
+        families.extend(self.identity.gather());
         families.extend(relay::gather(&self.relay));
         families.extend(relay::refused_connections(&self.refused_connections));
+        families.extend(self.records.gather());
+        families.extend(self.webhooks.gather());
         families.extend(process::gather());
         families
     }

@@ -8,7 +8,7 @@ mod limit;
 mod netlink;
 
 pub(crate) use addresses::{detect_relay_ips, own_addresses, own_ranges, resolve};
-pub(crate) use budget::{BudgetSetup, Budgets, Held, Places, REFUSED, connections_within};
+pub(crate) use budget::{BudgetSetup, Budgets, Held, Place, Places, REFUSED, connections_within};
 pub(crate) use connection::{Connection, Io, canonical};
 pub(crate) use limit::{AddressLimit, network};
 pub(crate) use netlink::AddressWatch;

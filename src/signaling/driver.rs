@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    CloseCode, Config, ConnectionId, Departure, Event, IceGrant, IceServers, Keys, MessageKind,
-    Origin, Output,
+    BadToken, CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServers,
+    Identity, Keys, MessageKind, Origin, Output, Tokens,
 };
 use tokio::sync::mpsc;
 
+use super::administration::Observed;
 use super::handle::{Client, Input};
 use super::outbox::{Full, Held, Outbox};
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::net::network;
 
@@ -36,7 +39,9 @@ pub(super) struct Driver {
     /// Whose acks are to leave, unless they have with a message, and when.
     acks: VecDeque<(Duration, ConnectionId)>,
     origins: RandomState,
+    observed: Observed,
     ice: Arc<IceIssuer>,
+    tokens: Arc<Verifier>,
     metrics: Arc<Metrics>,
     clock: Clock,
     /// From the clock's origin to the lobby's, which is 1970.
@@ -48,6 +53,7 @@ impl Driver {
         config: Config,
         secrets: &[Box<[u8]>],
         ice: Arc<IceIssuer>,
+        tokens: Arc<Verifier>,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
@@ -58,7 +64,9 @@ impl Driver {
             wakers: Wakers::default(),
             acks: VecDeque::new(),
             origins: RandomState::new(),
+            observed: Observed::default(),
             ice,
+            tokens,
             metrics,
             clock,
             since_1970: Duration::from_secs(Clock::unix()).saturating_sub(clock.monotonic()),
@@ -98,10 +106,13 @@ impl Driver {
 
     fn handle(&mut self, now: Duration, input: Input) {
         match input {
-            Input::Connected(id, client) => {
+            Input::Connected(id, client, identity) => {
                 let origin = self.origin(client.address);
                 self.clients.insert(id, client);
                 self.lobby.connect(now, id, origin);
+                if let Some(identity) = identity {
+                    self.lobby.identify(now, id, *identity);
+                }
             }
             Input::Text { from, at, text } => self.read(now, from, at, &text),
             Input::Binary(id) => self.with_ice(|lobby, ice| lobby.handle_binary(now, id, ice)),
@@ -109,6 +120,17 @@ impl Driver {
             Input::Disconnected(id, departure) => {
                 self.clients.remove(&id);
                 self.with_ice(|lobby, ice| lobby.disconnect(now, id, departure, ice));
+            }
+            Input::Administer(act) => {
+                self.with_ice(|lobby, ice| lobby.administer(now, ice, |hub| (act.0)(now, hub)));
+            }
+            Input::Begin(restored, observed) => {
+                self.observed = observed;
+                let taken = |hub: &mut Hub| hub.restore(now, *restored);
+                let taken = self.with_ice(|lobby, ice| lobby.administer(now, ice, taken));
+                if let Err(error) = taken {
+                    tracing::error!(%error, "not all that was on record is in force");
+                }
             }
             Input::Drain { spread, grace } => self.lobby.drain(now, spread, grace),
         }
@@ -128,9 +150,10 @@ impl Driver {
         }
     }
 
-    fn with_ice(&mut self, act: impl FnOnce(&mut Lobby, &mut ClientsIce<'_>)) {
-        let mut ice = ClientsIce { issuer: &self.ice, clients: &self.clients };
-        act(&mut self.lobby, &mut ice);
+    fn with_ice<T>(&mut self, act: impl FnOnce(&mut Lobby, &mut ClientsIce<'_>) -> T) -> T {
+        let Self { ice, tokens, clients, .. } = self;
+        let mut ice = ClientsIce { issuer: ice, tokens, clients };
+        act(&mut self.lobby, &mut ice)
     }
 
     fn carry_out(&mut self, now: Duration) {
@@ -151,6 +174,7 @@ impl Driver {
                 // A lobby whose matcher is its own has all sides here.
                 Output::ToNode { .. } => {}
                 Output::Event(event) => self.count(event),
+                Output::Record(record) => self.observed.tell(now, record),
             }
         }
     }
@@ -195,8 +219,17 @@ impl Driver {
             Event::QueueTimeout => metrics.queue_timeout(),
             Event::Refused(code) => metrics.refused(code.as_str()),
             Event::Returned(how) => metrics.returned(how.name()),
+            Event::Full => nothing_more_is_kept(),
             _ => {}
         }
+    }
+}
+
+/// Strangers can bring it about, in an afternoon.
+fn nothing_more_is_kept() {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(left_out) = LIMIT.admit() {
+        tracing::warn!(left_out, "no room for more blocks, bars or profiles: a new one is refused");
     }
 }
 
@@ -217,10 +250,17 @@ impl Drop for Wakers {
     }
 }
 
-/// Issues ICE servers with the URLs that each client came with.
+/// Issues ICE servers with the URLs that each client came with, and reads tokens.
 struct ClientsIce<'a> {
     issuer: &'a IceIssuer,
+    tokens: &'a Verifier,
     clients: &'a HashMap<ConnectionId, Client>,
+}
+
+impl Tokens for ClientsIce<'_> {
+    fn verify(&mut self, token: &str) -> Result<Identity, BadToken> {
+        self.tokens.verify(token)
+    }
 }
 
 impl IceServers for ClientsIce<'_> {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hairpin_signaling::{ConnectionId, Departure};
-use tokio::sync::mpsc;
+use hairpin_signaling::{ConnectionId, Departure, Identity, Restored};
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tungstenite::Utf8Bytes;
 
+use super::administration::{Act, Observed, QUESTIONS};
 use super::outbox::{Inbox, Outbox, outbox};
 use crate::clock::Clock;
 use crate::ice::IceUrls;
@@ -19,7 +20,8 @@ use crate::metrics::Metrics;
 /// What the hub's task hears.
 #[derive(Debug)]
 pub(super) enum Input {
-    Connected(ConnectionId, Client),
+    /// With what its token says, if it has brought one.
+    Connected(ConnectionId, Client, Option<Box<Identity>>),
     Text {
         from: ConnectionId,
         /// When it was read.
@@ -29,6 +31,9 @@ pub(super) enum Input {
     Binary(ConnectionId),
     Alive(ConnectionId),
     Disconnected(ConnectionId, Departure),
+    Administer(Act),
+    /// What was on record, and who is told of what happens.
+    Begin(Box<Restored>, Observed),
     Drain {
         spread: Duration,
         grace: Duration,
@@ -46,6 +51,17 @@ pub(super) struct Client {
     pub(super) ice: IceUrls,
 }
 
+/// Whoever comes. On the heap: the task of its socket lasts, and this is soon told.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    /// Where it comes from.
+    pub(crate) address: IpAddr,
+    /// Where it finds the relay.
+    pub(crate) ice: IceUrls,
+    /// Who it is, by a token that it has brought with its handshake.
+    pub(crate) identity: Option<Box<Identity>>,
+}
+
 /// Speaks to the hub's task. Every method that waits does so while that has too much to do, which leaves the
 /// sockets unread and so slows the clients down.
 #[derive(Clone, Debug)]
@@ -55,21 +71,24 @@ pub(crate) struct HubHandle(Arc<Shared>);
 struct Shared {
     inputs: mpsc::Sender<Input>,
     next: AtomicU64,
+    questions: Semaphore,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
 
 impl HubHandle {
     pub(super) fn new(inputs: mpsc::Sender<Input>, metrics: Arc<Metrics>, clock: Clock) -> Self {
-        Self(Arc::new(Shared { inputs, next: AtomicU64::new(0), metrics, clock }))
+        let (next, questions) = (AtomicU64::new(0), Semaphore::new(QUESTIONS));
+        Self(Arc::new(Shared { inputs, next, questions, metrics, clock }))
     }
 
     /// A client has come from this address; its messages come out of the inbox. To be followed by
     /// [`HubHandle::disconnected`], however it ends.
-    pub(super) async fn connect(&self, address: IpAddr, ice: IceUrls) -> (ConnectionId, Inbox) {
+    pub(super) async fn connect(&self, visitor: Box<Visitor>) -> (ConnectionId, Inbox) {
         let id = ConnectionId(self.0.next.fetch_add(1, Ordering::Relaxed));
         let (outbox, inbox) = outbox();
-        self.tell(Input::Connected(id, Client { address, outbox, ice })).await;
+        let Visitor { address, ice, identity } = *visitor;
+        self.tell(Input::Connected(id, Client { address, outbox, ice }, identity)).await;
         (id, inbox)
     }
 
@@ -118,7 +137,18 @@ impl HubHandle {
         self.tell(Input::Drain { spread, grace }).await;
     }
 
-    async fn tell(&self, input: Input) {
+    /// Places for those who ask what the hub's task answers.
+    pub(super) fn questions(&self) -> &Semaphore {
+        &self.0.questions
+    }
+
+    /// Says something before anybody else does.
+    pub(super) fn tell_first(&self, input: Input) {
+        let said = self.0.inputs.try_send(input);
+        debug_assert!(said.is_ok(), "nobody else has said anything yet");
+    }
+
+    pub(super) async fn tell(&self, input: Input) {
         let input = match self.0.inputs.try_send(input) {
             Err(TrySendError::Full(input)) => input,
             // Without its task there is no hub. What it has of a client says so to that client as it is dropped.

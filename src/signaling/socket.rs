@@ -7,7 +7,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,9 +17,8 @@ use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::chatter::Chatter;
 use super::frames::{End, Frames, Heard, Limits, Said, close_frame};
-use super::handle::HubHandle;
+use super::handle::{HubHandle, Visitor};
 use super::outbox::{Batch, Inbox};
-use crate::ice::IceUrls;
 
 /// How long the kernel may have no room for what is queued.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,11 +44,11 @@ const READ: usize = 8 * 1024;
 pub(crate) async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     read: Vec<u8>,
-    (address, ice): (IpAddr, IceUrls),
+    visitor: Box<Visitor>,
     hub: &HubHandle,
     limits: Limits,
 ) {
-    let (id, inbox) = hub.connect(address, ice).await;
+    let (id, inbox) = hub.connect(visitor).await;
     let frames = Frames::new(limits);
     let chatter = Chatter::new(hub.now(), limits.max_message_bytes);
     let mut carrier =

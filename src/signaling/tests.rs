@@ -2,7 +2,7 @@
 
 mod cuts;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +19,10 @@ use tungstenite::Message;
 use tungstenite::protocol::Role;
 
 use super::driver::Driver;
-use super::{HubHandle, Limits, socket};
+use super::{HubHandle, Limits, Visitor, socket};
 use crate::clock::Clock;
 use crate::ice::{IceIssuer, IceUrls};
+use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::supervisor::Supervisor;
 
@@ -43,13 +44,19 @@ struct Site {
 
 impl Site {
     fn start() -> Self {
+        Self::with(Config::default())
+    }
+
+    fn with(config: Config) -> Self {
         let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new(0)));
         let relay = [SocketAddr::from(([127, 0, 0, 1], 3478))];
         let settings = hairpin_config::Config::default().ice;
         let ice = Arc::new(IceIssuer::new(&settings, b"north", &relay, &relay, clock));
+        let open = hairpin_config::Config::default().identity;
+        let tokens = Arc::new(Verifier::new(&open, metrics.clone()).expect("no URL"));
         let (supervisor, poison) = (Supervisor::default(), CancellationToken::new());
         let (inputs, receiver) = mpsc::channel(16);
-        let driver = Driver::new(Config::default(), &[], ice, metrics.clone(), clock).run(receiver);
+        let driver = Driver::new(config, &[], ice, tokens, metrics.clone(), clock).run(receiver);
         let poisoned = poison.clone();
         supervisor.task("the hub", async move {
             tokio::select! {
@@ -73,8 +80,9 @@ impl Site {
 }
 
 /// Somebody from afar who is told no URLs.
-fn visitor() -> (IpAddr, IceUrls) {
-    (Ipv4Addr::new(192, 0, 2, 1).into(), IceUrls::default())
+fn visitor() -> Box<Visitor> {
+    let address = Ipv4Addr::new(192, 0, 2, 1).into();
+    Box::new(Visitor { address, ice: IceUrls::default(), identity: None })
 }
 
 struct Client(WebSocketStream<DuplexStream>);

@@ -100,15 +100,11 @@ impl Chromium {
         self.has_loaded("location.protocol !== 'about:'").await;
     }
 
-    /// Waits until the tab shows what it is on its way to. Who asks while it leaves one document for the next gets an error
-    /// ("Inspected target navigated or closed"), which only means that it is not there yet.
+    /// Waits until the tab shows what it is on its way to.
     async fn has_loaded(&mut self, there: &str) {
         let expression = format!("{there} && document.readyState === 'complete'");
-        super::wait_until("the page has loaded", async || {
-            let answer = self.evaluate(&expression).await;
-            answer.is_ok_and(|answer| answer["result"]["value"] == true)
-        })
-        .await;
+        super::wait_until("the page has loaded", async || self.eval(&expression).await == true)
+            .await;
     }
 
     async fn attach(&mut self, target: String) {
@@ -128,22 +124,24 @@ impl Chromium {
         self.has_loaded("true").await;
     }
 
-    /// The value of a JavaScript expression, as if a person had just clicked; a promise is awaited.
+    /// The value of a JavaScript expression, as if a person had just clicked; a promise is awaited. Who asks a tab that
+    /// leaves one document for the next hears null: there is nobody who could answer.
     pub(super) async fn eval(&mut self, expression: &str) -> Value {
-        let mut answer =
-            self.evaluate(expression).await.unwrap_or_else(|error| panic!("{expression}: {error}"));
+        const LEFT: [&str; 2] =
+            ["Inspected target navigated or closed", "Execution context was destroyed."];
+        let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
+        let session = self.tabs[self.tab].0.clone();
+        let mut answer = match self.ask("Runtime.evaluate", parameters, Some(&session)).await {
+            Ok(answer) => answer,
+            Err(error) if LEFT.iter().any(|left| error["message"] == *left) => return Value::Null,
+            Err(error) => panic!("{expression}: {error}"),
+        };
         assert!(
             answer.get("exceptionDetails").is_none(),
             "{expression} threw {:#}",
             answer["exceptionDetails"]
         );
         answer["result"]["value"].take()
-    }
-
-    async fn evaluate(&mut self, expression: &str) -> Result<Value, Value> {
-        let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
-        let session = self.tabs[self.tab].0.clone();
-        self.ask("Runtime.evaluate", parameters, Some(&session)).await
     }
 
     /// Makes the tab as large as a screen of that many CSS pixels, light or dark, with nothing that moves.

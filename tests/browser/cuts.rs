@@ -77,8 +77,8 @@ async fn who_is_cut_off_while_it_waits_knows_and_who_sleeps_keeps_its_call() {
     assert!(noticed < Duration::from_secs(10), "{noticed:?}");
     mia.press("find").await;
     mia.waits_in_line().await;
-    wait_until("the server finds out that eve is not there", async || {
-        world.server.metrics().get("hairpin_seats_away") == 1.0
+    wait_until("eve, who does not answer, loses her place", async || {
+        world.server.metrics().get("hairpin_matchmaking_queue_length") == 1.0
     })
     .await;
     assert!(mia.session().await.is_none(), "nobody is matched with who is not there");

@@ -20,6 +20,7 @@ mod page;
 mod person;
 mod restarts;
 mod roaming;
+mod rooms;
 mod scenarios;
 mod server;
 mod snippets;

@@ -20,10 +20,34 @@ const SCRIPTED_CLIENT: &str = include_str!("scripted_client.js");
 const WORDS: &[(&str, &str)] = &[
     ("lobby", "Meet someone new One press, and you are in a video call"),
     ("lobby-nobody-came", "Nobody came this time. Press Find partner to try again."),
+    (
+        "lobby-no-room",
+        "There is no such room, or nobody waits in it any more. Ask for another code.",
+    ),
+    ("lobby-room-closed", "Nobody came to your room, and its time is over."),
+    (
+        "lobby-barred",
+        "People have complained about you: you cannot meet anybody here for 60 minutes.",
+    ),
+    ("lobby-friend-left", "Your partner ended the call."),
     ("lobby-replaced", "This call was opened in another tab or window, and goes on there."),
     ("server-reached", "Reaching the server… One moment."),
     ("looking", "Looking for a partner… The call starts by itself."),
-    ("looking-in-line", "Looking for a partner… You are number 3 in line."),
+    (
+        "looking-in-line",
+        "Looking for a partner… You are number 3 of 8 in line. It should take about 2 minutes.",
+    ),
+    ("looking-alone", "Looking for a partner… Nobody else is waiting at the moment. The call"),
+    (
+        "looking-both-alone",
+        "Your partner moved on Looking for the next one. Nobody else is here at the moment; the two of you may meet again. Report or block Lucky Falcon",
+    ),
+    ("looking-again", "Looking for a partner… The call starts by itself."),
+    (
+        "room",
+        "Your room is open Whoever has this code meets you here. It closes in 9 minutes. KELP7042 Copy link",
+    ),
+    ("room-entered", "Entering the room… One moment."),
     ("looking-after-partner-left", "Your partner moved on Looking for the next one."),
     (
         "looking-server-gone",
@@ -38,7 +62,16 @@ const WORDS: &[(&str, &str)] = &[
         "One moment An older connection of yours still holds your place. The search goes on in 5 seconds.",
     ),
     ("pairing", "Found Lucky Falcon Connecting the two of you…"),
+    (
+        "pairing-again",
+        "Lucky Falcon again Nobody else is here at the moment. Connecting the two of you…",
+    ),
     ("call", ""),
+    ("call-unread", ""),
+    ("call-messages", ""),
+    ("call-with-a-friend", ""),
+    ("call-reported", ""),
+    ("call-blocked", ""),
     ("call-partner-muted", ""),
     ("call-partner-camera-off", "Lucky Falcon Camera off"),
     ("call-partner-shares-screen", ""),
@@ -86,7 +119,7 @@ async fn axe_finds_nothing_in_any_state() {
             axe_is_content(&mut browser, &format!("{scene}, {scheme}, {size:?}")).await;
         }
         play(&mut browser, "call").await;
-        for panel in ["settings", "connection"] {
+        for panel in ["settings", "connection", "people", "room"] {
             browser
                 .eval(&format!(
                     "{panel}.showPopover(), document.querySelector('details').open = true"
@@ -105,9 +138,13 @@ async fn every_control_is_in_sight_on_every_screen() {
         browser.chromium().appear_as(size, "light", 1.0).await;
         for (scene, _) in WORDS {
             play(&mut browser, scene).await;
-            // What a finger would hit in the middle of the control is the control.
+            // What a finger would hit in the middle of the control is the control. An open panel may be scrolled, and
+            // may cover the rest.
             let out_of_sight = browser
                 .eval(&format!("{CONTROLS}.filter(c => {{
+                    const panel = document.querySelector('[popover=\"\"]:popover-open');
+                    if (panel && !panel.contains(c)) return false;
+                    panel && c.scrollIntoView({{ block: 'nearest' }});
                     const {{ left, top, right, bottom }} = c.getBoundingClientRect();
                     return left < 0 || top < 0 || right > innerWidth || bottom > innerHeight
                         || !c.contains(document.elementFromPoint((left + right) / 2, (top + bottom) / 2));
@@ -247,7 +284,7 @@ async fn every_state_has_its_picture() {
 // -- helpers -------------------------------------------------------------------------------------
 
 /// What can be pressed or chosen now, in the order of the page.
-const CONTROLS: &str = "[...document.querySelectorAll('button, input, select, summary')]
+const CONTROLS: &str = "[...document.querySelectorAll('button, input, select, textarea, summary')]
     .filter(c => !c.disabled && c.checkVisibility({ visibilityProperty: true }))";
 
 /// A page with the scripted client, on an origin that the browser trusts with devices; `script` is run before it.

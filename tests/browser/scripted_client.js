@@ -6,15 +6,23 @@
   const here = { away: false, microphone: true, camera: true, screen: false };
   const idle = {
     phase: 'idle',
+    aim: null,
     server: { state: 'closed' },
     queue: null,
+    room: null,
+    chat: [],
     session: null,
     partner: null,
     local: { microphone: true, camera: true, screen: false },
   };
   const open = { state: 'open' };
-  const looking = { ...idle, phase: 'looking', server: open, queue: { position: 1 } };
-  const pairing = { ...idle, phase: 'pairing', server: open, session, partner: here };
+  const line = (position, waiting, etaMs = null) => ({ position, waiting, etaMs });
+  const looking = { ...idle, phase: 'looking', aim: 'partner', server: open, queue: line(1, null) };
+  const room = () => ({ ...looking, aim: 'room', queue: null, room: { code: 'KELP7042', expiresAt: Date.now() + 540_000 } });
+  const said = (from, text) => ({ from, text, at: Date.now(), refused: false });
+  const chat = [said('partner', 'Hello! Where are you from?'), said('us', 'From Lisbon. And you?'), said('partner', 'https://example.org is what I meant, but never mind')];
+  const pairing = { ...idle, phase: 'pairing', aim: 'partner', server: open, session, partner: here };
+  const again = { ...pairing, session: { ...session, id: 't' } };
   const call = () => ({ ...pairing, phase: 'connected', session: { ...session, connectedAt: Date.now() - 254_000 } });
   const soon = (seconds) => ({ state: 'retrying', retryAt: Date.now() + seconds * 1000 - 500 });
   const lost = () => ({ ...call(), phase: 'interrupted' });
@@ -22,15 +30,25 @@
   /** Every state the page can be in: a snapshot, the events that lead to it, and how good the connection is. */
   const scenes = {
     lobby: () => [idle],
-    'lobby-nobody-came': () => [looking, ['timeout', null], idle],
+    'lobby-nobody-came': () => [looking, ['timeout', { reason: 'nobody', searching: false }], idle],
+    'lobby-no-room': () => [looking, ['error', { code: 'no_room', remedy: 'other_code', temporary: false, message: 'says the server' }], idle],
+    'lobby-room-closed': () => [room(), ['timeout', { reason: 'room_closed', searching: false }], idle],
+    'lobby-barred': () => [looking, ['error', { code: 'barred', remedy: 'later', temporary: true, retryAfterMs: 3_600_000, message: 'says the server' }], idle],
+    'lobby-friend-left': () => [{ ...call(), aim: 'room' }, ['left', { reason: 'ended' }], idle],
     'lobby-replaced': () => [{ ...idle, server: { state: 'refused', code: 'replaced' } }],
     'server-reached': () => [{ ...looking, server: { state: 'connecting' }, queue: null }],
     looking: () => [looking],
-    'looking-in-line': () => [{ ...looking, queue: { position: 3 } }],
+    'looking-in-line': () => [{ ...looking, queue: line(3, 8, 100_000) }],
+    'looking-alone': () => [{ ...looking, queue: line(1, 1) }],
+    'looking-both-alone': () => [pairing, { ...looking, queue: line(1, 2) }, ['left', { reason: 'skipped' }]],
+    'looking-again': () => [looking, ['timeout', { reason: 'unanswered', searching: true }]],
+    room: () => [room()],
+    'room-entered': () => [{ ...room(), room: null }],
+    'pairing-again': () => [pairing, looking, again],
     'looking-after-partner-left': () => [pairing, looking, ['left', { reason: 'skipped' }]],
     'looking-server-gone': () => [{ ...looking, server: soon(8), queue: null }],
-    'looking-too-fast': () => [looking, ['error', { code: 'too_often', temporary: true, retryAfterMs: 5600, message: 'says the server' }]],
-    'looking-place-held': () => [looking, ['error', { code: 'user_taken', temporary: true, retryAfterMs: 4600, message: 'says the server' }]],
+    'looking-too-fast': () => [looking, ['error', { code: 'too_often', remedy: 'wait', temporary: true, retryAfterMs: 5600, message: 'says the server' }]],
+    'looking-place-held': () => [looking, ['error', { code: 'user_taken', remedy: 'wait', temporary: true, retryAfterMs: 4600, message: 'says the server' }]],
     pairing: () => [pairing],
     call: () => [call()],
     'call-partner-muted': () => [{ ...call(), partner: { ...here, microphone: false } }],
@@ -38,6 +56,11 @@
     'call-partner-shares-screen': () => [{ ...call(), partner: { ...here, screen: true } }],
     'call-own-devices-off': () => [call(), 'press microphone', 'press camera'],
     'call-own-screen': () => [{ ...call(), local: { microphone: true, camera: true, screen: true } }],
+    'call-unread': () => [{ ...call(), chat }],
+    'call-messages': () => [{ ...call(), chat }, 'press chat-button'],
+    'call-with-a-friend': () => [{ ...call(), aim: 'room' }],
+    'call-reported': () => [call(), 'press more', 'press report-button'],
+    'call-blocked': () => [call(), 'press more', 'press block-button'],
     'call-weak': () => [call(), 'poor'],
     'call-server-gone': () => [{ ...call(), server: soon(5) }],
     'call-partner-away': () => [{ ...call(), partner: { ...here, away: true } }],
@@ -72,6 +95,7 @@
     remoteStream: null,
     peerConnection: null,
     relayOnly: false,
+    blocked: [],
     /** The methods that were called, for tests to read. */
     calls: [],
     on: (type, handler) => void (handlers[type] ??= []).push(handler),
@@ -81,6 +105,8 @@
     play(name) {
       client.quality = 'good';
       document.getElementById('undo').click();
+      for (const panel of document.querySelectorAll(':popover-open')) panel.hidePopover();
+      client.change(idle);
       for (const off of document.querySelectorAll('.round.off')) off.click();
       for (const step of scenes[name]()) {
         if (typeof step === 'string' && step.startsWith('press ')) document.getElementById(step.slice(6)).click();
@@ -103,7 +129,7 @@
     },
     emit: (type, detail) => handlers[type]?.forEach((handler) => handler(detail)),
   };
-  for (const method of ['find', 'next', 'stop', 'setStream', 'useDevice', 'shareScreen', 'stopScreen', 'setMicrophone', 'setCamera'])
+  for (const method of ['find', 'next', 'stop', 'setStream', 'useDevice', 'shareScreen', 'stopScreen', 'setMicrophone', 'setCamera', 'createRoom', 'joinRoom', 'sendMessage', 'report', 'block', 'unblock'])
     client[method] = (...details) => Promise.resolve(void client.calls.push([method, ...details]));
   window.hairpin = { client };
   window.scenes = Object.keys(scenes);

@@ -48,6 +48,12 @@ impl Server {
         self.ready().await;
     }
 
+    /// The same, with these flags.
+    pub(super) async fn restart_with(&mut self, flags: &'static [&'static str]) {
+        self.flags = flags;
+        self.crash_and_restart().await;
+    }
+
     /// Asks it to stop, as a deployment does; [`Server::has_ended`] once nobody needs it any more.
     pub(super) fn terminate(&self) {
         let pid = Pid::from_child(&self.process);

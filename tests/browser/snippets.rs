@@ -21,7 +21,7 @@ async fn the_readmes_clients_get_two_people_into_a_call() {
 
 #[tokio::test]
 async fn the_protocols_client_gets_two_people_into_a_call() {
-    let [client] = &clients("docs/signaling.md")[..] else { panic!("one more wants a test") };
+    let [client] = &clients("docs/protocol.md")[..] else { panic!("one more wants a test") };
     meet(client).await;
 }
 

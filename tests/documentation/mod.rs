@@ -1,5 +1,7 @@
-//! Every snippet of the documentation: what a reader pastes works. JavaScript runs in `tests/browser/snippets.rs`.
+//! Every snippet of the documentation: what a reader pastes works. JavaScript for pages runs in `tests/browser/snippets.rs`; SQL, and
+//! what verifies webhooks, in `tests/backend/documentation.rs`.
 
+mod identity;
 mod rust;
 
 use std::ffi::OsString;
@@ -14,15 +16,21 @@ const PAGES: &[&str] = &[
     "CONTRIBUTING.md",
     "SECURITY.md",
     "bench/README.md",
+    "docs/admin.md",
     "docs/configuration.md",
     "docs/coturn.md",
     "docs/deploy-fly.md",
+    "docs/identity.md",
+    "docs/matching.md",
     "docs/metrics.md",
-    "docs/signaling.md",
+    "docs/protocol.md",
+    "docs/records.md",
+    "docs/webhooks.md",
 ];
 
 /// What every page's blocks may be: those that a test here runs, and those that are no code.
-const LANGUAGES: &[&str] = &["js", "rust", "sh", "toml", "mermaid", "text"];
+const LANGUAGES: &[&str] =
+    &["js", "json", "mjs", "py", "rust", "sh", "sql", "toml", "mermaid", "text"];
 
 #[test]
 fn every_block_says_what_it_is_so_that_it_is_tried() {

@@ -2,6 +2,8 @@
 //! way in which a client may misbehave, is tested beside the code in `src/http/tests/`.
 
 mod crowd;
+#[cfg(feature = "https")]
+mod keys_by_tls;
 mod ports;
 
 use std::net::SocketAddr;

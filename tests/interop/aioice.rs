@@ -30,8 +30,8 @@ pub(super) async fn run(scenario: &str, account: &Account) {
     assert!(output.status.success() && out.trim() == "ok", "{scenario}:\n{out}{err}");
 }
 
-/// A Python that has aioice: `AIOICE_PYTHON`, or the environment that `tests/run` makes.
-fn python() -> PathBuf {
+/// A Python that has aioice and what reads our documents: `AIOICE_PYTHON`, or the environment that `tests/run` makes.
+pub(super) fn python() -> PathBuf {
     env::var_os("AIOICE_PYTHON").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python"),
         PathBuf::from,

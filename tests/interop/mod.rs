@@ -3,11 +3,14 @@
 //! Every client here completes a relayed exchange through hairpin, and through Debian's coturn as
 //! well: a client that fails against both has a fault of its own.
 //!
-//! Needs Debian's `coturn`, a Python with aioice, and a node with `ws`; `tests/run` installs them.
+//! Needs Debian's `coturn`, a Python with aioice and openapi-spec-validator, and in target/node `ws` and `@asyncapi/specs`;
+//! `tests/run` installs them.
 
 mod aioice;
 mod coturn;
+mod documents;
 mod http;
+mod modes;
 mod old_wire;
 mod rest_credentials;
 mod server;

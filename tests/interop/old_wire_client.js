@@ -36,21 +36,31 @@ class User {
     this.say(`{"type":"join_queue","data":{"userId":"${this.name}","matchMode":"default"}}`);
   }
 
-  /** The next message, which must be of this type and have nothing but a type and a payload of these fields. */
+  /**
+   * The next message, which must be of this type and have nothing but a type and a payload of these fields. A place in the
+   * queue may be told again at any time, as it always might; two who have just parted meet again after some seconds.
+   */
   async hears(type, ...fields) {
-    const deadline = setTimeout(() => fail(`${this.name} waits for ${type}`), 5000);
-    while (!this.unread.length) await new Promise((resolve) => (this.#wake = resolve));
+    const deadline = setTimeout(() => fail(`${this.name} waits for ${type}`), 15000);
+    let text, message;
+    do {
+      while (!this.unread.length) await new Promise((resolve) => (this.#wake = resolve));
+      text = this.unread.shift();
+      message = JSON.parse(text);
+    } while (message.type === "queued" && type !== "queued");
     clearTimeout(deadline);
-    const text = this.unread.shift();
-    const message = JSON.parse(text);
     assert.equal(message.type, type, `${this.name} heard ${text}`);
     assert.deepEqual(Object.keys(message), ["type", "payload"], text);
-    assert.deepEqual(Object.keys(message.payload).sort(), fields.sort(), text);
+    const keys = Object.keys(message.payload).filter((key) => key !== "etaMs");
+    assert.deepEqual(keys.sort(), fields.sort(), text);
     return { ...message.payload, text };
   }
 
-  queued() {
-    return this.hears("queued", "position");
+  /** With how many wait, and how long it may be, where that is known. */
+  async queued() {
+    const queued = await this.hears("queued", "position", "waiting");
+    assert.equal(typeof queued.position, "number");
+    return queued;
   }
 
   matched() {
@@ -75,7 +85,7 @@ async function meet(first, second) {
 async function main() {
   await Promise.all([ann.opened(), bob.opened()]);
   ann.joins();
-  assert.equal((await ann.queued()).text, '{"type":"queued","payload":{"position":1}}');
+  assert.equal((await ann.queued()).text, '{"type":"queued","payload":{"position":1,"waiting":1}}');
   bob.joins();
   let session = await meet(ann, bob);
 

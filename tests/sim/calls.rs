@@ -12,7 +12,7 @@ fn call(a: NatKind, b: NatKind) -> (System, [PersonId; 2]) {
     let people = [system.add("ann", a), system.add("bob", b)];
     for id in people {
         system.connect(id);
-        system.join(id, "video");
+        system.join(id, "global");
     }
     system.run(SOON);
     (system, people)
@@ -109,7 +109,7 @@ fn next_brings_the_next_partner() {
     let (mut system, [a, b]) = call(NatKind::Symmetric, NatKind::Symmetric);
     let c = system.add("cleo", NatKind::Symmetric);
     system.connect(c);
-    system.join(c, "video");
+    system.join(c, "global");
     system.skip(a);
     system.run(SOON);
     assert_eq!(system.person(a).met[1].partner, "cleo");
@@ -125,6 +125,9 @@ fn both_pressing_next_at_once_meet_again_when_nobody_else_is_there() {
     system.skip(a);
     system.skip(b);
     system.run(SOON);
+    assert_eq!([a, b].map(|id| system.person(id).met.len()), [1, 1], "not at once");
+    // They are kept apart for five seconds, even when nobody else is there.
+    system.run(Duration::from_secs(6));
     for id in [a, b] {
         assert_eq!(system.person(id).met.len(), 2);
         assert!(!system.person(id).heard_types().contains(&"no_session"));

@@ -2,4 +2,5 @@
 
 mod calls;
 mod crowd;
+mod evening;
 mod resume;

@@ -40,10 +40,10 @@ fn act(system: &mut System, rng: &mut Rng, id: PersonId) {
         2 => system.act(id, WireClient::skip),
         3 => {
             system.act(id, WireClient::end);
-            system.act(id, |wire| wire.join("video"));
+            system.act(id, |wire| wire.join("global"));
         }
         4 => system.reload(id),
-        _ if *system.state(id) == State::Idle => system.act(id, |wire| wire.join("video")),
+        _ if *system.state(id) == State::Idle => system.act(id, |wire| wire.join("global")),
         _ => (0..1 + rng.below(3)).for_each(|_| system.signal(id)),
     }
 }
@@ -73,14 +73,14 @@ fn whoever_is_lost_on_the_way_is_found_again_and_nothing_is_heard_twice() {
             system.run(at.saturating_sub(present));
             present = present.max(at);
             match plan {
-                Plan::Come => system.come(id, "video"),
+                Plan::Come => system.come(id, "global"),
                 Plan::Act => act(&mut system, &mut rng, id),
                 Plan::Go => system.go(id),
             }
         }
         // The last ones stay for a while, and all is well with them.
         for &id in &people[..99] {
-            system.come(id, "video");
+            system.come(id, "global");
         }
         system.run(Duration::from_secs(90));
         system.check_calls();

@@ -7,11 +7,12 @@ use anyhow::Result;
 use super::Plan;
 use crate::drain::{self, Stop};
 use crate::matching::{self, Matched};
-use crate::report::{Report, disturbance, keys, micros, millis};
+use crate::report::{Report, disturbance, keys, micros, millis, ratio};
 use crate::seat::Wire;
 use crate::seats;
 use crate::signals::{self, Load};
 use crate::table::{Column, Figure, Role, Table, percent};
+use crate::wishes::Wishes;
 
 /// The figures of a crowd that finds partners.
 const MATCHING: [&str; 7] = [
@@ -42,19 +43,29 @@ const DRAIN: [&str; 3] =
 
 impl Plan {
     /// Lets a crowd of `clients` find partners, `rounds` times with each number of `workers` (`None` is hairpin's
-    /// own choice), and checks every match.
+    /// own choice) and each kind of `wishes`, one after the other in turns, and checks every match.
     ///
     /// # Errors
     /// When a round fails or breaks a rule of matching.
-    pub fn matching(&self, clients: usize, workers: &[Option<usize>]) -> Result<Report> {
-        let mut columns = keys(&["clients", "workers"]);
+    pub fn matching(
+        &self,
+        clients: usize,
+        workers: &[Option<usize>],
+        wishes: &[Wishes],
+    ) -> Result<Report> {
+        let mut columns = keys(&["clients", "workers", "wishes"]);
         columns.extend(MATCHING.map(|name| Column::new(name, Role::Figure)));
         let mut table = Table::new(columns);
         let what = format!("{clients} clients find partners");
-        let samples = self.take_turns(&what, workers, |workers| {
-            matching::run(&self.programs, clients, workers)
+        let turns: Vec<_> = workers
+            .iter()
+            .flat_map(|workers| wishes.iter().map(move |wishes| (*workers, *wishes)))
+            .collect();
+        let samples = self.take_turns(&what, &turns, |(workers, wishes)| {
+            matching::run(&self.programs, clients, workers, wishes)
         })?;
-        for (workers, samples) in workers.iter().zip(&samples) {
+        let note = compare(&turns, &samples);
+        for ((workers, wishes), samples) in turns.iter().zip(&samples) {
             let figure = |digits, value: &dyn Fn(&Matched) -> Option<f64>| {
                 Figure::of(&samples.iter().filter_map(value).collect::<Vec<_>>()).show(digits)
             };
@@ -66,6 +77,10 @@ impl Plan {
             table.push(vec![
                 clients.to_string(),
                 workers.map_or("default".to_owned(), |workers| workers.to_string()),
+                match wishes {
+                    Wishes::Plain => "anybody".to_owned(),
+                    Wishes::Attributes => "other gender, shared interest".to_owned(),
+                },
                 figure(0, &|sample| sample.own_clock_millis),
                 figure(0, &|sample| Some(millis(sample.until_last))),
                 figure(0, &|sample| Some(millis(sample.cpu))),
@@ -75,7 +90,7 @@ impl Plan {
                 figure(1, &|sample| mib(sample.resident_left)),
             ]);
         }
-        Ok(Report { table, note: None })
+        Ok(Report { table, note })
     }
 
     /// Pairs `clients` people up, `rounds` times, and cuts them off for longer than `window`, in which they could come
@@ -186,4 +201,19 @@ impl Plan {
         }
         Ok(Report { table, note: None })
     }
+}
+
+/// By how much those take longer who have wishes, turn by turn with those beside them who have none.
+fn compare(turns: &[(Option<usize>, Wishes)], samples: &[Vec<Matched>]) -> Option<String> {
+    let clock = |samples: &[Matched]| -> Option<Vec<f64>> {
+        samples.iter().map(|sample| sample.own_clock_millis).collect()
+    };
+    let of = |n: usize| clock(&samples[n]);
+    let pairs = (1..turns.len()).filter(|&n| {
+        let [(workers, first), (same, second)] = [turns[n - 1], turns[n]];
+        workers == same && [first, second] == [Wishes::Plain, Wishes::Attributes]
+    });
+    let ratios: Vec<String> = pairs.filter_map(|n| Some(ratio(&of(n)?, &of(n - 1)?))).collect();
+    let last = "time until the last match_found with wishes, in parts of that without";
+    (!ratios.is_empty()).then(|| format!("{last}: {}.", ratios.join(" and ")))
 }

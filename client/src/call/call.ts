@@ -1,4 +1,4 @@
-import { heardFromPartner } from '../stats.js';
+import { signsOfLife } from '../stats.js';
 import type { Local } from '../types.js';
 import { Peer } from './peer.js';
 import type { Kind, PeerHandlers, Role } from './peer.js';
@@ -30,6 +30,8 @@ export interface CallHandlers extends Pick<PeerHandlers, 'stream' | 'told' | 'me
   changed(): void;
   /** Nothing comes from the partner. */
   silent(): void;
+  /** Media goes by a relay, or does not: as soon as it is known, and when it changes. */
+  path(relayed: boolean): void;
   /** Patience has ended. */
   noPath(): void;
   /** ICE servers for the paths to come; null: those there are will do. */
@@ -74,6 +76,7 @@ export class Call {
   #listening: ReturnType<typeof setInterval> | undefined;
   #heard = 0;
   #heardAt = Date.now();
+  #relayed: boolean | null = null;
 
   constructor(options: CallOptions, handlers: CallHandlers) {
     this.role = options.role;
@@ -160,7 +163,11 @@ export class Call {
 
   /** The server has begun anew: what we signalled last, and what was on its way to us, may be lost. */
   resynchronise(): void {
-    if (!this.connected && this.#mayReopen) this.#reopen(this.#number + 1);
+    const direct = this.#relayed === false && this.pc.connectionState !== 'failed';
+    this.#relayed = null;
+    // What flows directly and is interrupted for a moment is mended as ever: a new connection would be a gap of seconds.
+    // What was relayed may have lost its relay with the server.
+    if (!this.connected && !direct && this.#mayReopen) this.#reopen(this.#number + 1);
     else this.#peer.repeat();
     this.#signal({ sync: true });
   }
@@ -230,7 +237,8 @@ export class Call {
     if (call < this.#number) return;
     if (restart) this.#peer.restartIce();
     if (sync) this.#peer.repeat();
-    await this.#peer.apply(signal);
+    // What a connection had begun when it was closed never ends, and the next one's signals would wait for it.
+    await Promise.race([this.#peer.apply(signal), this.#peer.closed]);
   }
 
   // -- mending -----------------------------------------------------------------------------------
@@ -282,8 +290,9 @@ export class Call {
 
   async #listen(): Promise<void> {
     const { pc } = this;
-    const heard = await heardFromPartner(pc).catch(() => this.#heard);
+    const { heard, relayed } = await signsOfLife(pc).catch(() => ({ heard: this.#heard, relayed: null }));
     if (this.#closed || pc !== this.pc) return;
+    if (relayed !== null && relayed !== this.#relayed) this.#handlers.path((this.#relayed = relayed));
     if (heard !== this.#heard) this.#heardAt = Date.now();
     this.#heard = heard;
     if (!this.connected || this.#silence() < SILENT_MS) return;

@@ -36,11 +36,15 @@ export class Peer {
   #ignoring = false;
   #offers = 0;
   #answeredOffer: number | undefined;
+  /** Resolves when it is closed. */
+  readonly closed: Promise<void>;
+  #close!: () => void;
   /** Candidates that overtook their description. */
   #early: RTCIceCandidateInit[] = [];
 
   constructor(pc: RTCPeerConnection, role: Role, handlers: PeerHandlers) {
     this.pc = pc;
+    this.closed = new Promise((resolve) => (this.#close = resolve));
     this.#role = role;
     this.#handlers = handlers;
     this.#mayOffer = role.isInitiator;
@@ -90,6 +94,7 @@ export class Peer {
     const { pc } = this;
     pc.onnegotiationneeded = pc.onicecandidate = pc.onconnectionstatechange = pc.ontrack = null;
     pc.close();
+    this.#close();
   }
 
   async #offer(): Promise<void> {

@@ -1,5 +1,6 @@
-import { COMING_BACK, GOODBYE, refusal } from '../wire.js';
+import { COMING_BACK, GOODBYE, refusal, TOKEN_OVER } from '../wire.js';
 import type { Hello, Request, SeatMessage, ServerMessage, Welcome } from '../wire.js';
+import type { Tokens } from '../tokens.js';
 import type { ServerLink } from '../types.js';
 import { backoff } from './backoff.js';
 import { Liveness } from './liveness.js';
@@ -31,6 +32,8 @@ export interface Handlers {
   restarted(): void;
   /** After `restarted`: the server has told all there is, and the connection may be used. */
   settled(): void;
+  /** The application gave no token when it was asked for one. */
+  tokenless(error: unknown): void;
   /** For another page of this tab: how to come back. */
   seat(seat: Seat): void;
   moved(): void;
@@ -41,10 +44,20 @@ export interface Seat {
   epoch: string;
 }
 
+export interface SignalingOptions {
+  readonly url: URL;
+  readonly userId: string | undefined;
+  readonly tokens: Tokens;
+  readonly seat: Seat | null;
+  readonly webSocket: typeof WebSocket;
+}
+
 /** One seat at the server, served by one WebSocket after another. */
 export class Signaling {
   readonly #url: URL;
-  readonly #userId: string;
+  /** Absent: the token says it. */
+  readonly #userId: string | undefined;
+  readonly #tokens: Tokens;
   readonly #webSocket: typeof WebSocket;
   readonly #handlers: Handlers;
   readonly #liveness = new Liveness(
@@ -71,10 +84,12 @@ export class Signaling {
   #lostAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #goaway: ReturnType<typeof setTimeout> | undefined;
+  #renewal: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(url: URL, userId: string, seat: Seat | null, webSocket: typeof WebSocket, handlers: Handlers) {
+  constructor({ url, userId, tokens, seat, webSocket }: SignalingOptions, handlers: Handlers) {
     this.#url = url;
     this.#userId = userId;
+    this.#tokens = tokens;
     this.#seat = seat;
     this.#webSocket = webSocket;
     this.#handlers = handlers;
@@ -85,18 +100,18 @@ export class Signaling {
     this.#drop();
     this.#handlers.link({ state: 'connecting' });
     const socket = (this.#socket = new this.#webSocket(this.#url));
-    socket.onopen = () => this.#hello();
+    socket.onopen = () => void this.#hello(socket);
     socket.onmessage = ({ data }) => this.#heard(String(data));
     socket.onclose = ({ code }) => this.#lost(code);
     this.#timer = setTimeout(() => this.#lost(COMING_BACK), this.#inWindow ? OPENING_IN_WINDOW_MS : OPENING_MS);
   }
 
-  /** Numbered, and sent again until the server has acknowledged it. False: an old server, and no connection to it. */
-  send(request: Request): boolean {
-    if (this.#oldWire) return this.#open && this.#write(request);
+  /** Sent again until the server has acknowledged it, by the number that is returned; none on the old wire. */
+  send(request: Request): number | undefined {
+    if (this.#oldWire) return void this.#write(request);
     const numbered = this.#outbox.add(request);
     if (this.#open) this.#write(numbered);
-    return true;
+    return numbered.id;
   }
 
   requestIceServers(): void {
@@ -131,15 +146,25 @@ export class Signaling {
 
   // -- one connection ----------------------------------------------------------------------------
 
-  #hello(): void {
-    const hello: Hello = { userId: this.#userId };
+  async #hello(socket: WebSocket): Promise<void> {
+    const hello: Hello = this.#userId === undefined ? {} : { userId: this.#userId };
+    if (this.#tokens.given) {
+      try {
+        hello.token = await this.#tokens.get();
+      } catch (error) {
+        if (socket !== this.#socket) return;
+        this.#handlers.tokenless(error);
+        return this.#lost(COMING_BACK);
+      }
+      if (socket !== this.#socket) return;
+    }
     if (this.#seat) {
       const { token, epoch } = this.#seat;
       hello.resume = this.#received === undefined ? { token, epoch } : { token, epoch, received: this.#received };
     }
     if (this.pairToken) hello.pairToken = this.pairToken;
     this.#settled = !hello.resume && !hello.pairToken;
-    this.#socket?.send(JSON.stringify({ type: 'hello', data: hello }));
+    socket.send(JSON.stringify({ type: 'hello', data: hello }));
   }
 
   #heard(text: string): void {
@@ -156,6 +181,8 @@ export class Signaling {
         clearTimeout(this.#goaway);
         this.#goaway = setTimeout(() => this.#dead(), message.payload.retryAfterMs);
         return;
+      case 'match_offer':
+        return void this.#write({ type: 'accept' });
       case 'restart':
         return; // told by `welcome` already
       default:
@@ -167,6 +194,7 @@ export class Signaling {
   #welcome(welcome: Welcome): void {
     clearTimeout(this.#timer);
     this.#open = true;
+    this.#tokens.taken();
     this.#windowMs = welcome.resumeWindowMs;
     this.#seat = { token: welcome.resumeToken, epoch: welcome.epoch };
     this.#handlers.seat(this.#seat);
@@ -203,9 +231,26 @@ export class Signaling {
       this.#handlers.settled();
       return;
     }
+    const stale = code === 'token_expired' || code === 'token_invalid';
+    if (stale && this.#tokens.renew()) return this.connect();
     this.#handlers.message(message);
     const { temporary, retryAfterMs = CAP_MS } = message.payload;
-    if (temporary) this.#retryIn(retryAfterMs * (1 + Math.random() / 2));
+    if (temporary && code !== 'barred') this.#retryIn(retryAfterMs * (1 + Math.random() / 2));
+    else this.#refused(code);
+  }
+
+  #renewIn(delay: number): void {
+    clearTimeout(this.#renewal);
+    if (delay) this.#renewal = setTimeout(() => void this.#renewToken(), delay);
+    else void this.#renewToken();
+  }
+
+  /** The one that the server has will run out soon. If there is no other, it ends the connection then. */
+  async #renewToken(): Promise<void> {
+    if (!this.#tokens.renew()) return;
+    const token = await this.#tokens.get().catch((error: unknown) => this.#handlers.tokenless(error));
+    // Who has another connection by now has said it there.
+    if (token !== undefined && this.#open) this.#write({ type: 'renew_token', data: { token } });
   }
 
   #deliver(message: SeatMessage & { seq?: number }): void {
@@ -218,6 +263,8 @@ export class Signaling {
       if (seq - this.#acknowledged >= ACK_EVERY) this.#write({ type: 'ack' });
     }
     if (this.#oldWire) this.#attempt = 0;
+    if (message.type === 'token_expiring') this.#renewIn(this.#tokens.pause(message.payload.expiresInMs));
+    else if (message.type === 'token_renewed') this.#tokens.taken();
     this.#handlers.message(message);
   }
 
@@ -239,15 +286,19 @@ export class Signaling {
   }
 
   #lost(code: number): void {
+    if (code === TOKEN_OVER && this.#tokens.renew()) return this.#dead();
     const refused = refusal(code);
-    if (refused) {
-      this.#unwatch();
-      this.#drop();
-      return this.#handlers.link({ state: 'refused', code: refused });
-    }
+    if (refused) return this.#refused(refused);
     if (this.#open) this.#lostAt = Date.now();
     const cap = this.#inWindow ? CAP_IN_WINDOW_MS : this.pairToken ? CAP_IN_CALL_MS : CAP_MS;
     this.#retryIn(backoff(this.#attempt++, cap));
+  }
+
+  /** For good, until somebody asks for more. */
+  #refused(code: string): void {
+    this.#unwatch();
+    this.#drop();
+    this.#handlers.link({ state: 'refused', code });
   }
 
   /** There may be a seat to come back to. */
@@ -264,6 +315,7 @@ export class Signaling {
   #drop(code = COMING_BACK): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#goaway);
+    clearTimeout(this.#renewal);
     this.#liveness.stop();
     this.#open = this.#oldWire = false;
     const socket = this.#socket;

@@ -9,7 +9,10 @@ interface Seat {
   sent: { seq: number; type: string; payload: object }[];
   received: number;
   waiting: boolean;
+  /** The code of the room it waits in. */
+  room: string | null;
   session: Session | null;
+  last: string | null;
 }
 
 interface Session {
@@ -27,10 +30,17 @@ export class FakeHairpin implements Server {
   readonly iceServers: RTCIceServer[] = [];
   /** Answers the next request of this type with this error, and does nothing else. */
   refusal: { type: string; error: object } | null = null;
+  /** All that people have asked for, but signals. */
+  readonly asked: { user: string; type: string; data: any }[] = [];
+  /** Whose a token is, or the code of the error it gets. Where nobody says so, tokens are not looked at. */
+  whose: ((token: string | undefined) => { user: string } | { code: string; retryAfterMs?: number }) | null = null;
+  /** Who is to meet is asked first, and is given 3 s. */
+  offers = false;
   readonly #seats = new Map<string, Seat>();
   readonly #byConnection = new Map<number, Seat>();
   #tokens = 0;
   #sessions = 0;
+  #rooms = 0;
 
   opened(): void {}
 
@@ -44,6 +54,8 @@ export class FakeHairpin implements Server {
     if (message.ack !== undefined) seat.sent = seat.sent.filter(({ seq }) => seq > message.ack);
     if (message.type === 'ping') return connection.send({ type: 'pong', payload: {} });
     if (message.type === 'ack') return;
+    if (message.type === 'accept') return void this.#accepted.get(seat.user)?.();
+    if (message.type === 'renew_token') return this.#renew(seat, message.data.token);
     if (message.id !== undefined) {
       if (message.id > seat.received + 1) throw new Error(`gap: ${message.id} after ${seat.received}`);
       const known = message.id <= seat.received;
@@ -92,7 +104,7 @@ export class FakeHairpin implements Server {
   /** A message that does not arrive, although the connection lives. */
   lose(user: string): void {
     const seat = this.#seats.get(user);
-    if (seat) seat.sent.push({ type: 'error', payload: { code: 'second' }, seq: ++seat.seq });
+    if (seat) seat.sent.push({ type: 'error', payload: { code: 'no_session', message: 'second', temporary: false }, seq: ++seat.seq });
   }
 
   goaway(user: string, retryAfterMs: number): void {
@@ -110,7 +122,24 @@ export class FakeHairpin implements Server {
 
   // ----------------------------------------------------------------------------------------------
 
-  #hello(connection: Connection, { userId, resume, pairToken }: any): void {
+  readonly #accepted = new Map<string, () => void>();
+
+  #renew(seat: Seat, token: string): void {
+    this.asked.push({ user: seat.user, type: 'renew_token', data: { token } });
+    const whose = this.whose?.(token);
+    if (whose && 'user' in whose) this.#tell(seat, 'token_renewed', { expiresInMs: 600_000 });
+    else this.#tell(seat, 'error', { message: '', temporary: false, ...whose });
+  }
+
+  #hello(connection: Connection, hello: any): void {
+    const { resume, pairToken, token } = hello;
+    let { userId } = hello;
+    const whose = this.whose?.(token);
+    if (whose && 'code' in whose) {
+      const temporary = whose.retryAfterMs !== undefined;
+      return connection.send({ type: 'error', payload: { message: '', temporary, ...whose } });
+    }
+    userId = whose?.user ?? userId;
     if (this.oldWire) {
       const payload = { code: 'unknown_type', message: 'hello', temporary: false };
       return connection.send({ type: 'error', payload });
@@ -131,10 +160,11 @@ export class FakeHairpin implements Server {
       for (const message of seat.sent) if (message.seq > resume.received) connection.send(message);
       this.#partner(seat, 'partner_back');
     } else if (resume) {
-      connection.send({ type: 'restart', payload: { reason: good ? 'state_asked' : 'unknown_token' } });
+      connection.send({ type: 'restart', payload: { reason: good ? 'state_asked' : 'expired' } });
       if (pairToken && !seat.session) this.#pairAgain(seat, JSON.parse(pairToken));
       if (seat.session) this.#describe(seat, 'rejoined');
       else if (seat.waiting) this.#tell(seat, 'queued', { position: 1 });
+      else if (seat.room) this.#tell(seat, 'room_created', { code: seat.room, expiresInMs: 600_000 });
       this.#partner(seat, 'partner_back');
     }
   }
@@ -145,7 +175,7 @@ export class FakeHairpin implements Server {
     if (before) this.expire(user, 'replaced');
     const seat: Seat = {
       ...{ user, token: '', earlier: null, connection: null, seq: 0, sent: [], received: 0 },
-      ...{ waiting: false, session: null },
+      ...{ waiting: false, room: null, session: null, last: null },
     };
     this.#seats.set(user, seat);
     return seat;
@@ -162,12 +192,13 @@ export class FakeHairpin implements Server {
     seat.session = known ?? session;
   }
 
-  #request(seat: Seat, { type, data = {} }: any): void {
+  #request(seat: Seat, { type, data = {}, id }: any): void {
     const session = seat.session;
     const { refusal } = this;
+    if (type !== 'signal') this.asked.push({ user: seat.user, type, data });
     if (refusal && refusal.type === type) {
       this.refusal = null;
-      return this.#tell(seat, 'error', refusal.error);
+      return this.#tell(seat, 'error', { ...refusal.error, id });
     }
     switch (type) {
       case 'join_queue':
@@ -175,6 +206,33 @@ export class FakeHairpin implements Server {
         return this.#match(seat);
       case 'leave_queue':
         seat.waiting = false;
+        seat.room = null;
+        return;
+      case 'create_room':
+        this.#end(seat, 'skipped');
+        seat.room = `CODE${++this.#rooms}`;
+        return this.#tell(seat, 'room_created', { code: seat.room, expiresInMs: 600_000 });
+      case 'join_room': {
+        const host = [...this.#seats.values()].find(({ room }) => room === data.code);
+        if (!host) return this.#tell(seat, 'error', { code: 'no_room', message: '', temporary: false });
+        host.room = null;
+        return this.#pair(host, seat);
+      }
+      case 'message': {
+        const partner = this.#partnerOf(seat);
+        if (partner && session?.id === data.sessionId) this.#tell(partner, 'message', data);
+        return;
+      }
+      case 'report':
+        return this.#tell(seat, 'reported', { sessionId: data.sessionId ?? session?.id ?? 'session-0' });
+      case 'block': {
+        const userId = data.userId ?? this.#partnerOf(seat)?.user ?? seat.last;
+        if (session?.users.includes(userId)) this.#end(seat, 'ended');
+        return this.#tell(seat, 'blocked', { userId });
+      }
+      case 'unblock':
+        return this.#tell(seat, 'unblocked', data);
+      case 'path':
         return;
       case 'signal': {
         const partner = this.#partnerOf(seat);
@@ -202,9 +260,34 @@ export class FakeHairpin implements Server {
     const other = [...this.#seats.values()].find(({ waiting, user }) => waiting && user !== seat.user);
     if (!other) {
       seat.waiting = true;
-      return this.#tell(seat, 'queued', { position: 1 });
+      return this.#tell(seat, 'queued', { position: 1, waiting: 1, etaMs: 20_000 });
     }
-    other.waiting = false;
+    if (this.offers) return this.#offer(other, seat);
+    this.#pair(other, seat);
+  }
+
+  /** Who does not answer waits no more, and who does goes on waiting. */
+  #offer(...both: [Seat, Seat]): void {
+    const agreed = new Set<Seat>();
+    for (const seat of both) {
+      seat.waiting = false;
+      seat.connection?.send({ type: 'match_offer', payload: { withinMs: 3000 } });
+      this.#accepted.set(seat.user, () => {
+        agreed.add(seat);
+        if (agreed.size === 2) this.#pair(...both);
+      });
+    }
+    setTimeout(() => {
+      for (const seat of both) {
+        if (seat.session) continue;
+        seat.waiting = agreed.has(seat);
+        if (!seat.waiting) this.#tell(seat, 'queue_timeout', { reason: 'unanswered' });
+      }
+    }, 3000);
+  }
+
+  #pair(other: Seat, seat: Seat): void {
+    for (const one of [other, seat]) Object.assign(one, { waiting: false, room: null });
     other.session = seat.session = { id: `session-${++this.#sessions}`, users: [other.user, seat.user] };
     this.#describe(other, 'match_found');
     this.#describe(seat, 'match_found');
@@ -227,9 +310,11 @@ export class FakeHairpin implements Server {
   #end(seat: Seat, reason: string): void {
     const { session } = seat;
     seat.waiting = false;
+    seat.room = null;
     if (!session) return;
     const partner = this.#partnerOf(seat);
     seat.session = null;
+    seat.last = session.users.find((user) => user !== seat.user) ?? null;
     if (!partner) return;
     partner.session = null;
     this.#tell(partner, 'partner_left', { sessionId: session.id, reason });

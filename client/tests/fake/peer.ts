@@ -14,6 +14,8 @@ export class FakePeer {
   restarts = 0;
   /** Whether anything comes from the partner. */
   silent = false;
+  /** What the browser says of its path. */
+  entries: { id: string; [field: string]: unknown }[] = [];
   #heard = 0;
 
   constructor(configuration: object) {
@@ -57,7 +59,7 @@ export class FakePeer {
   async getStats(): Promise<Map<string, object>> {
     if (!this.silent) this.#heard += 100;
     const pair = { id: 'P', type: 'candidate-pair', nominated: true, state: 'succeeded', bytesReceived: this.#heard };
-    return new Map([['P', pair]]);
+    return new Map([pair, ...this.entries].map((entry) => [entry.id, { ...(entry.id === 'P' && pair), ...entry }]));
   }
   close(): void {
     this.connectionState = this.signalingState = 'closed';

@@ -1,5 +1,15 @@
 /** WebSockets without a network: each frame takes a little time, may be lost with its connection, and none overtakes another. */
 
+import { wrong } from './schema.js';
+
+/** Nobody says here what the protocol does not have, but for the ids of sessions, which people are to read. */
+function hold(direction: 'client' | 'server', message: object): void {
+  const text = JSON.stringify(message).replace(/"session-(\d+)"/g, (_, number) => `"${number.padStart(32, '0')}"`);
+  const error = wrong(direction, JSON.parse(text));
+  // Clients are to ignore what they do not know.
+  if (error && !(direction === 'server' && error.startsWith('there is no message'))) throw new Error(error);
+}
+
 const TRAVEL_MS = 10;
 let connections = 0;
 
@@ -73,7 +83,10 @@ export class FakeSocket {
     network.sockets.push(this);
     this.#connection = {
       id: ++connections,
-      send: (message) => this.#carry('<', JSON.stringify(message), (data) => this.onmessage?.({ data })),
+      send: (message) => {
+        hold('server', message);
+        this.#carry('<', JSON.stringify(message), (data) => this.onmessage?.({ data }));
+      },
       close: (code) => {
         if (this.#dead) return;
         this.#known = false;
@@ -92,6 +105,7 @@ export class FakeSocket {
 
   send(text: string): void {
     if (this.readyState !== 1) throw new Error('not open');
+    hold('client', JSON.parse(text));
     this.#carry('>', text, (data) => this.#network.server.received(this.#connection, JSON.parse(data)));
   }
 

@@ -1,8 +1,11 @@
 //! Every setting, declared once, and from there to what it means: each file holds a subject's settings, reads them,
 //! and says what is wrong or odd about what they come to.
 
+pub(crate) mod backend;
 pub(crate) mod http;
 pub(crate) mod ice;
+pub(crate) mod identity;
+pub(crate) mod matching;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod signaling;
@@ -17,8 +20,11 @@ pub const GROUPS: &[Group] = &[
     relay::GROUP,
     turn::GROUP,
     http::GROUP,
+    identity::GROUP,
     ice::GROUP,
+    matching::GROUP,
     signaling::GROUP,
+    backend::GROUP,
     process::GROUP,
 ];
 

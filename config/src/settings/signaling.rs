@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hairpin_signaling::Rate;
+use hairpin_signaling::{Declared, Rate};
+
+use super::matching::{ATTRIBUTE, POOL};
 
 use crate::check::Violations;
 use crate::error::Invalid;
@@ -46,8 +48,33 @@ pub(crate) const SKIPS_PER_MINUTE: Setting<u32> =
         .default("30")
         .help("`skip` per user before `too_often`; a client address may do 100 times as many");
 
+pub(crate) const ROOM_LIFETIME: Setting<Duration> =
+    Setting::one("room-lifetime", "SECONDS", seconds(1..=86_400))
+        .default("600")
+        .help("How long a room waits for whoever has its code");
+
+pub(crate) const REPORTS_TO_BAR: Setting<usize> = Setting::one(
+    "reports-to-bar",
+    "COUNT",
+    bounded(0..=100),
+)
+.default("0")
+.help(
+    "Reports, each by another user, after which a user is not matched for `--bar-time`; 0 is never",
+);
+
+pub(crate) const REPORT_WINDOW: Setting<Duration> =
+    Setting::one("report-window", "SECONDS", seconds(1..=2_592_000))
+        .default("86400")
+        .help("How long a report counts for `--reports-to-bar`");
+
+pub(crate) const BAR_TIME: Setting<Duration> =
+    Setting::one("bar-time", "SECONDS", seconds(1..=31_536_000))
+        .default("86400")
+        .help("How long who was reported so often is barred");
+
 pub(super) const GROUP: Group = Group {
-    title: "Matching and signaling",
+    title: "Queue, sessions and messages",
     settings: &[
         QUEUE_TIMEOUT.about(),
         SESSION_LIFETIME.about(),
@@ -56,6 +83,10 @@ pub(super) const GROUP: Group = Group {
         MAX_MESSAGE_BYTES.about(),
         JOINS_PER_MINUTE.about(),
         SKIPS_PER_MINUTE.about(),
+        ROOM_LIFETIME.about(),
+        REPORTS_TO_BAR.about(),
+        REPORT_WINDOW.about(),
+        BAR_TIME.about(),
     ],
 };
 
@@ -73,8 +104,14 @@ pub(crate) fn read(reader: &mut Reader) -> hairpin_signaling::Config {
         max_message_bytes,
         // A second for each of the longest messages, and eight at once.
         bytes: Rate::new(longest, longest.saturating_mul(8)),
+        pools: super::without_repetition(reader.get(&POOL)),
+        attributes: Declared(reader.get(&ATTRIBUTE)),
         joins: Rate::per_minute(reader.get(&JOINS_PER_MINUTE)),
         skips: Rate::per_minute(reader.get(&SKIPS_PER_MINUTE)),
+        room_lifetime: reader.get(&ROOM_LIFETIME),
+        reports_to_bar: reader.get(&REPORTS_TO_BAR),
+        report_window: reader.get(&REPORT_WINDOW),
+        bar_time: reader.get(&BAR_TIME),
         ..hairpin_signaling::Config::default()
     }
 }
@@ -86,6 +123,11 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     violations.bounds(&HEARTBEAT_INTERVAL, &signaling.heartbeat_interval);
     violations.bounds(&RESUME_WINDOW, &signaling.resume_window);
     violations.bounds(&MAX_MESSAGE_BYTES, &signaling.max_message_bytes);
+    violations.bounds(&ROOM_LIFETIME, &signaling.room_lifetime);
+    violations.bounds(&REPORTS_TO_BAR, &signaling.reports_to_bar);
+    violations.bounds(&REPORT_WINDOW, &signaling.report_window);
+    violations.bounds(&BAR_TIME, &signaling.bar_time);
+    super::matching::check(config, violations);
     if (signaling.bytes.burst() as usize) < signaling.max_message_bytes {
         let fix = "give less than the rate of bytes allows at once, or a greater rate";
         violations.reject(&MAX_MESSAGE_BYTES, Invalid::new("is more than may come at once", fix));

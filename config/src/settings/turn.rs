@@ -180,7 +180,7 @@ fn answers(text: &str) -> Parsed<NonZeroU32> {
     })
 }
 
-fn secret(text: &str) -> Parsed<Box<[u8]>> {
+pub(super) fn secret(text: &str) -> Parsed<Box<[u8]>> {
     // Secrets may begin with hyphens, so a flag that follows a forgotten value is taken for it.
     let is_flag = text.strip_prefix("--").is_some_and(|name| super::find(name).is_some());
     if is_flag {

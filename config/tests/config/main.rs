@@ -3,6 +3,7 @@
 mod command;
 mod documentation;
 mod errors;
+mod identity;
 mod meaning;
 mod precedence;
 mod secrets;

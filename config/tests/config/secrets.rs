@@ -50,7 +50,7 @@ proptest! {
     #[test]
     fn a_secret_is_never_shown(secret in "[a-zA-Z0-9+/_!-]{6,40}") {
         let mut shown = String::new();
-        for name in ["static-auth-secret", "static-auth-secrt", "user"] {
+        for name in ["static-auth-secret", "jwt-secret", "static-auth-secrt", "user", "webhook-secret", "webhook-url", "admin-token"] {
             for value in [secret.clone(), format!("alice:{secret}"), format!("alice:0x{secret}"), format!("{secret}\u{1}")] {
                 from_flags(&[format!("--{name}"), value.clone()], &mut shown);
                 from_flags(&[format!("--{name}={value}")], &mut shown);

@@ -44,6 +44,7 @@ fn every_number_is_held_to_its_settings_bounds() {
         ("user-quota", |c| c.relay.quotas.user = Some(0)),
         ("total-quota", |c| c.relay.quotas.total = Some(0)),
         ("max-websockets", |c| c.http.max_websockets = 0),
+        ("jwt-leeway", |c| c.identity.leeway = Duration::from_secs(601)),
         ("ice-ttl", |c| c.ice.ttl = Duration::from_secs(59)),
         ("queue-timeout", |c| c.signaling.queue_timeout = Duration::ZERO),
         ("session-lifetime", |c| c.signaling.session_lifetime = Duration::MAX),

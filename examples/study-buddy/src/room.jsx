@@ -4,8 +4,9 @@ import { FocusTimer } from './timer.jsx';
 
 /** A buddy for one subject after another, until one leaves. */
 export function Room({ server, subject, stream, onLeave }) {
-  const { snapshot, remoteStream, client } = useHairpin({ url: server, matchMode: subject, stream });
-  useEffect(() => client.find(), [client]);
+  const { snapshot, remoteStream, client } = useHairpin({ url: server, stream });
+  // Whoever studies the same and seeks it: the server declares `subject`.
+  useEffect(() => client.find({ attributes: { subject }, seeks: { subject } }), [client, subject]);
   const { phase, partner, local } = snapshot;
 
   return (
@@ -25,6 +26,9 @@ export function Room({ server, subject, stream, onLeave }) {
         <button disabled={!snapshot.session} onClick={() => client.next()}>
           Next buddy
         </button>
+        <button disabled={!snapshot.session} onClick={() => client.block()}>
+          Never again
+        </button>
         <button onClick={onLeave}>Leave</button>
       </div>
       {phase === 'idle' ? <button onClick={() => client.find()}>Look again</button> : null}
@@ -38,6 +42,7 @@ function status({ phase, server, queue, partner }, subject) {
   const offline = server.state === 'retrying' || server.state === 'connecting';
   switch (phase) {
     case 'idle':
+      if (server.code === 'barred') return 'You cannot study with others for some time.';
       return server.state === 'refused' ? 'You are here in another tab.' : 'Nobody studies this right now.';
     case 'looking':
       if (offline) return 'Reaching the server…';

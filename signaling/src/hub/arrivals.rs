@@ -11,8 +11,8 @@ use crate::refusal::Refusal;
 use crate::tokens::{PairClaim, TokenHash};
 use crate::wire::{Hello, RestartReason, Resume, ServerMessage};
 use crate::{
-    CloseCode, ConnectionId, EndReason, Event, IceServers, Output, PartnerNews, Protocol, Return,
-    SessionId,
+    CloseCode, ConnectionId, EndReason, Event, IceServers, Naming, Output, Outside, PartnerNews,
+    Protocol, Return, SessionId,
 };
 
 /// How long somebody who has a name that another wants may take to show that it is there.
@@ -25,19 +25,20 @@ impl Hub {
         now: Duration,
         id: ConnectionId,
         hello: Hello,
-        ice: &mut impl IceServers,
+        outside: &mut impl Outside,
     ) -> Result<(), Refusal> {
-        let Hello { user, resume, pair_token } = hello;
+        let Hello { whom, resume, pair_token } = hello;
+        let user = self.who(now, id, whom, outside)?;
         let pair = pair_token.and_then(|token| self.signer.verify::<PairClaim>(now, &token));
         let pair = pair.filter(|pair| *pair.user == *user);
         let found = resume.as_ref().map(|resume| self.find_seat(resume, &user));
         if let (Some(resume), Some(Ok(seat))) = (&resume, &found) {
-            let how = self.come_back(now, id, *seat, resume, ice);
+            let how = self.come_back(now, id, *seat, resume, outside);
             // What it hears with all else it has missed is not said again.
             let last = self.seats.get(*seat).last_session.filter(|_| how == Return::Resumed);
             let pair = pair.filter(|pair| last != Some(pair.session));
             // Its seat has lost the session that the token is for, to a restart of this server or at another one.
-            return self.rejoin(now, *seat, pair, ice);
+            return self.rejoin(now, *seat, pair, outside);
         }
         let used_up = matches!(found, Some(Err(RestartReason::Expired)));
         if let Some(owner) = self.seats.of_user(&user).filter(|_| used_up) {
@@ -66,11 +67,11 @@ impl Hub {
         }
         if known {
             self.event(Event::Returned(Return::Rejoined));
-            self.tell_state(now, seat, ice);
+            self.tell_state(now, seat, outside);
         } else if pair.is_none() && found.is_some() {
             self.event(Event::Returned(Return::TooLate));
         }
-        self.rejoin(now, seat, pair, ice)
+        self.rejoin(now, seat, pair, outside)
     }
 
     /// Somebody comes by a token that is used up. While its user is here by a newer one, this is what it said by an
@@ -157,7 +158,7 @@ impl Hub {
     /// Somebody whose connection was gone is there again.
     fn back(&mut self, seat: SeatId) {
         match self.seats.get(seat).state {
-            State::Idle => {}
+            State::Idle | State::Hosting(_) | State::Knocking(_) => {}
             State::Waiting(waiting) => self.seek(waiting.ticket),
             State::Paired { session, role } => {
                 self.tell_partner(session, role, PartnerNews::Back);
@@ -187,10 +188,11 @@ impl Hub {
     /// Says what is the case to somebody who begins anew.
     fn tell_state(&mut self, now: Duration, seat: SeatId, ice: &mut impl IceServers) {
         match self.seats.get(seat).state {
-            State::Idle => {}
+            State::Idle | State::Knocking(_) => {}
+            State::Hosting(_) => self.tell_room(now, seat),
             State::Waiting(waiting) => {
-                if let Some(position) = waiting.position {
-                    self.tell_position(seat, position);
+                if let Some(place) = waiting.place {
+                    self.tell_place(seat, place);
                 }
             }
             State::Paired { session, role } => {
@@ -213,12 +215,16 @@ impl Hub {
         ice: &mut impl IceServers,
     ) -> Result<(), Refusal> {
         let (Some(pair), State::Idle) = (pair, self.seats.get(seat).state) else { return Ok(()) };
+        let since = pair.since().min(now);
         let PairClaim { session, role, partner, pool, .. } = pair;
         // A partner that is here and does something else has left. So has one that could not come back in any case.
         let there = self.seats.of_user(&partner);
         let is_over = self.sessions.has_ended(session)
             || self.sessions.find(session).is_some()
             || there.is_some_and(|partner| !self.is_left_over(partner, session))
+            || self.are_apart(&self.seats.get(seat).user, &partner)
+            || [&*self.seats.get(seat).user, &partner].map(|user| self.is_barred(now, user))
+                != [false; 2]
             || self.config.resume_window.is_zero();
         if is_over {
             self.seats.get_mut(seat).last_session = Some(session);
@@ -242,7 +248,7 @@ impl Hub {
         if role.index() == 1 {
             members.reverse();
         }
-        self.sessions.begin(now, self.config.session_lifetime, session, members);
+        self.sessions.begin(now, self.config.session_lifetime, (session, since), members);
         self.seats.get_mut(seat).state = State::Paired { session, role };
         self.seats.get_mut(other).state = State::Paired { session, role: role.other() };
         self.event(Event::SessionStarted);
@@ -269,7 +275,7 @@ impl Hub {
 
     /// Makes a user's name free for somebody who has but said it. In open mode a name is no password, and partners are
     /// shown it: so only whoever comes from where its owner is takes it over, and one that is elsewhere keeps it for as
-    /// long as it shows life.
+    /// long as it shows life. With tokens whoever says a name has proved it.
     pub(super) fn claim_name(
         &mut self,
         now: Duration,
@@ -279,6 +285,7 @@ impl Hub {
         let Some(seat) = self.seats.of_user(user) else { return Ok(()) };
         let seat = self.seats.get(seat);
         match (seat.home, seat.reached) {
+            _ if self.config.naming == Naming::Tokens => {}
             (Home::At(origin), _) if origin == self.connections.origin(id) => {}
             (Home::Unknown, _) => {}
             (_, Reached::By(owner)) => {
@@ -301,7 +308,7 @@ impl Hub {
         };
         let seat = self.seats.take(NewSeat {
             user: user.into(),
-            pool: self.default_pool.clone(),
+            pool: self.global.clone(),
             reached: Reached::By(id),
             home: Home::At(self.connections.origin(id)),
             story,

@@ -21,6 +21,9 @@ struct Connection {
     /// Whose bounds it shares.
     origin: Option<Origin>,
     last_heard: Duration,
+    /// When it last said something itself: pings are answered by a browser whose page sleeps.
+    /// In milliseconds.
+    last_said: u64,
     last_ping: Duration,
     /// When its next heartbeat is due.
     beat: Duration,
@@ -28,14 +31,6 @@ struct Connection {
     answer_by: Option<Duration>,
     messages: Bucket,
     bytes: Bucket,
-}
-
-/// What is known of a connection that has just been heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Heard {
-    pub(super) seat: Option<SeatId>,
-    /// Somebody has waited for this.
-    pub(super) awaited: bool,
 }
 
 /// Why a message is not read.
@@ -86,6 +81,7 @@ impl Connections {
                 seat: None,
                 origin,
                 last_heard: now,
+                last_said: 0,
                 last_ping: now,
                 beat,
                 answer_by: None,
@@ -118,24 +114,22 @@ impl Connections {
         }
     }
 
-    /// A sign of life.
-    pub(super) fn alive(&mut self, now: Duration, id: ConnectionId) -> Option<Heard> {
+    /// A sign of life, by whoever sits behind it. `None` if there is no such connection.
+    pub(super) fn alive(&mut self, now: Duration, id: ConnectionId) -> Option<Option<SeatId>> {
         let connection = self.open.get_mut(&id)?;
         connection.last_heard = now;
-        let awaited = connection.answer_by.take().is_some();
-        Some(Heard { seat: connection.seat, awaited })
+        connection.answer_by = None;
+        Some(connection.seat)
     }
 
-    /// Whether it was heard not longer ago than that.
-    pub(super) fn heard_within(&self, now: Duration, id: ConnectionId, time: Duration) -> bool {
-        self.open
-            .get(&id)
-            .is_some_and(|connection| now <= connection.last_heard.saturating_add(time))
+    /// When it was heard last.
+    pub(super) fn last_heard(&self, id: ConnectionId) -> Option<Duration> {
+        Some(self.open.get(&id)?.last_heard)
     }
 
-    /// Whether somebody waits for a sign of life.
-    pub(super) fn is_awaited(&self, id: ConnectionId) -> bool {
-        self.open.get(&id).is_some_and(|connection| connection.answer_by.is_some())
+    /// When its client said something last.
+    pub(super) fn last_said(&self, id: ConnectionId) -> Option<Duration> {
+        Some(Duration::from_millis(self.open.get(&id)?.last_said))
     }
 
     /// It must show life within this time, or is dead. A ping is to be sent.
@@ -157,15 +151,16 @@ impl Connections {
         id: ConnectionId,
         len: usize,
         config: &Config,
-    ) -> Result<Heard, Unread> {
-        let heard = self.alive(now, id).ok_or(Unread::Gone)?;
+    ) -> Result<Option<SeatId>, Unread> {
+        let seat = self.alive(now, id).ok_or(Unread::Gone)?;
         let connection = self.open.get_mut(&id).ok_or(Unread::Gone)?;
+        connection.last_said = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         if len > config.max_message_bytes {
             return Err(Unread::TooBig);
         }
         let allowed = connection.messages.take(now, config.messages, 1)
             && connection.bytes.take(now, config.bytes, len);
-        if allowed { Ok(heard) } else { Err(Unread::Flood) }
+        if allowed { Ok(seat) } else { Err(Unread::Flood) }
     }
 
     /// Looks after the next connection whose heartbeat is due.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Hub;
-use super::introductions::Introductions;
 use crate::deadlines::Deadlines;
 use crate::wire::ServerMessage;
 use crate::{CloseCode, ConnectionId, Protocol};
@@ -34,7 +33,6 @@ impl Hub {
             drain.farewells.arm(now.saturating_add(spread * place / count), id);
         }
         self.draining = Some(drain);
-        self.introductions = Introductions::default();
         let waiting: Vec<_> = self.seats.tickets().collect();
         for ticket in waiting {
             self.requests.push_back(crate::MatchRequest::Unseek(ticket));

@@ -1,46 +1,98 @@
-//! Two who are to meet: a match stands when both have been heard of late. Whoever has been silent may be a page that was
-//! put to sleep, or a phone that is out of reach, and is asked first.
+//! Two who are to meet: a match stands when both have agreed. Whoever has been silent may be a page that was put to sleep,
+//! or a phone that is out of reach.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::connections::Heard;
 use super::{Hub, SeatId, State};
-use crate::{ConnectionId, Event, IceServers, Output, TicketId};
+use crate::wire::{ServerMessage, TimeoutReason};
+use crate::{ConnectionId, Event, IceServers, MatchRequest, Output, Protocol, TicketId};
 
-/// Who was heard within this time is there.
-const FRESH: Duration = Duration::from_secs(5);
-/// How long the other one waits for somebody who is asked.
-const ANSWER: Duration = Duration::from_secs(3);
+/// A client of the old wire agrees by its socket being alive: it was heard within this time, or is pinged.
+const ALIVE: Duration = Duration::from_secs(5);
+/// Any other agrees by what it says; who has said something just now need not be asked.
+const JUST_NOW: Duration = Duration::from_secs(1);
+/// How long who is asked has, as the matcher has it.
+pub(super) const ANSWER: Duration = Duration::from_secs(3);
 
-/// Tickets that wait for each other's life signs, each found by the other.
-#[derive(Debug, Default)]
-pub(super) struct Introductions(BTreeMap<TicketId, TicketId>);
-
-impl Introductions {
-    pub(super) fn len(&self) -> usize {
-        self.0.len() / 2
-    }
-
-    fn begin(&mut self, first: TicketId, second: TicketId) {
-        self.0.insert(first, second);
-        self.0.insert(second, first);
-    }
-
-    fn of(&self, ticket: TicketId) -> Option<TicketId> {
-        self.0.get(&ticket).copied()
-    }
-
-    /// Ends an introduction, and says with whom it was.
-    fn end(&mut self, ticket: TicketId) -> Option<TicketId> {
-        let other = self.0.remove(&ticket)?;
-        self.0.remove(&other);
-        Some(other)
-    }
+/// Whether somebody can be met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    There,
+    /// It was silent, and is to show that it is there.
+    Asked,
+    /// It has no connection.
+    Away,
 }
 
 impl Hub {
-    /// The matcher has put two together.
+    /// The matcher offers two to each other.
+    pub(super) fn offer(&mut self, now: Duration, tickets: [TicketId; 2]) {
+        if self.draining.is_some() {
+            return;
+        }
+        for ticket in tickets {
+            // Who has gone meanwhile has taken its ticket back, or will find out that it lapsed.
+            let Some(seat) = self.seats.of_ticket(ticket) else { continue };
+            match self.ask_whether_there(now, seat) {
+                Presence::There => self.requests.push_back(MatchRequest::Acknowledge(ticket)),
+                Presence::Asked => self.seats.set_asked(seat, true),
+                Presence::Away => {}
+            }
+        }
+    }
+
+    /// Whether somebody who waits is there, by what was heard of it; if that is too long ago, it is asked, and
+    /// [agrees](Self::agree) by what it says next.
+    pub(super) fn ask_whether_there(&mut self, now: Duration, seat: SeatId) -> Presence {
+        let Some(connection) = self.seats.get(seat).connection() else { return Presence::Away };
+        let protocol = self.seats.get(seat).protocol();
+        let (heard, time) = match protocol {
+            Protocol::Plain => (self.connections.last_heard(connection), ALIVE),
+            Protocol::Resumable => (self.connections.last_said(connection), JUST_NOW),
+        };
+        if heard.is_some_and(|heard| now <= heard.saturating_add(time)) {
+            return Presence::There;
+        }
+        self.event(Event::Probed);
+        match protocol {
+            Protocol::Plain => self.probe(now, connection, ANSWER),
+            Protocol::Resumable => {
+                let within_ms = u64::try_from(ANSWER.as_millis()).unwrap_or(u64::MAX);
+                self.send(connection, &ServerMessage::MatchOffer { within_ms });
+            }
+        }
+        Presence::Asked
+    }
+
+    /// Somebody must show within this time that it is there.
+    pub(super) fn probe(&mut self, now: Duration, id: ConnectionId, within: Duration) {
+        self.connections.probe(now, id, within);
+        self.outputs.push_back(Output::Ping { to: id });
+    }
+
+    /// Somebody has said something, or come back, and so agrees to what it was asked.
+    pub(super) fn agree(&mut self, now: Duration, seat: SeatId) {
+        match self.seats.find(seat).map(|seat| seat.state) {
+            Some(State::Waiting(waiting)) if waiting.asked => {
+                self.seats.set_asked(seat, false);
+                self.requests.push_back(MatchRequest::Acknowledge(waiting.ticket));
+            }
+            Some(State::Hosting(code)) => self.rooms.answer(now, code),
+            _ => {}
+        }
+    }
+
+    /// A client of the old wire has shown life.
+    pub(super) fn show_life(&mut self, now: Duration, seat: Option<SeatId>) {
+        if let Some(id) = seat
+            && self.seats.find(id).is_some_and(|seat| seat.protocol() == Protocol::Plain)
+        {
+            self.agree(now, id);
+        }
+    }
+
+    /// Both have agreed.
     pub(super) fn introduce(
         &mut self,
         now: Duration,
@@ -51,78 +103,45 @@ impl Hub {
         if self.draining.is_some() {
             return;
         }
-        let reached = [first, second].map(|ticket| self.reached_by(ticket));
-        let (true, [Some(a), Some(b)]) = (first != second, reached) else {
-            return self.seek_again(first, second);
-        };
-        let silent = |id: &ConnectionId| !self.connections.heard_within(now, *id, FRESH);
-        let silent: Vec<_> = [a, b].into_iter().filter(silent).collect();
-        if silent.is_empty() {
+        let seats = [first, second].map(|ticket| self.seats.of_ticket(ticket));
+        if let [Some(a), Some(b)] = seats.map(|seat| seat.map(|seat| self.seats.get(seat)))
+            && first != second
+            && a.connection().is_some()
+            && b.connection().is_some()
+            && !self.are_apart(&a.user, &b.user)
+        {
             return self.pair(now, first, second, ice);
         }
-        self.introductions.begin(first, second);
-        self.event(Event::Probed);
-        for id in silent {
-            self.probe(now, id, ANSWER);
-        }
-    }
-
-    /// Somebody must show within this time that it is there.
-    pub(super) fn probe(&mut self, now: Duration, id: ConnectionId, within: Duration) {
-        self.connections.probe(now, id, within);
-        self.outputs.push_back(Output::Ping { to: id });
-    }
-
-    /// Somebody has been heard; a partner may have waited for that.
-    pub(super) fn show_life(&mut self, now: Duration, heard: Heard, ice: &mut impl IceServers) {
-        let Heard { seat: Some(seat), awaited: true } = heard else { return };
-        let Some(State::Waiting(waiting)) = self.seats.find(seat).map(|seat| seat.state) else {
-            return;
-        };
-        let Some(other) = self.introductions.of(waiting.ticket) else { return };
-        let is_awaited = |id| self.connections.is_awaited(id);
-        if self.reached_by(other).is_some_and(is_awaited) {
-            return;
-        }
-        self.introductions.end(waiting.ticket);
-        // Whose ticket is older is the initiator, as the matcher has it.
-        let [first, second] = match self.since(other) < Some(waiting.since) {
-            true => [other, waiting.ticket],
-            false => [waiting.ticket, other],
-        };
-        self.pair(now, first, second, ice);
-    }
-
-    /// Somebody who waits is not to be met any more: whoever was to meet it looks on.
-    pub(super) fn withdraw(&mut self, seat: SeatId) {
-        let State::Waiting(waiting) = self.seats.get(seat).state else { return };
-        self.requests.push_back(crate::MatchRequest::Unseek(waiting.ticket));
-        self.end_introduction(waiting.ticket);
-    }
-
-    pub(super) fn end_introduction(&mut self, ticket: TicketId) {
-        if let Some(other) = self.introductions.end(ticket) {
-            self.seek(other);
-        }
-    }
-
-    /// The connection of whoever waits with a ticket, if it is live and has one.
-    pub(super) fn reached_by(&self, ticket: TicketId) -> Option<ConnectionId> {
-        self.seats.get(self.seats.of_ticket(ticket)?).connection()
-    }
-
-    fn since(&self, ticket: TicketId) -> Option<Duration> {
-        match self.seats.get(self.seats.of_ticket(ticket)?).state {
-            State::Waiting(waiting) => Some(waiting.since),
-            State::Idle | State::Paired { .. } => None,
-        }
-    }
-
-    /// A match of which a side has left meanwhile: the other one still wants a partner.
-    fn seek_again(&mut self, first: TicketId, second: TicketId) {
+        // One of them has left meanwhile, or wants to meet anybody else: the other one still wants a partner.
         self.seek(first);
         if second != first {
             self.seek(second);
         }
+    }
+
+    /// Somebody who waits is not to be met any more.
+    pub(super) fn withdraw(&mut self, seat: SeatId) {
+        let State::Waiting(waiting) = self.seats.get(seat).state else { return };
+        self.seats.set_asked(seat, false);
+        self.requests.push_back(MatchRequest::Unseek(waiting.ticket));
+    }
+
+    /// Somebody did not agree in time.
+    pub(super) fn lapse(&mut self, ticket: TicketId) {
+        if self.draining.is_some() {
+            return;
+        }
+        if let Some((seat, _)) = self.seats.end_ticket(ticket) {
+            let resumable = self.seats.get(seat).protocol() == Protocol::Resumable;
+            let reason = resumable.then_some(TimeoutReason::Unanswered);
+            self.tell(seat, &ServerMessage::QueueTimeout { reason });
+            self.event(Event::Lapsed);
+        }
+    }
+
+    /// Who waits with a ticket, if it is live and has a connection.
+    pub(super) fn reached_by(&self, ticket: TicketId) -> Option<Arc<str>> {
+        let seat = self.seats.get(self.seats.of_ticket(ticket)?);
+        seat.connection().map(|_| seat.user.clone())
     }
 }

@@ -29,10 +29,8 @@ impl Hub {
     /// to as many as one likes.
     pub(super) fn afford_ice(&mut self, now: Duration, seat: SeatId) -> Result<(), Refusal> {
         let seat = self.seats.get(seat);
-        let origin = seat.connection().and_then(|id| self.connections.origin(id));
-        let user = seat.user.clone();
-        let taken = self.budgets.take(now, Wish::IceServers, &user, origin, &self.config);
-        taken.map_err(Refusal::ice_too_often)
+        let (connection, user) = (seat.connection(), seat.user.clone());
+        self.afford(now, connection, Wish::IceServers, &user)
     }
 
     /// Gives somebody in a session fresh ICE servers. Who is away gets them when it comes back.

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::sessions::{Member, Side};
+use super::relations::Met;
+use super::sessions::{Member, OnRecord, Session, Side};
 use super::{Hub, SeatId, State};
 use crate::budgets::Wish;
 use crate::refusal::Refusal;
 use crate::tokens::{PairClaim, Role};
 use crate::wire::{Match, ServerMessage, SessionRef};
 use crate::{
-    EndReason, Event, IceServers, NodeId, Output, PartnerNews, Protocol, RemotePartner, SessionId,
-    TicketId,
+    EndReason, Event, IceServers, MatchRequest, NodeId, Output, PartnerNews, Protocol, Record,
+    RemotePartner, SessionId, TicketId,
 };
 
 /// On which occasion somebody is told of its session.
@@ -35,10 +36,14 @@ impl Hub {
         ice: &mut impl IceServers,
     ) {
         let seats = [first, second].map(|ticket| self.end_wait(now, ticket));
+        self.unite(now, seats, ice);
+    }
+
+    /// Two who are here and wait for nobody any more begin a session, the initiator first.
+    pub(super) fn unite(&mut self, now: Duration, seats: [SeatId; 2], ice: &mut impl IceServers) {
         let session = self.sessions.new_id();
         let members = seats.map(|seat| self.member(seat));
-        self.sessions.begin(now, self.config.session_lifetime, session, members);
-        self.event(Event::SessionStarted);
+        self.begin(now, session, members);
         for (seat, role) in seats.into_iter().zip([Role::Initiator, Role::Answerer]) {
             self.seats.get_mut(seat).state = State::Paired { session, role };
         }
@@ -58,22 +63,31 @@ impl Hub {
     ) {
         // Whoever left or stopped while the match was on its way is not met; who is only away looks on when it is back.
         if self.draining.is_some()
-            || self.reached_by(ticket).is_none()
+            || self.reached_by(ticket).is_none_or(|own| self.are_apart(&own, &user))
             || self.sessions.find(session).is_some()
         {
             let news = PartnerNews::Left(EndReason::Disconnected);
             return self.outputs.push_back(Output::ToNode { node, session, news });
         }
-        self.end_introduction(ticket);
+        self.requests.push_back(MatchRequest::Unseek(ticket));
         let seat = self.end_wait(now, ticket);
         let mut members = [self.member(seat), Member { side: Side::There(node), user, protocol }];
         if role == Role::Answerer {
             members.reverse();
         }
-        self.sessions.begin(now, self.config.session_lifetime, session, members);
-        self.event(Event::SessionStarted);
+        self.begin(now, session, members);
         self.seats.get_mut(seat).state = State::Paired { session, role };
         self.tell_match(now, seat, Told::First, ice);
+    }
+
+    /// Two have met. What two nodes have of it is put on record by the initiator's.
+    fn begin(&mut self, now: Duration, session: SessionId, members: [Member; 2]) {
+        let users = members.each_ref().map(|member| member.user.clone());
+        if let Side::Here(_) = members[0].side {
+            self.record(Record::SessionStarted { session, users });
+        }
+        self.sessions.begin(now, self.config.session_lifetime, (session, now), members);
+        self.event(Event::SessionStarted);
     }
 
     fn end_wait(&mut self, now: Duration, ticket: TicketId) -> SeatId {
@@ -98,10 +112,12 @@ impl Hub {
         };
         let grant = may_have.then(|| self.lease_ice(now, id, ice)).flatten().unwrap_or_default();
         let seat = self.seats.get(id);
+        let since = self.sessions.get(session).since;
         let partner = self.sessions.get(session).member(role.other());
         let (partner_id, partner_protocol) = (partner.user.clone(), partner.protocol);
         let counts = seat.protocol() == Protocol::Resumable;
-        let sign = |users| self.signer.sign(&PairClaim::new(now, session, role, users, &seat.pool));
+        let claim = |users| PairClaim::new(now, session, role, users, &seat.pool).begun(since);
+        let sign = |users| self.signer.sign(&claim(users));
         let token = counts.then(|| sign([&*seat.user, &*partner_id])).flatten();
         let of = Match {
             session_id: session,
@@ -161,6 +177,9 @@ impl Hub {
                     self.tell(id, &ServerMessage::Signal { session_id, signal });
                 }
             }
+            PartnerNews::Message(text) => {
+                self.tell(id, &ServerMessage::Message { session_id, text })
+            }
             // A client of the old wire knows of no coming back.
             _ if self.seats.get(id).protocol() == Protocol::Plain => {}
             PartnerNews::Away => self.tell(id, &ServerMessage::PartnerAway { session_id }),
@@ -201,19 +220,21 @@ impl Hub {
         session: SessionRef,
     ) -> Result<(), Refusal> {
         let seat = self.seats.get(id);
+        let last = seat.last_session.is_some_and(|last| session.means(last));
         let asks = match seat.state {
             State::Paired { session: live, .. } => session.means(live),
-            State::Idle => seat.last_session.is_some_and(|last| session.means(last)),
+            State::Idle => last,
+            State::Hosting(_) | State::Knocking(_) => last || session == SessionRef::Mine,
             State::Waiting(_) => false,
         };
-        if asks {
-            let (connection, user) = (seat.connection(), seat.user.clone());
-            self.afford(now, connection, Wish::Skip, &user)?;
+        if !asks {
+            return self.end(now, id, session, EndReason::Skipped);
         }
-        self.end(now, id, session, EndReason::Skipped)?;
-        if asks {
-            self.enqueue(now, id, now);
-        }
+        let (connection, user) = (seat.connection(), seat.user.clone());
+        self.may_meet(now, &user)?;
+        self.afford(now, connection, Wish::Skip, &user)?;
+        self.leave_all(now, id);
+        self.enqueue(now, id, now);
         Ok(())
     }
 
@@ -258,9 +279,16 @@ impl Hub {
         leaver: Option<Role>,
         reason: EndReason,
     ) {
-        let ended = self.sessions.end(now, session, reason);
+        let mut ended = self.sessions.end(now, session, reason);
+        self.record_end(now, session, &ended, leaver, reason);
         for (role, side) in ended.sides() {
             let knows = leaver == Some(role);
+            let reported = *ended.reported_by(role);
+            let [user, partner] = [role, role.other()].map(|role| ended.member(role).user.clone());
+            let met = Met { session, user: partner, parted: now, reported };
+            if let Side::Here(_) = side {
+                self.relations.acquaintances.parted(&user, met);
+            }
             match side {
                 Side::Here(id) => {
                     self.seats.lease_ice(id, None);
@@ -281,5 +309,33 @@ impl Hub {
         }
         let lasted = now.saturating_sub(ended.since);
         self.event(Event::SessionEnded { reason, lasted });
+    }
+
+    /// Once for each session, by the node of its initiator. One that a server leaves because it stops goes on where
+    /// those who can come back put it together again, and ends on record there.
+    fn record_end(
+        &mut self,
+        now: Duration,
+        session: SessionId,
+        ended: &Session,
+        leaver: Option<Role>,
+        reason: EndReason,
+    ) {
+        let members = [Role::Initiator, Role::Answerer].map(|role| ended.member(role));
+        let goes_on = reason == EndReason::Shutdown
+            && members.iter().any(|member| member.protocol == Protocol::Resumable);
+        let is_ours = matches!(members[0].side, Side::Here(_));
+        if ended.end == OnRecord::Already || goes_on || !is_ours {
+            return;
+        }
+        let by = leaver.filter(|_| reason != EndReason::Shutdown);
+        self.record(Record::SessionEnded {
+            session,
+            users: ended.users(),
+            reason,
+            by: by.map(|role| ended.member(role).user.clone()),
+            lasted: now.saturating_sub(ended.since),
+            relayed: ended.relayed,
+        });
     }
 }

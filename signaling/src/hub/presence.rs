@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use super::connections::{Heard, Unread};
+use super::connections::Unread;
 use super::seats::Reached;
 use super::{Hub, SeatId, State};
 use crate::refusal::{ErrorCode, Refusal};
 use crate::{CloseCode, ConnectionId, Departure, EndReason, Event, Output, PartnerNews, Protocol};
 
 impl Hub {
-    /// Counts a message of `len` bytes, and closes a connection that sends too much. `None` if it is not to be read.
-    pub(super) fn read(&mut self, now: Duration, id: ConnectionId, len: usize) -> Option<Heard> {
+    /// Counts a message of `len` bytes, and closes a connection that sends too much. `None` if it is not to be read; else
+    /// who sits behind it.
+    pub(super) fn read(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        len: usize,
+    ) -> Option<Option<SeatId>> {
         match self.connections.count(now, id, len, &self.config) {
-            Ok(heard) => return Some(heard),
+            Ok(seat) => return Some(seat),
             Err(Unread::Gone) => {}
             Err(Unread::TooBig) => self.close(now, id, CloseCode::MessageTooBig),
             Err(Unread::Flood) => {
@@ -24,7 +30,7 @@ impl Hub {
     }
 
     pub(super) fn turn_away(&mut self, now: Duration, id: ConnectionId) {
-        self.refuse(id, &Refusal::new(ErrorCode::ShuttingDown, "the server is stopping"));
+        self.refuse(id, &Refusal::shutting_down());
         self.close(now, id, CloseCode::GoingAway);
     }
 
@@ -47,6 +53,7 @@ impl Hub {
         self.outputs.push_back(Output::Close { to: id, code });
         let (departure, reason) = match code {
             CloseCode::Replaced => (Departure::Goodbye, EndReason::Replaced),
+            CloseCode::TokenExpired => (Departure::Goodbye, EndReason::Ended),
             CloseCode::GoingAway => (Departure::Lost, EndReason::Shutdown),
             code if code.reconnect() => (Departure::Lost, EndReason::Disconnected),
             _ => (Departure::Goodbye, EndReason::Disconnected),
@@ -63,6 +70,7 @@ impl Hub {
 
     /// A connection goes, and with it the seat it serves, unless that is for somebody who may come back.
     fn leave(&mut self, now: Duration, id: ConnectionId, departure: Departure, reason: EndReason) {
+        self.identities.forget(id);
         let served = |seat: &SeatId| self.seats.get(*seat).connection() == Some(id);
         if let Some(seat) = self.connections.close(id).filter(served) {
             if departure == Departure::Lost && self.may_come_back(seat) {
@@ -88,6 +96,7 @@ impl Hub {
         self.seats.set_reached(seat, Reached::Away(until));
         self.event(Event::Away);
         self.withdraw(seat);
+        self.stop_knocking(seat);
         // Who has been sent elsewhere comes back there, and so does its partner.
         if let (State::Paired { session, role }, None) =
             (self.seats.get(seat).state, &self.draining)

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::seats::Waiting;
+use super::seats::{Seat, Waiting};
 use super::{Hub, SeatId, State};
+use crate::attributes::Wishes;
 use crate::budgets::Wish;
 use crate::refusal::{ErrorCode, Refusal};
 use crate::tokens::PlaceClaim;
-use crate::wire::{JoinQueue, ServerMessage, no_user};
-use crate::{ConnectionId, DEFAULT_POOL, EndReason, Event, MatchRequest, Protocol, TicketId};
+use crate::wire::{JoinQueue, ServerMessage, Whom, no_user};
+use crate::{
+    ConnectionId, EndReason, Event, MatchRequest, Place, Protocol, Ticket, TicketId, Tokens,
+};
 
 /// Who has waited for longer has left meanwhile.
 const OLDEST_PLACE: Duration = Duration::from_secs(3600);
@@ -25,49 +28,86 @@ impl Hub {
         now: Duration,
         id: ConnectionId,
         seat: Option<SeatId>,
-        JoinQueue { user, pool, place_token }: JoinQueue,
+        join: JoinQueue,
+        tokens: &mut impl Tokens,
     ) -> Result<(), Refusal> {
-        // Who has said `hello` has said who it is.
-        let known = seat.map(|seat| self.seats.get(seat));
-        let known = known.filter(|seat| seat.protocol() == Protocol::Resumable);
-        let user = user.map(Arc::from).or_else(|| known.map(|seat| seat.user.clone()));
-        let user: &str = &user.ok_or_else(no_user)?;
-        let pool: &str = &pool;
-        if let Some(seat) = seat {
-            self.may_be(seat, user)?;
-            if let Some((ticket, position)) = self.waits_in(seat, pool) {
-                // Without a position yet, the matcher's first word is still on its way.
-                if let Some(position) = position {
-                    self.queued(ticket, position);
-                }
-                return Ok(());
+        let pool = self.shared_pool(self.config.mode(&join.mode)?);
+        let wishes = self.config.attributes.wishes(join.wishes())?;
+        let JoinQueue { whom, place_token, .. } = join;
+        let user = &self.named(now, id, seat, whom, tokens)?;
+        if let Some(seat) = seat
+            && let Some((ticket, place)) = self.waits_in(seat, &pool)
+            && *self.seats.get(seat).wishes == wishes
+        {
+            // Without a place yet, the matcher's first word is still on its way.
+            if let Some(place) = place {
+                self.queued(ticket, place);
             }
+            return Ok(());
         }
+        self.may_meet(now, user)?;
         self.afford(now, Some(id), Wish::Join, user)?;
-        let seat = match seat {
-            Some(seat) => {
-                self.identify(now, id, seat, user)?;
-                seat
-            }
-            None => {
-                self.claim_name(now, id, user)?;
-                self.sit_down(id, user, Protocol::Plain)
-            }
-        };
-        self.move_to(seat, pool);
-        match self.seats.get(seat).state {
-            State::Waiting(_) => self.leave_queue(seat),
-            State::Paired { session, role } => {
-                self.part(now, session, Some(role), EndReason::Skipped);
-            }
-            State::Idle => {}
-        }
+        let seat = self.seated(now, id, seat, user)?;
+        self.seats.get_mut(seat).pool = pool;
+        self.leave_all(now, seat);
+        let blocked = self.claims_over(id, wishes.clone()).blocked;
+        self.keep_blocks(now, seat, &blocked);
+        *self.seats.get_mut(seat).wishes = wishes;
         let since = place_token.and_then(|token| self.proven_since(now, seat, &token));
         self.enqueue(now, seat, since.unwrap_or(now));
         Ok(())
     }
 
-    /// Whether a user may ask for a partner once more. Who may not is left where it is.
+    /// Who somebody is by what it says of itself now, or has said before.
+    pub(super) fn named(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        seat: Option<SeatId>,
+        whom: Whom,
+        tokens: &mut impl Tokens,
+    ) -> Result<Arc<str>, Refusal> {
+        let user = self.whose(now, id, whom, tokens)?;
+        // Who has said `hello` has said who it is.
+        let known = seat.map(|seat| self.seats.get(seat));
+        let known = known.filter(|seat| seat.protocol() == Protocol::Resumable);
+        let user = user.or_else(|| known.map(|seat| seat.user.clone()));
+        let user = user.ok_or_else(no_user)?;
+        if let Some(seat) = seat {
+            self.may_be(seat, &user)?;
+        }
+        Ok(user)
+    }
+
+    /// The seat of whoever is behind a connection, under the name that it may have.
+    pub(super) fn seated(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        seat: Option<SeatId>,
+        user: &str,
+    ) -> Result<SeatId, Refusal> {
+        match seat {
+            Some(seat) => {
+                self.take_name(now, id, seat, user)?;
+                Ok(seat)
+            }
+            None => {
+                self.claim_name(now, id, user)?;
+                Ok(self.sit_down(id, user, Protocol::Plain))
+            }
+        }
+    }
+
+    /// Somebody who looks for a partner anew leaves whatever it was in.
+    pub(super) fn leave_all(&mut self, now: Duration, seat: SeatId) {
+        self.leave_queue(seat);
+        if let State::Paired { session, role } = self.seats.get(seat).state {
+            self.part(now, session, Some(role), EndReason::Skipped);
+        }
+    }
+
+    /// Whether a user may have something once more. Who may not is left where it is.
     ///
     /// Every match is asked for by a join or a skip of each side, so this bounds how many ICE servers are issued, too.
     pub(super) fn afford(
@@ -79,7 +119,7 @@ impl Hub {
     ) -> Result<(), Refusal> {
         let origin = id.and_then(|id| self.connections.origin(id));
         let taken = self.budgets.take(now, wish, user, origin, &self.config);
-        taken.map_err(Refusal::too_often)
+        taken.map_err(|wait| Refusal::too_often(wish.what(), wait))
     }
 
     /// The user of a seat is fixed by `hello`, or by the first `join_queue`, and changed by a later one only when idle.
@@ -94,7 +134,7 @@ impl Hub {
         Err(Refusal::new(ErrorCode::UserChange, message))
     }
 
-    fn identify(
+    fn take_name(
         &mut self,
         now: Duration,
         id: ConnectionId,
@@ -118,34 +158,31 @@ impl Hub {
     }
 
     /// Tells somebody its place, and gives it the proof of it.
-    pub(super) fn tell_position(&mut self, id: SeatId, position: usize) {
+    pub(super) fn tell_place(&mut self, id: SeatId, place: Place) {
         let seat = self.seats.get(id);
         let State::Waiting(waiting) = seat.state else { return };
         let sign = || self.signer.sign(&PlaceClaim::new(waiting.since, &seat.user, &seat.pool));
         let token = (seat.protocol() == Protocol::Resumable).then(sign).flatten();
-        self.tell(id, &ServerMessage::Queued { position, place_token: token.as_deref() });
+        let Place { position, waiting, eta } = place;
+        let eta_ms = eta.map(|eta| u64::try_from(eta.as_millis()).unwrap_or(u64::MAX));
+        let place_token = token.as_deref();
+        self.tell(id, &ServerMessage::Queued { position, waiting, eta_ms, place_token });
     }
 
     /// The ticket, and its place, of somebody who waits in this pool.
-    fn waits_in(&self, seat: SeatId, pool: &str) -> Option<(TicketId, Option<usize>)> {
+    fn waits_in(&self, seat: SeatId, pool: &str) -> Option<(TicketId, Option<Place>)> {
         let seat = self.seats.get(seat);
         match seat.state {
-            State::Waiting(Waiting { ticket, position, .. }) if *seat.pool == *pool => {
-                Some((ticket, position))
+            State::Waiting(Waiting { ticket, place, .. }) if *seat.pool == *pool => {
+                Some((ticket, place))
             }
             _ => None,
         }
     }
 
-    fn move_to(&mut self, seat: SeatId, pool: &str) {
-        if *self.seats.get(seat).pool != *pool {
-            self.seats.get_mut(seat).pool = self.shared_pool(pool);
-        }
-    }
-
-    /// A pool's name, shared by all where that is cheap to find.
+    /// A mode's name, shared by all where that is cheap to find.
     pub(super) fn shared_pool(&self, pool: &str) -> Arc<str> {
-        if pool == DEFAULT_POOL { self.default_pool.clone() } else { pool.into() }
+        if *self.global == *pool { self.global.clone() } else { pool.into() }
     }
 
     /// Queues somebody idle in its pool, as one who waits since then.
@@ -162,12 +199,48 @@ impl Hub {
         if self.draining.is_some() || seat.is_none_or(|seat| seat.connection().is_none()) {
             return;
         }
-        self.requests.extend(self.seats.seek(ticket).map(MatchRequest::Seek));
+        self.requests.extend(self.ticket(ticket).map(Box::new).map(MatchRequest::Seek));
     }
 
-    /// Leaves the queue; whoever does not wait has nothing to leave, and that is no error: a match may
+    /// A ticket that is live, as the matcher is to have it.
+    fn ticket(&self, id: TicketId) -> Option<Ticket> {
+        let seat = self.seats.get(self.seats.of_ticket(id)?);
+        let State::Waiting(Waiting { since, expires, .. }) = seat.state else { return None };
+        let Wishes { buddies, blocked, profile } = self.wishes(seat);
+        Some(Ticket {
+            id,
+            user: seat.user.clone(),
+            mode: self.config.matcher_mode(&seat.pool),
+            since,
+            expires,
+            buddies: buddies.unwrap_or_default(),
+            blocked,
+            recent: self.relations.acquaintances.recent(&seat.user),
+            profile,
+        })
+    }
+
+    /// What counts of all that is said of a user: its token before what its app pushes, that before its own word, and
+    /// every block.
+    fn wishes(&self, seat: &Seat) -> Wishes {
+        let mut all = (*seat.wishes).clone();
+        if let Some(pushed) = self.relations.profiles.wishes(&seat.user) {
+            all = pushed.clone().over(all);
+        }
+        if let Some(connection) = seat.connection() {
+            all = self.claims_over(connection, all);
+        }
+        let mut lasting = self.relations.blocks.of(&seat.user).cloned().peekable();
+        if lasting.peek().is_none() {
+            return all;
+        }
+        Wishes { blocked: lasting.collect(), ..Wishes::default() }.over(all)
+    }
+
+    /// Leaves the queue, or a room; whoever does not wait has nothing to leave, and that is no error: a match may
     /// just have come first.
     pub(super) fn leave_queue(&mut self, seat: SeatId) {
+        self.leave_room(seat);
         if let State::Waiting(Waiting { ticket, .. }) = self.seats.get(seat).state {
             self.withdraw(seat);
             self.seats.end_ticket(ticket);
@@ -176,9 +249,8 @@ impl Hub {
 
     /// Ends a ticket that has waited in vain, if it is live.
     pub(super) fn queue_timeout(&mut self, ticket: TicketId) {
-        self.end_introduction(ticket);
         if let Some((seat, _)) = self.seats.end_ticket(ticket) {
-            self.tell(seat, &ServerMessage::QueueTimeout {});
+            self.tell(seat, &ServerMessage::QueueTimeout { reason: None });
             self.event(Event::QueueTimeout);
         }
     }

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rooms::Code;
 use super::story::{IceLease, Kept, Story};
+use crate::attributes::Wishes;
 use crate::deadlines::Deadlines;
 use crate::tokens::{Role, TokenHash};
 use crate::wire::ServerMessage;
-use crate::{ConnectionId, Origin, Protocol, Seek, SessionId, TicketId};
+use crate::{ConnectionId, Origin, Protocol, SessionId, TicketId};
+use hairpin_matcher::Place;
 
 /// A user's place in the hub, never used twice. Sessions and tickets are between seats, whatever connection they
 /// are reached by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SeatId(u64);
+pub(super) struct SeatId(NonZeroU64);
 
 /// All seats, found by their id, by their user, by the ticket they wait with and by the tokens that lead back to them.
 pub(super) struct Seats {
@@ -27,7 +31,7 @@ pub(super) struct Seats {
     /// Those whose ICE servers are to be renewed.
     ice: Deadlines<SeatId>,
     kept: Kept,
-    last_seat: u64,
+    last_seat: Option<SeatId>,
     last_ticket: u64,
 }
 
@@ -35,8 +39,10 @@ pub(super) struct Seats {
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) user: Arc<str>,
-    /// Where it looks for partners, and where `skip` queues it again.
+    /// Its `matchMode`: among whom it looks for partners, and where `skip` queues it again.
     pub(super) pool: Arc<str>,
+    /// Whom it would like to meet, by its own word.
+    pub(super) wishes: Box<Wishes>,
     pub(super) reached: Reached,
     pub(super) home: Home,
     pub(super) state: State,
@@ -67,7 +73,14 @@ pub(super) enum Home {
 pub(super) enum State {
     Idle,
     Waiting(Waiting),
-    Paired { session: SessionId, role: Role },
+    /// It waits in a room for whoever has the code.
+    Hosting(Code),
+    /// It has the code, and waits until the room's owner shows that it is there.
+    Knocking(Code),
+    Paired {
+        session: SessionId,
+        role: Role,
+    },
 }
 
 /// A place in the queue.
@@ -76,9 +89,11 @@ pub(super) struct Waiting {
     pub(super) ticket: TicketId,
     pub(super) since: Duration,
     /// When the matcher gives the ticket up.
-    expires: Duration,
+    pub(super) expires: Duration,
     /// What the matcher has said last.
-    pub(super) position: Option<usize>,
+    pub(super) place: Option<Place>,
+    /// Whether it has yet to agree to meet whom it was offered.
+    pub(super) asked: bool,
 }
 
 /// A seat somebody takes.
@@ -125,7 +140,7 @@ impl Seats {
             away: Deadlines::new(),
             ice: Deadlines::new(),
             kept: Kept::default(),
-            last_seat: 0,
+            last_seat: None,
             last_ticket: 0,
         }
     }
@@ -172,8 +187,9 @@ impl Seats {
     /// Gives a user that has none a seat.
     pub(super) fn take(&mut self, new: NewSeat) -> SeatId {
         let NewSeat { user, pool, reached, home, story } = new;
-        self.last_seat += 1;
-        let id = SeatId(self.last_seat);
+        let next = self.last_seat.and_then(|SeatId(last)| last.checked_add(1));
+        let id = SeatId(next.unwrap_or(NonZeroU64::MIN));
+        self.last_seat = Some(id);
         let earlier = self.by_user.insert(user.clone(), id);
         debug_assert!(earlier.is_none(), "a user has one seat");
         if let Some(story) = &story {
@@ -183,7 +199,10 @@ impl Seats {
             self.away.arm(until, id);
         }
         let (state, last_session, story) = (State::Idle, None, story.map(Box::new));
-        self.taken.insert(id, Seat { user, pool, reached, home, state, last_session, story });
+        self.taken.insert(
+            id,
+            Seat { user, pool, wishes: Box::default(), reached, home, state, last_session, story },
+        );
         id
     }
 
@@ -319,19 +338,9 @@ impl Seats {
         let ticket = TicketId(self.last_ticket);
         let seat = self.get_mut(id);
         debug_assert_eq!(seat.state, State::Idle);
-        seat.state = State::Waiting(Waiting { ticket, since, expires, position: None });
+        seat.state = State::Waiting(Waiting { ticket, since, expires, place: None, asked: false });
         self.by_ticket.insert(ticket, id);
         ticket
-    }
-
-    /// What the matcher is to look for, for a ticket that is live.
-    pub(super) fn seek(&self, ticket: TicketId) -> Option<Seek> {
-        let seat = self.get(*self.by_ticket.get(&ticket)?);
-        let State::Waiting(Waiting { since, expires, .. }) = seat.state else {
-            unreachable!("{WAITS}")
-        };
-        let (user, pool) = (seat.user.clone(), seat.pool.clone());
-        Some(Seek { ticket, user, pool, since, expires })
     }
 
     /// Who waits with a ticket that is live.
@@ -340,12 +349,18 @@ impl Seats {
     }
 
     /// Takes note of a place in the queue, and says who is to hear of it.
-    pub(super) fn set_position(&mut self, ticket: TicketId, position: usize) -> Option<SeatId> {
+    pub(super) fn set_place(&mut self, ticket: TicketId, place: Place) -> Option<SeatId> {
         let id = *self.by_ticket.get(&ticket)?;
-        let seat = self.get_mut(id);
-        let State::Waiting(waiting) = &mut seat.state else { unreachable!("{WAITS}") };
-        waiting.position = Some(position);
+        let State::Waiting(waiting) = &mut self.get_mut(id).state else { unreachable!("{WAITS}") };
+        waiting.place = Some(place);
         Some(id)
+    }
+
+    /// Somebody who waits is asked whether it agrees, or not any more.
+    pub(super) fn set_asked(&mut self, id: SeatId, asked: bool) {
+        if let State::Waiting(waiting) = &mut self.get_mut(id).state {
+            waiting.asked = asked;
+        }
     }
 
     /// Ends a ticket, if it is live: who waited, and since when.

@@ -9,77 +9,18 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::client::{ClientMessage, Hello, JoinQueue, Resume, SessionRef, Whom};
 use crate::refusal::{ErrorCode, Refusal};
-use crate::{DEFAULT_POOL, MAX_POOL_LEN, MAX_USER_LEN, SessionId};
+use crate::{MAX_POOL_LEN, MAX_USER_LEN, SessionId};
 
-/// A client's message, checked as far as it can be without knowing the client.
-#[derive(Debug)]
-pub(crate) enum ClientMessage<'a> {
-    Hello(Box<Hello>),
-    JoinQueue(JoinQueue),
-    LeaveQueue,
-    Signal {
-        session: SessionRef,
-        signal: &'a RawValue,
-    },
-    Skip {
-        session: SessionRef,
-    },
-    EndSession {
-        session: SessionRef,
-    },
-    IceServers,
-    Ping,
-    /// It says nothing but how far its client has heard.
-    Ack,
-}
-
-/// `hello`: who comes, and what it has from before.
-#[derive(Debug)]
-pub(crate) struct Hello {
-    pub(crate) user: String,
-    pub(crate) resume: Option<Resume>,
-    pub(crate) pair_token: Option<String>,
-}
-
-/// A seat somebody had.
-#[derive(Debug)]
-pub(crate) struct Resume {
-    pub(crate) token: String,
-    pub(crate) epoch: String,
-    /// The last number it has heard; `None` if it has forgotten all it heard.
-    pub(crate) received: Option<u64>,
-}
-
-/// `join_queue`.
-#[derive(Debug)]
-pub(crate) struct JoinQueue {
-    /// Only who has said `hello` need not say it again.
-    pub(crate) user: Option<String>,
-    pub(crate) pool: Cow<'static, str>,
-    pub(crate) place_token: Option<String>,
-}
-
-/// Which session a message means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SessionRef {
-    /// The one there is.
-    Mine,
-    Of(SessionId),
-    /// A string that is no session's id: a wrong session, not a wrong message.
-    Nobodys,
-}
-
-impl SessionRef {
-    /// Whether this one is meant, if it is the one there is.
-    pub(crate) fn means(self, session: SessionId) -> bool {
-        match self {
-            Self::Mine => true,
-            Self::Of(id) => id == session,
-            Self::Nobodys => false,
-        }
-    }
-}
+/// The longest `text` of a `message`, in bytes.
+pub(super) const MAX_TEXT_LEN: usize = 4000;
+/// The longest `reason` of a `report`, in bytes.
+pub(super) const MAX_REASON_LEN: usize = 500;
+/// No code of a room is longer, however it is written.
+pub(super) const MAX_CODE_LEN: usize = 32;
+/// No token is longer, in bytes.
+pub(super) const MAX_TOKEN_LEN: usize = 8192;
 
 /// A message with what is said beside it.
 #[derive(Debug)]
@@ -134,6 +75,24 @@ struct Data<'a> {
     pair_token: Option<&'a RawValue>,
     #[serde(borrow, default)]
     place_token: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    token: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    buddies: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    blocked: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    attributes: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    seeks: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reason: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    relayed: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +133,15 @@ fn message<'a>(kind: &str, data: Option<&'a RawValue>) -> Result<ClientMessage<'
         "hello" => data?.hello(),
         "join_queue" => data?.join_queue(),
         "leave_queue" => Ok(ClientMessage::LeaveQueue),
+        "accept" => Ok(ClientMessage::Accept),
+        "create_room" => Ok(ClientMessage::CreateRoom(data?.whom()?)),
+        "join_room" => data?.join_room(),
+        "message" => data?.words(),
+        "report" => data?.report(),
+        "block" => Ok(ClientMessage::Block { user: data?.user()? }),
+        "unblock" => Ok(ClientMessage::Unblock { user: data?.user()?.ok_or_else(no_user)? }),
+        "path" => data?.path(),
+        "renew_token" => data?.renew_token(),
         "signal" => data?.signal(),
         "skip" => Ok(ClientMessage::Skip { session: data?.session()? }),
         "end_session" => Ok(ClientMessage::EndSession { session: data?.session()? }),
@@ -182,26 +150,63 @@ fn message<'a>(kind: &str, data: Option<&'a RawValue>) -> Result<ClientMessage<'
         "ack" => Ok(ClientMessage::Ack),
         _ => Err(Refusal::new(
             ErrorCode::UnknownType,
-            "type must be hello, join_queue, leave_queue, signal, skip, end_session, ice_servers, ping or ack",
+            "type must be hello, join_queue, leave_queue, accept, signal, skip, end_session, create_room, join_room, message, \
+             report, block, unblock, path, renew_token, ice_servers, ping or ack",
         )),
     }
 }
 
 impl<'a> Data<'a> {
     fn hello(self) -> Result<ClientMessage<'a>, Refusal> {
-        let user = self.user()?.ok_or_else(no_user)?;
+        let whom = self.whom()?;
         let resume = match self.resume {
             Some(raw) => Some(resume(raw)?),
             None => None,
         };
         let pair_token = token("pairToken", self.pair_token)?;
-        Ok(ClientMessage::Hello(Box::new(Hello { user, resume, pair_token })))
+        Ok(ClientMessage::Hello(Box::new(Hello { whom, resume, pair_token })))
     }
 
     fn join_queue(self) -> Result<ClientMessage<'a>, Refusal> {
-        let (user, pool) = (self.user()?, self.pool()?);
+        let (whom, mode) = (self.whom()?, self.mode()?);
         let place_token = token("placeToken", self.place_token)?;
-        Ok(ClientMessage::JoinQueue(JoinQueue { user, pool, place_token }))
+        let [buddies, blocked, attributes, seeks] =
+            [self.buddies, self.blocked, self.attributes, self.seeks]
+                .map(|raw| raw.and_then(|raw| serde_json::from_str(raw.get()).ok()));
+        let join = JoinQueue { whom, mode, place_token, buddies, blocked, attributes, seeks };
+        Ok(ClientMessage::JoinQueue(Box::new(join)))
+    }
+
+    fn join_room(self) -> Result<ClientMessage<'a>, Refusal> {
+        let (whom, code) = (self.whom()?, words("code", self.code, MAX_CODE_LEN)?);
+        Ok(ClientMessage::JoinRoom { whom, code })
+    }
+
+    fn words(self) -> Result<ClientMessage<'a>, Refusal> {
+        let (session, text) = (self.session()?, words("text", self.text, MAX_TEXT_LEN)?);
+        Ok(ClientMessage::Message { session, text })
+    }
+
+    fn report(self) -> Result<ClientMessage<'a>, Refusal> {
+        let (session, reason) = (self.session()?, words("reason", self.reason, MAX_REASON_LEN)?);
+        Ok(ClientMessage::Report { session, reason })
+    }
+
+    fn path(self) -> Result<ClientMessage<'a>, Refusal> {
+        let session = self.session()?;
+        let relayed = self.relayed.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let relayed = relayed.ok_or_else(|| invalid("relayed must be true or false"))?;
+        Ok(ClientMessage::Path { session, relayed })
+    }
+
+    fn renew_token(self) -> Result<ClientMessage<'a>, Refusal> {
+        let token = words("token", self.token, MAX_TOKEN_LEN)?;
+        Ok(ClientMessage::RenewToken { token })
+    }
+
+    fn whom(&self) -> Result<Whom, Refusal> {
+        let token = self.token.map(|raw| words("token", Some(raw), MAX_TOKEN_LEN)).transpose()?;
+        Ok(Whom { user: self.user()?, token })
     }
 
     /// Absent is nobody; everything else must be a user's name.
@@ -211,16 +216,13 @@ impl<'a> Data<'a> {
         user.map(Some).ok_or_else(no_user)
     }
 
-    /// The pool is the `matchMode`, for which absent, null and empty are the same.
-    fn pool(&self) -> Result<Cow<'static, str>, Refusal> {
-        let Some(mode) = self.match_mode else { return Ok(DEFAULT_POOL.into()) };
-        match text(Some(mode)) {
-            Some(mode) if mode.is_empty() => Ok(DEFAULT_POOL.into()),
-            Some(mode) if mode.len() <= MAX_POOL_LEN => Ok(mode.into()),
-            _ => {
-                Err(invalid(format!("matchMode must be a string of at most {MAX_POOL_LEN} bytes")))
-            }
-        }
+    /// Absent, null and empty are the same.
+    fn mode(&self) -> Result<Cow<'static, str>, Refusal> {
+        let Some(mode) = self.match_mode else { return Ok("".into()) };
+        let mode = text(Some(mode)).filter(|mode| mode.len() <= MAX_POOL_LEN).map(Cow::Owned);
+        mode.ok_or_else(|| {
+            invalid(format!("matchMode must be a string of at most {MAX_POOL_LEN} bytes"))
+        })
     }
 
     fn signal(self) -> Result<ClientMessage<'a>, Refusal> {
@@ -248,6 +250,12 @@ fn resume(raw: &RawValue) -> Result<Resume, Refusal> {
 fn token(name: &str, field: Option<&RawValue>) -> Result<Option<String>, Refusal> {
     let Some(raw) = field else { return Ok(None) };
     text(Some(raw)).map(Some).ok_or_else(|| invalid(format!("{name} must be a string")))
+}
+
+/// A string that says something.
+fn words(name: &str, field: Option<&RawValue>, most: usize) -> Result<String, Refusal> {
+    let words = text(field).filter(|words| (1..=most).contains(&words.len()));
+    words.ok_or_else(|| invalid(format!("{name} must be a string of 1 to {most} bytes")))
 }
 
 fn number(name: &str, field: Option<&RawValue>) -> Result<Option<u64>, Refusal> {

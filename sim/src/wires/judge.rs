@@ -61,7 +61,7 @@ impl Wires {
         let told: Vec<_> = self.clients.iter().map(|client| client.wire.is_settled()).collect();
         assert!(told.iter().all(|told| *told), "all is said and heard: {told:?}");
         assert_eq!((hub.connections(), hub.away()), (states.len(), 0));
-        assert_eq!((hub.queue_len(), hub.introductions()), (waiting, 0), "{states:?}");
+        assert_eq!((hub.queue_len(), self.lobby.matcher().offers()), (waiting, 0), "{states:?}");
         assert!(waiting <= 1, "two wait for each other: {states:?}");
         let mut paired = 0;
         for (n, state) in states.iter().enumerate() {

@@ -83,7 +83,10 @@ async fn asking_too_often_is_a_429_with_a_time_to_come_back() {
     assert!((1..=30).contains(&seconds), "{seconds}");
     // A page elsewhere must be able to read that.
     assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(refused.header("access-control-expose-headers"), Some("retry-after"));
+    assert_eq!(
+        refused.header("access-control-expose-headers"),
+        Some("retry-after,www-authenticate")
+    );
     // Nobody has said that this header can be trusted.
     let forged = site.request("GET /v1/ice", &["Fly-Client-IP: 192.0.2.7"]).await;
     assert_eq!(forged.status(), 429);

@@ -1,7 +1,10 @@
 //! The HTTP server over real sockets, without the relay's workers in front.
 
+mod about;
+mod documents;
 mod http2;
 mod ice;
+mod identity;
 mod pages;
 mod sessions;
 mod sockets;
@@ -26,9 +29,10 @@ use tokio_util::sync::CancellationToken;
 use super::Web;
 use crate::clock::Clock;
 use crate::ice::IceIssuer;
+use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::net::{BudgetSetup, Budgets, Connection, Held, Io};
-use crate::signaling::{self, Limits};
+use crate::signaling::{self, HubHandle};
 use crate::supervisor::Supervisor;
 
 /// Nothing here takes long; what hangs is to fail.
@@ -41,6 +45,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 struct Site {
     address: SocketAddr,
     metrics: Arc<Metrics>,
+    hub: HubHandle,
+    tokens: Arc<Verifier>,
     stop: CancellationToken,
     web: JoinHandle<()>,
 }
@@ -54,15 +60,20 @@ impl Site {
         let metrics = Arc::new(Metrics::new(0));
         let relay = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478))];
         let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay, clock));
+        let tokens = Verifier::new(&config.identity, metrics.clone()).expect("it can be asked");
+        let tokens = Arc::new(tokens);
+        if let Some(keys) = tokens.key_set() {
+            tokio::spawn(keys.clone().keep_fresh());
+        }
         let hub = signaling::start(
             config.signaling.clone(),
             &[],
             ice.clone(),
+            tokens.clone(),
             metrics.clone(),
             clock,
             &Supervisor::default(),
         );
-        let limits = Limits { max_message_bytes: config.signaling.max_message_bytes };
         let budgets = Budgets::new(BudgetSetup {
             connections: 10_000,
             websockets: config.http.max_websockets,
@@ -70,7 +81,7 @@ impl Site {
             behind_proxy: config.http.client_ip_header.is_some(),
             refused: metrics.refused_connections(),
         });
-        let web = Web::new(&config.http, config.ice.host.clone(), limits, ice, hub, &budgets);
+        let web = Web::new(&config, ice, hub.clone(), tokens.clone(), &budgets);
 
         let socket = TcpSocket::new_v4().expect("a socket");
         // Accepted sockets inherit it: a client that does not read is soon noticed.
@@ -81,7 +92,7 @@ impl Site {
         tokio::spawn(accept(listener, web.clone()));
         let stop = CancellationToken::new();
         let web = tokio::spawn(web.run(stop.clone(), Duration::ZERO));
-        Self { address, metrics, stop, web }
+        Self { address, metrics, hub, tokens, stop, web }
     }
 
     /// Sends a request line and headers, and reads the whole answer.
@@ -202,7 +213,7 @@ impl Client {
     }
 
     async fn join(&mut self, user: &str) {
-        self.send("join_queue", serde_json::json!({ "userId": user, "matchMode": "video" })).await;
+        self.send("join_queue", serde_json::json!({ "userId": user, "matchMode": "global" })).await;
     }
 
     /// The next message, which must be of this type.

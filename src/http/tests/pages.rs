@@ -148,12 +148,15 @@ async fn the_admin_listener_tells_health_and_metrics() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let draining = CancellationToken::new();
-    tokio::spawn(admin::serve(
-        listener,
-        site.metrics.clone(),
-        draining.clone(),
-        crate::supervisor::Supervisor::default(),
-    ));
+    let health = admin::Health {
+        metrics: site.metrics.clone(),
+        draining: draining.clone(),
+        supervisor: crate::supervisor::Supervisor::default(),
+        tokens: site.tokens.clone(),
+    };
+    let tokens = std::sync::Arc::new(admin::Tokens::new(&[]));
+    let hub = site.hub.clone();
+    tokio::spawn(admin::serve(listener, admin::Admin { health, hub, tokens }));
 
     site.address = address;
     assert_eq!(site.get("/healthz").await.status(), 200);
@@ -163,6 +166,14 @@ async fn the_admin_listener_tells_health_and_metrics() {
     assert!(metrics.body.contains("\nmatchmaking_queue_length 0\n"));
     assert_eq!(site.get("/").await.status(), 404);
     assert_eq!(site.request("POST /metrics", &[]).await.status(), 405);
+
+    // Calls go on, and so does whoever looks whether they do.
+    site.metrics.records.failed("disk I/O error");
+    let ready = site.get("/readyz").await;
+    assert_eq!(
+        (ready.status(), &*ready.body),
+        (200, "ok\nrecords cannot be written: disk I/O error\n")
+    );
 
     draining.cancel();
     assert_eq!(site.get("/readyz").await.status(), 503);

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use futures_util::{SinkExt, StreamExt};
-use hairpin_signaling::Protocol;
+use hairpin_signaling::{Config, Protocol};
 use hairpin_sim::{News, WireClient};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -13,7 +13,7 @@ use tungstenite::protocol::Role;
 
 use super::{LIMITS, PIPE, Site, patiently};
 use crate::ice::IceUrls;
-use crate::signaling::socket;
+use crate::signaling::{Visitor, socket};
 
 /// What both applications are to hear.
 const CALL: [&str; 4] = ["met", "signal 1", "signal 2", "signal 3"];
@@ -130,7 +130,8 @@ impl<'a> Caller<'a> {
 async fn connect(site: &Site, cut: Cut) -> WebSocketStream<DuplexStream> {
     let [(theirs, ours), (near, far)] = [duplex(PIPE), duplex(PIPE)];
     let hub = site.hub.clone();
-    let here = (Ipv4Addr::LOCALHOST.into(), IceUrls::default());
+    let address = Ipv4Addr::LOCALHOST.into();
+    let here = Box::new(Visitor { address, ice: IceUrls::default(), identity: None });
     tokio::spawn(async move { socket::serve(ours, Vec::new(), here, &hub, LIMITS).await });
     tokio::spawn(carry(far, theirs, cut));
     WebSocketStream::from_raw_socket(near, Role::Client, None).await
@@ -146,9 +147,15 @@ async fn call(site: &Site, name: &str, cut: Cut) -> bool {
     ann.sockets > 1
 }
 
+/// A site with a pool for each two who talk.
+fn site(direction: &str) -> Site {
+    let pools = (0..3000).map(|byte| format!("{direction}-{byte:04}").into()).collect();
+    Site::with(Config { pools, ..Config::default() })
+}
+
 #[tokio::test(start_paused = true)]
 async fn cut_at_any_byte_that_it_sends() {
-    let site = Site::start();
+    let site = site("up");
     let mut up = 0;
     while call(&site, &format!("up-{up:04}"), Cut { up, ..NEVER }).await {
         up += 1;
@@ -158,7 +165,7 @@ async fn cut_at_any_byte_that_it_sends() {
 
 #[tokio::test(start_paused = true)]
 async fn cut_at_any_byte_that_it_is_sent() {
-    let site = Site::start();
+    let site = site("down");
     let mut down = 0;
     while call(&site, &format!("down-{down:04}"), Cut { down, ..NEVER }).await {
         down += 1;

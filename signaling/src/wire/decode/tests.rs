@@ -17,7 +17,7 @@ fn message(text: &str) -> String {
 fn pool(mode: &str) -> String {
     let text = format!(r#"{{"type":"join_queue","data":{{"userId":"a"{mode}}}}}"#);
     match read(&text).expect("a right message") {
-        ClientMessage::JoinQueue(JoinQueue { pool, .. }) => pool.into_owned(),
+        ClientMessage::JoinQueue(join) => join.mode.into_owned(),
         other => panic!("{other:?}"),
     }
 }
@@ -54,7 +54,15 @@ fn unknown_types_are_told_so_and_unknown_fields_are_not() {
 fn an_error_names_the_field() {
     let long = format!(r#"{{"type":"join_queue","data":{{"userId":"{}"}}}}"#, "x".repeat(129));
     for (text, field) in [
-        (r#"{"type":"hello"}"#, "userId"),
+        (r#"{"type":"hello","data":{"userId":[]}}"#, "userId"),
+        (r#"{"type":"hello","data":{"token":""}}"#, "token"),
+        (r#"{"type":"join_room","data":{"userId":"a"}}"#, "code"),
+        (r#"{"type":"message","data":{"text":""}}"#, "text"),
+        (r#"{"type":"report","data":{}}"#, "reason"),
+        (r#"{"type":"block","data":{"userId":""}}"#, "userId"),
+        (r#"{"type":"unblock"}"#, "userId"),
+        (r#"{"type":"path","data":{"relayed":"yes"}}"#, "relayed"),
+        (r#"{"type":"renew_token"}"#, "token"),
         (r#"{"type":"hello","data":{"userId":"a","resume":7}}"#, "resume"),
         (r#"{"type":"hello","data":{"userId":"a","resume":{}}}"#, "resume"),
         (r#"{"type":"hello","data":{"userId":"a","pairToken":[]}}"#, "pairToken"),
@@ -77,9 +85,9 @@ fn an_error_names_the_field() {
 }
 
 #[test]
-fn a_match_mode_is_a_pool_and_none_is_the_default_one() {
+fn a_match_mode_is_a_string_and_none_is_the_empty_one() {
     for none in ["", r#","matchMode":null"#, r#","matchMode":"""#] {
-        assert_eq!(pool(none), DEFAULT_POOL);
+        assert_eq!(pool(none), "");
     }
     assert_eq!(pool(r#","matchMode":"video""#), "video");
     assert_eq!(pool(&format!(r#","matchMode":"{}""#, "x".repeat(64))).len(), 64);
@@ -123,7 +131,7 @@ fn a_hello_says_what_its_client_has_from_before() {
     let envelope = decode(text).expect("an envelope");
     assert_eq!(envelope.numbers.read(), Ok((None, Some(3))));
     let Ok(ClientMessage::Hello(hello)) = envelope.message else { panic!("no hello") };
-    assert_eq!((&*hello.user, hello.pair_token.as_deref()), ("a", Some("p")));
+    assert_eq!((hello.whom.user.as_deref(), hello.pair_token.as_deref()), (Some("a"), Some("p")));
     let resume = hello.resume.expect("it was there");
     assert_eq!((&*resume.token, &*resume.epoch, resume.received), ("t", "e", Some(12)));
 }
