@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use hairpin_stun::{FramingLost, Reader};
 use hairpin_turn::{
-    AllocationId, BindError, Event, Family, FiveTuple, Forward, Now, Output, OwnedPacket, Owner,
-    PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target,
+    AllocationId, BindError, Bound, Event, FiveTuple, Forward, Now, Output, OwnedPacket, Owner,
+    PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target, Wanted,
 };
 
 pub use config::{
@@ -98,7 +98,7 @@ pub struct Relay {
     pub sockets: Sockets,
     follower: Follower,
     to_clients: VecDeque<Delivered>,
-    waiting: VecDeque<(AllocationId, Family, bool, Owner)>,
+    waiting: VecDeque<(AllocationId, Wanted, Owner)>,
 }
 
 impl Default for Relay {
@@ -243,8 +243,8 @@ impl Relay {
 
     /// Answers the oldest request for a relay socket that was held back. False when there is none.
     pub fn bind(&mut self) -> bool {
-        let Some((id, family, even_port, owner)) = self.waiting.pop_front() else { return false };
-        let bound = self.open_socket(id, family, even_port, &owner);
+        let Some((id, wanted, owner)) = self.waiting.pop_front() else { return false };
+        let bound = self.open_socket(id, wanted, &owner);
         self.server.handle_relay_bound(self.now, id, bound);
         self.carry_out();
         true
@@ -253,15 +253,15 @@ impl Relay {
     fn open_socket(
         &mut self,
         id: AllocationId,
-        family: Family,
-        even_port: bool,
+        wanted: Wanted,
         owner: &Owner,
-    ) -> Result<RelayedAddr, BindError> {
+    ) -> Result<Bound, BindError> {
         if let Some(error) = self.bind_error {
             return Err(error);
         }
         self.ledger.acquire(owner)?;
-        self.sockets.open(id, family, even_port).inspect_err(|_| self.ledger.release(owner))
+        let opened = self.sockets.open(id, wanted).inspect_err(|_| self.ledger.release(owner));
+        opened.map(Bound::from)
     }
 
     /// Does what the server asks for.
@@ -272,8 +272,8 @@ impl Relay {
                 Output::Transmit { to: tuple, bytes } => {
                     self.to_clients.push_back(Delivered { tuple, origin: Origin::Server, bytes });
                 }
-                Output::BindRelay { id, family, even_port, owner } => {
-                    self.waiting.push_back((id, family, even_port, owner));
+                Output::BindRelay { id, wanted, owner } => {
+                    self.waiting.push_back((id, wanted, owner));
                     if !self.hold_binds {
                         self.bind();
                     }

@@ -145,7 +145,7 @@ impl TurnClient {
     /// s12.5).
     pub fn send_on_channel(&self, number: u16, payload: &[u8]) -> Vec<u8> {
         let mut bytes = channel_data(number, payload);
-        if self.transport == Transport::Tcp {
+        if self.transport.is_stream() {
             bytes.resize(bytes.len().next_multiple_of(4), 0);
         }
         bytes

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hairpin_turn::{BindError, Owner, QuotaLedger};
+use hairpin_turn::{BindError, Owner, QuotaLedger, Wanted};
 
-use super::ports::{AGAIN, Claim, PortTable, Wanted};
+use super::ports::{AGAIN, Claim, PortTable};
 use super::sockets;
 use crate::log_limit::LogLimit;
 
@@ -114,7 +114,7 @@ pub(super) fn no_relay_socket(error: &io::Error, address: Option<SocketAddr>) {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use hairpin_turn::{Family, Network, Quotas, User};
+    use hairpin_turn::{Family, Network, Quotas, User, WantedPort};
 
     use super::super::ports::RelayIp;
     use super::*;
@@ -130,7 +130,7 @@ mod tests {
         let relay_ip = RelayIp { bind: ip, advertised: ip };
         let ports = PortTable::new(&[relay_ip], ports);
         let context = RelayContext::new(ports, QuotaLedger::new(Quotas::default(), 300));
-        let wanted = Wanted { family: Family::V4, even: false };
+        let wanted = Wanted { family: Family::V4, port: WantedPort::Any };
         let owner = Owner { user: User::Rest("ann".into()), network: Network::of(ip) };
         let bind = || context.bind(0, wanted, &owner);
 

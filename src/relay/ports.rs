@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hairpin_turn::{Family, RelayedAddr};
+use hairpin_turn::{Family, RelayedAddr, Wanted, WantedPort};
 
 const FREE: u16 = 0;
 /// Another program has it.
@@ -34,13 +34,6 @@ pub(super) struct PortTable {
     addresses: Vec<(RelayIp, Box<[AtomicU16]>)>,
     /// Marked as foreign, with the time, oldest first.
     aside: Mutex<VecDeque<(Instant, Claim)>>,
-}
-
-/// What a port must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) family: Family,
-    pub(super) even: bool,
 }
 
 /// A port held for one worker on one relay address.
@@ -73,7 +66,7 @@ impl PortTable {
         for (address, (_, owners)) in of_family {
             for offset in (start..size).chain(0..start) {
                 let port = self.range.start() + offset as u16;
-                if wanted.even && port % 2 == 1 {
+                if wanted.port == WantedPort::Even && port % 2 == 1 {
                     continue;
                 }
                 let mine = owner_mark(worker);
@@ -160,7 +153,7 @@ fn owner_mark(worker: usize) -> u16 {
 mod tests {
     use super::*;
 
-    const ANY_V4: Wanted = Wanted { family: Family::V4, even: false };
+    const ANY_V4: Wanted = Wanted { family: Family::V4, port: WantedPort::Any };
 
     fn table(range: RangeInclusive<u16>) -> PortTable {
         let bind = "10.0.0.5".parse().expect("literal");
@@ -182,7 +175,7 @@ mod tests {
     #[test]
     fn an_even_port_is_even_or_there_is_none() {
         let table = table(50_001..=50_004);
-        let even = Wanted { even: true, ..ANY_V4 };
+        let even = Wanted { port: WantedPort::Even, ..ANY_V4 };
         let mut ports: Vec<u16> =
             (0..2).map(|i| table.claim(even, 0, i).expect("two are even").port).collect();
         ports.sort_unstable();
@@ -193,7 +186,7 @@ mod tests {
     #[test]
     fn a_family_without_an_address_has_no_ports() {
         assert_eq!(
-            table(50_000..=50_003).claim(Wanted { family: Family::V6, even: false }, 0, 0),
+            table(50_000..=50_003).claim(Wanted { family: Family::V6, ..ANY_V4 }, 0, 0),
             None
         );
     }

@@ -323,8 +323,8 @@ impl Shard {
                 let direction = if hairpin { Direction::Hairpin } else { Direction::ToClient };
                 self.metrics.forwarded(direction, forward.wire_len());
                 match tuple.transport {
-                    Transport::Udp => self.routes.to_client(tuple),
-                    Transport::Tcp => {
+                    Transport::Udp | Transport::Dtls => self.routes.to_client(tuple),
+                    Transport::Tcp | Transport::Tls => {
                         if self.streams.send_data(&tuple, &forward) == Queued::Refused {
                             self.metrics.dropped(DropReason::SlowReader, 1);
                         }

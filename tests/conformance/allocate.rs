@@ -5,7 +5,9 @@ use std::time::Duration;
 use hairpin_sim::client::{Client, Response, allocate_udp};
 use hairpin_sim::relay::{Config, RELAY_PORTS, Relay, SERVER_V4, SERVER_V6, config, own_addresses};
 use hairpin_stun::{AttributeType, Method, Writer};
-use hairpin_turn::{BindError, Event, Family, OwnedPacket, Quotas, RelayedAddr, Transport, User};
+use hairpin_turn::{
+    BindError, Event, Family, OwnedPacket, Quotas, RelayedAddr, Transport, User, Wanted,
+};
 
 use super::{addr, allocated, peer, peer_reaches};
 
@@ -367,13 +369,14 @@ fn c100_the_relayed_address_is_the_one_the_caller_advertises() {
     let mut packet = OwnedPacket::from(bytes.as_slice());
     let forward = relay.server.handle_client(relay.now, client.tuple, packet.packet());
     assert!(forward.is_none());
-    let Some(hairpin_turn::Output::BindRelay { id, family: Family::V4, .. }) =
-        relay.server.poll_output()
+    let Some(hairpin_turn::Output::BindRelay {
+        id, wanted: Wanted { family: Family::V4, .. }, ..
+    }) = relay.server.poll_output()
     else {
         panic!("a request for a relay socket");
     };
     let external = RelayedAddr(addr("198.51.100.200:61000"));
-    relay.server.handle_relay_bound(relay.now, id, Ok(external));
+    relay.server.handle_relay_bound(relay.now, id, Ok(external.into()));
     let told = std::iter::from_fn(|| relay.server.poll_output());
     let answers: Vec<_> = told
         .filter_map(|output| match output {

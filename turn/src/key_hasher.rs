@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 
-use crate::{FiveTuple, Network, RelayedAddr, Transport};
+use crate::{FiveTuple, Network, RelayedAddr};
 
 /// Hashes addresses as the few machine words they are; every packet passes here.
 pub(crate) struct KeyHasher {
@@ -24,10 +24,7 @@ impl KeyHasher {
         let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
         write_addr(&mut hasher, tuple.client);
         write_addr(&mut hasher, tuple.server);
-        hasher.write_u8(match tuple.transport {
-            Transport::Udp => 0,
-            Transport::Tcp => 1,
-        });
+        hasher.write_u8(tuple.transport as u8);
         hasher.finish()
     }
 

@@ -55,7 +55,7 @@ pub use fair_share::{FairShare, Network};
 pub use forward::{Forward, Target};
 pub use ip_range::{IpRange, IpRangeError};
 pub use nonce::Features;
-pub use output::{BindError, Output, Path, PathChange};
+pub use output::{BindError, Bound, Output, Path, PathChange, Wanted, WantedPort};
 pub use own_addresses::OwnAddresses;
 pub use policy::PeerPolicy;
 pub use pseudonym::{Holder, Pseudonyms};

@@ -23,10 +23,8 @@ pub enum Output {
     BindRelay {
         /// The allocation it is for.
         id: AllocationId,
-        /// The family asked for.
-        family: Family,
-        /// Whether the port must be even (EVEN-PORT, RFC 8656 s18.7).
-        even_port: bool,
+        /// What it must be.
+        wanted: Wanted,
         /// Whose bounds it counts against.
         owner: Owner,
     },
@@ -100,6 +98,37 @@ pub enum PathChange {
     Opened,
     /// It was there, and has another end now.
     Renewed,
+}
+
+/// What a relay socket must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The family asked for.
+    pub family: Family,
+    /// Which port.
+    pub port: WantedPort,
+}
+
+/// Which port an allocation asks for (RFC 8656 s7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WantedPort {
+    /// Any that is free.
+    Any,
+    /// An even one (EVEN-PORT with R=0, RFC 8656 s18.7).
+    Even,
+}
+
+/// A relay socket that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// What peers see.
+    pub relayed: RelayedAddr,
+}
+
+impl From<RelayedAddr> for Bound {
+    fn from(relayed: RelayedAddr) -> Self {
+        Self { relayed }
+    }
 }
 
 /// Why a relay socket could not be had.

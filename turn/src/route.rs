@@ -14,9 +14,7 @@ use crate::allocations::Allocations;
 use crate::indication_ids::IndicationIds;
 use crate::replies::UNDERSTOOD;
 use crate::terms::{Reach, Terms};
-use crate::{
-    AllocationId, DropReason, FiveTuple, Forward, PeerAddr, RelayedAddr, Target, Transport,
-};
+use crate::{AllocationId, DropReason, FiveTuple, Forward, PeerAddr, RelayedAddr, Target};
 
 /// The longest payload a UDP datagram has over IPv4; what is longer with its header cannot be sent.
 const MAX_DATAGRAM: usize = 65_507;
@@ -181,13 +179,13 @@ impl Route<'_> {
             Destination::Client { allocation, peer, channel, origin } => {
                 let (tuple, len) = (allocation.tuple(), packet.payload().len());
                 let to_client = |head| to_client(head, packet, tuple, origin);
-                match (channel, tuple.transport) {
-                    (Some(number), Transport::Udp) => to_client(Head::channel_data(number, len)?),
+                match channel {
                     // Over a stream ChannelData is padded (RFC 8656 s12.5).
-                    (Some(number), Transport::Tcp) => {
+                    Some(number) if tuple.transport.is_stream() => {
                         to_client(Head::padded_channel_data(number, len)?)
                     }
-                    (None, _) => to_client(Head::data_indication(peer.0, indications.next(), len)?),
+                    Some(number) => to_client(Head::channel_data(number, len)?),
+                    None => to_client(Head::data_indication(peer.0, indications.next(), len)?),
                 }
             }
         }
@@ -203,7 +201,7 @@ fn to_client<'b>(
     origin: Origin,
 ) -> Option<Forward<'b>> {
     let wire_len = head.as_ref().len() + packet.payload().len() + head.padding().len();
-    let fits = tuple.transport == Transport::Tcp || wire_len <= MAX_DATAGRAM;
+    let fits = tuple.transport.is_stream() || wire_len <= MAX_DATAGRAM;
     let hairpin = origin == Origin::Hairpin;
     fits.then(|| Forward::new(head, packet, Target::Client { tuple: *tuple, hairpin }))
 }

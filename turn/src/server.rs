@@ -17,8 +17,8 @@ use crate::replies::{Replies, ReplyTo};
 use crate::route::{Route, Router, Sent};
 use crate::terms::Terms;
 use crate::{
-    AllocationId, BindError, DropReason, Event, FiveTuple, Forward, Now, Output, OwnAddresses,
-    PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules, Transport,
+    AllocationId, BindError, Bound, DropReason, Event, FiveTuple, Forward, Now, Output,
+    OwnAddresses, PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules, Transport,
 };
 
 /// Allocations that one call of [`Server::handle_timeout`] takes away at most: each has a socket to
@@ -114,7 +114,7 @@ impl Server {
         &mut self,
         now: Now,
         id: AllocationId,
-        bound: Result<RelayedAddr, BindError>,
+        bound: Result<Bound, BindError>,
     ) {
         let finished = Finished::new(id, bound, &mut self.allocations, now.monotonic);
         let Some(Finished { to, key, outcome }) = finished else { return };
@@ -290,8 +290,8 @@ impl Server {
             Step::Answer(success) => {
                 self.outputs.push_back(self.replies.success(to, key, success));
             }
-            Step::Bind { id, family, even_port, owner } => {
-                self.outputs.push_back(Output::BindRelay { id, family, even_port, owner });
+            Step::Bind { id, wanted, owner } => {
+                self.outputs.push_back(Output::BindRelay { id, wanted, owner });
             }
             Step::Silent => {}
         }
@@ -335,9 +335,12 @@ impl Server {
     /// Whether who has proven nothing is to be answered. A stream has shown that its source is not
     /// forged. A 438 goes to the holder of a key, but what asked for it may be replayed.
     fn answers_stranger(&mut self, now: Now, tuple: &FiveTuple) -> bool {
-        match (&mut self.answer_limit, tuple.transport) {
-            (Some(limit), Transport::Udp) => limit.admit(now.monotonic, tuple.client.ip()),
-            (Some(_), Transport::Tcp) | (None, _) => true,
+        match &mut self.answer_limit {
+            // After DTLS, too, whose handshake shows it; but there nobody is answered in the clear.
+            Some(limit) if tuple.transport == Transport::Udp => {
+                limit.admit(now.monotonic, tuple.client.ip())
+            }
+            Some(_) | None => true,
         }
     }
 

@@ -24,6 +24,17 @@ pub enum Transport {
     Udp,
     /// A byte stream; framed by the caller with [`hairpin_stun::Reader`] (RFC 8656 s12.5).
     Tcp,
+    /// The same under TLS.
+    Tls,
+    /// Datagrams under DTLS.
+    Dtls,
+}
+
+impl Transport {
+    /// Whether it is a byte stream, in which ChannelData is padded and whose client has shown that its address is its own.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
 }
 
 /// "The combination of the client IP address and port, server IP address and port, and transport

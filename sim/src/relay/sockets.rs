@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
-use hairpin_turn::{AllocationId, BindError, Family, RelayedAddr};
+use hairpin_turn::{AllocationId, BindError, Family, RelayedAddr, Wanted, WantedPort};
 
 use super::{SERVER_V4, SERVER_V6};
 
@@ -54,17 +54,16 @@ impl Sockets {
     pub(crate) fn open(
         &mut self,
         id: AllocationId,
-        family: Family,
-        even_port: bool,
+        wanted: Wanted,
     ) -> Result<RelayedAddr, BindError> {
-        let ip = match family {
+        let ip = match wanted.family {
             Family::V4 => SERVER_V4,
             Family::V6 => SERVER_V6,
         };
         let ports = usize::from(self.ports.end() - self.ports.start()) + 1;
         for _ in 0..ports {
             let address = RelayedAddr(SocketAddr::new(ip, self.next_port()));
-            let fits = !even_port || address.0.port().is_multiple_of(2);
+            let fits = wanted.port == WantedPort::Any || address.0.port().is_multiple_of(2);
             if fits && !self.by_address.contains_key(&address) {
                 assert_eq!(self.by_id.insert(id, address), None, "one socket an allocation");
                 self.by_address.insert(address, id);

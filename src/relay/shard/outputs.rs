@@ -2,12 +2,11 @@
 
 use std::rc::Rc;
 
-use hairpin_turn::{AllocationId, BindError, Event, Now, Output, Owner, RelayedAddr, Transport};
+use hairpin_turn::{AllocationId, BindError, Bound, Event, Now, Output, Owner, Transport, Wanted};
 use rustix::event::epoll::EventFlags;
 
 use super::super::context::no_relay_socket;
 use super::super::gathered::Gathered;
-use super::super::ports::Wanted;
 use super::super::routes::{RelaySocket, Token, watch};
 use super::Shard;
 use crate::metrics::DropReason;
@@ -18,15 +17,15 @@ impl Shard {
         while let Some(output) = self.core.poll_output() {
             match output {
                 Output::Transmit { to, bytes } => match to.transport {
-                    Transport::Tcp => self.streams.send_answer(&to, &bytes),
-                    Transport::Udp => {
+                    Transport::Tcp | Transport::Tls => self.streams.send_answer(&to, &bytes),
+                    Transport::Udp | Transport::Dtls => {
                         if let Some(route) = self.routes.to_client(to) {
                             out.keep(route, &bytes);
                         }
                     }
                 },
-                Output::BindRelay { id, family, even_port, owner } => {
-                    let bound = self.bind_relay(id, Wanted { family, even: even_port }, &owner);
+                Output::BindRelay { id, wanted, owner } => {
+                    let bound = self.bind_relay(id, wanted, &owner);
                     if let Err(error) = bound {
                         self.metrics.allocation_refused(error);
                     }
@@ -47,7 +46,7 @@ impl Shard {
         id: AllocationId,
         wanted: Wanted,
         owner: &Owner,
-    ) -> Result<RelayedAddr, BindError> {
+    ) -> Result<Bound, BindError> {
         let (claim, socket) = self.context.bind(self.index, wanted, owner)?;
         if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
             no_relay_socket(&error, None);
@@ -57,7 +56,7 @@ impl Shard {
             return Err(BindError::Capacity);
         }
         self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket) });
-        Ok(self.context.ports.relayed(claim))
+        Ok(self.context.ports.relayed(claim).into())
     }
 
     fn count(&mut self, now: Now, event: Event) {

@@ -11,14 +11,13 @@ use crate::allocations::Allocations;
 use crate::gate::Caller;
 use crate::replies::{ReplyTo, Success};
 use crate::terms::Terms;
-use crate::{AllocationId, BindError, Family, Refusal, RelayedAddr, RequestMethod};
+use crate::{AllocationId, BindError, Bound, Family, Refusal, RequestMethod, Wanted, WantedPort};
 
 /// UDP's IP protocol number, the one transport towards peers.
 const UDP: u8 = 17;
 
 pub(crate) struct Allocate {
-    family: Family,
-    even_port: bool,
+    wanted: Wanted,
     lifetime: Option<Duration>,
     transaction: TransactionId,
     fingerprint: bool,
@@ -27,13 +26,12 @@ pub(crate) struct Allocate {
 impl Allocate {
     pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
         check_transport(message)?;
-        let even_port = even_port(message)?;
+        let port = wanted_port(message)?;
         // IPv4 unless asked otherwise, whatever the client itself uses (RFC 8656 s7.2 step 6; a
         // Chromium on IPv6 relies on it).
         let family = requested_family(message, Refusal::AddressFamilyNotSupported)?;
         Ok(Self {
-            family: family.unwrap_or(Family::V4),
-            even_port,
+            wanted: Wanted { family: family.unwrap_or(Family::V4), port },
             lifetime: lifetime(message)?,
             transaction: message.transaction_id(),
             fingerprint: message.get(AttributeType::FINGERPRINT).is_some(),
@@ -47,8 +45,8 @@ impl Allocate {
         allocations: &mut Allocations,
         terms: &Terms,
     ) -> Result<Step, Refusal> {
-        let Self { family, even_port, transaction, fingerprint, .. } = self;
-        terms.check_family(family)?;
+        let Self { wanted, transaction, fingerprint, .. } = self;
+        terms.check_family(wanted.family)?;
         let lifetime = terms.granted_lifetime(self.lifetime);
         let claim = Claim {
             tuple: caller.tuple,
@@ -59,7 +57,7 @@ impl Allocate {
         };
         let owner = claim.owner();
         let id = allocations.begin(Pending { claim, lifetime, fingerprint });
-        Ok(Step::Bind { id, family, even_port, owner })
+        Ok(Step::Bind { id, wanted, owner })
     }
 
     /// What a 5-tuple that is taken already has to say, whatever else the request holds: the same
@@ -102,7 +100,7 @@ impl Finished {
     /// `None` when nobody waits for it any more.
     pub(crate) fn new(
         id: AllocationId,
-        bound: Result<RelayedAddr, BindError>,
+        bound: Result<Bound, BindError>,
         allocations: &mut Allocations,
         now: Duration,
     ) -> Option<Self> {
@@ -117,21 +115,21 @@ impl Finished {
             (to, claim.key.clone(), seconds(*lifetime))
         });
         match bound {
-            Ok(relayed) => allocations.promote(now, id, relayed),
+            Ok(Bound { relayed }) => allocations.promote(now, id, relayed),
             Err(_) => allocations.cancel(id),
         }
         let (to, key, lifetime) = waiting?;
-        let outcome = bound.map(|relayed| Success::Allocated { relayed, lifetime });
+        let outcome = bound.map(|Bound { relayed }| Success::Allocated { relayed, lifetime });
         Some(Self { to, key, outcome: outcome.map_err(Refusal::from) })
     }
 }
 
 /// EVEN-PORT (RFC 8656 s7.2 step 8). The RFC says that R=1 reserves the next port; we hold no ports
 /// for others, so that request cannot be met, which the RFC answers with 508.
-fn even_port(message: &Message<'_>) -> Result<bool, Refusal> {
-    let Some(value) = message.get(AttributeType::EVEN_PORT) else { return Ok(false) };
+fn wanted_port(message: &Message<'_>) -> Result<WantedPort, Refusal> {
+    let Some(value) = message.get(AttributeType::EVEN_PORT) else { return Ok(WantedPort::Any) };
     match *value {
-        [flags] if flags & 0x80 == 0 => Ok(true),
+        [flags] if flags & 0x80 == 0 => Ok(WantedPort::Even),
         [_] => Err(Refusal::InsufficientCapacity),
         _ => Err(Refusal::BadRequest),
     }

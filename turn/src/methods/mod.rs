@@ -15,7 +15,7 @@ use core::time::Duration;
 use hairpin_stun::{AttributeType, Message, decode};
 
 use crate::replies::{Success, UNDERSTOOD};
-use crate::{AllocationId, Family, Owner, PeerAddr, Refusal};
+use crate::{AllocationId, Family, Owner, PeerAddr, Refusal, Wanted};
 
 pub(crate) use allocate::{Allocate, Finished};
 pub(crate) use binding::Binding;
@@ -29,7 +29,7 @@ pub(crate) enum Step {
     /// The client is told.
     Answer(Success),
     /// A relay socket is asked for, and the client is told once it is there.
-    Bind { id: AllocationId, family: Family, even_port: bool, owner: Owner },
+    Bind { id: AllocationId, wanted: Wanted, owner: Owner },
     /// Nothing: an answer is under way.
     Silent,
 }
