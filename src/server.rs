@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
 use crate::backend::Backend;
 use crate::bounds::Bounds;
+use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::front::{Front, Serves};
@@ -109,6 +110,7 @@ impl Server {
         let tokens = Verifier::new(&config.identity, base.metrics.clone())
             .map_err(|error| StartError::TokenKeys(error.to_string()))?;
         let tokens = Arc::new(tokens);
+        let certificates = Certificates::start(&config.tls)?;
         let relay_ips = relay_ips(&config.relay)?;
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
         let addresses = Addresses {
@@ -131,7 +133,8 @@ impl Server {
         let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
         let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
         let bounds = Bounds::new(&config, &addresses.relay, base.metrics.refused_connections());
-        let in_force = [bounds.lines(), Backend::lines(&config.backend)].concat();
+        let served = certificates.as_ref().map(Certificates::lines).unwrap_or_default();
+        let in_force = [served, bounds.lines(), Backend::lines(&config.backend)].concat();
         let Bounds { ledger, budgets, .. } = bounds;
         let (backend, restored) =
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
