@@ -6,7 +6,6 @@
 
 mod listener;
 mod permits;
-mod sniff;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hairpin_stun::{Sniffed, sniff};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,6 @@ use crate::log_limit::LogLimit;
 use crate::net::{Budgets, Connection, Held, Io, canonical};
 use crate::relay::StreamIntake;
 use permits::{Permit, Permits};
-use sniff::{Sniffed, sniff};
 
 /// Connections that have not been handed on; each costs about a KiB and a file descriptor.
 const SILENT: usize = 4096;
