@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use hairpin_stun::{FramingLost, Reader};
 use hairpin_turn::{
-    AllocationId, BindError, Bound, Event, FiveTuple, Forward, Now, Output, OwnedPacket, Owner,
-    PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target, Wanted,
+    AllocationId, BindError, Bound, Event, FiveTuple, Forward, Fragmentation, Now, Output,
+    OwnedPacket, Owner, PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target,
+    Wanted,
 };
 
 pub use config::{
@@ -88,6 +89,8 @@ pub struct Relay {
     pub hold_binds: bool,
     /// What left through relay sockets.
     pub to_peers: Vec<Relayed>,
+    /// How many of all that ever left so may not be cut up on their way.
+    pub dont_fragment: usize,
     /// What was meant for another shard.
     pub astray: Vec<Astray>,
     /// What reached clients from other clients without leaving the process.
@@ -127,6 +130,7 @@ impl Relay {
             bind_error: None,
             hold_binds: false,
             to_peers: Vec::new(),
+            dont_fragment: 0,
             astray: Vec::new(),
             hairpins: 0,
             events: Vec::new(),
@@ -308,7 +312,8 @@ impl Relay {
     }
 
     fn send(&mut self, forward: Forward<'_>) -> Passed {
-        let (to, head) = (forward.to, forward.head().to_vec());
+        let (to, fragmentation) = (forward.to, forward.fragmentation);
+        let head = forward.head().to_vec();
         let gathered = [forward.head(), forward.payload(), forward.padding()].concat();
         let bytes = forward.into_bytes().to_vec();
         assert_eq!(gathered, bytes, "a packet is the same whichever way it is put together");
@@ -320,6 +325,7 @@ impl Relay {
             }
             Target::Peer { via, to } => {
                 let from = self.server.relayed(via).expect("only live allocations forward");
+                self.dont_fragment += usize::from(fragmentation == Fragmentation::Forbidden);
                 self.to_peers.push(Relayed { from, to, payload: bytes });
             }
             Target::Hairpin { to, from, otherwise } => {

@@ -4,6 +4,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::ptr::null_mut;
 
+use hairpin_turn::Fragmentation;
+
+use super::runs::Packet;
+
 const WORD: usize = size_of::<usize>();
 
 /// A `sockaddr_in` or `sockaddr_in6`.
@@ -55,22 +59,22 @@ impl Name {
     }
 }
 
-/// Control messages: room for one `IPV6_PKTINFO` (20 bytes) and one `UDP_SEGMENT` (2 bytes), each behind its header
-/// `{ length: usize, level: i32, type: i32 }` and padded to whole words.
+/// Control messages: room for one `IPV6_PKTINFO` (20 bytes), one `UDP_SEGMENT` (2 bytes) and one `IPV6_DONTFRAG` (4 bytes),
+/// each behind its header `{ length: usize, level: i32, type: i32 }` and padded to whole words.
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
 pub(super) struct Control(pub(super) [u8; Control::LEN]);
 
 impl Control {
-    pub(super) const LEN: usize = 72;
+    pub(super) const LEN: usize = 88;
     const HEADER: usize = WORD + 8;
 
     pub(super) const EMPTY: Self = Self([0; Self::LEN]);
 
-    /// Writes the source address and the segment size, and returns the bytes used.
-    pub(super) fn write(&mut self, from: Option<IpAddr>, segment: Option<u16>) -> usize {
+    /// Writes how packets like this one leave, cut into segments of this size, and returns the bytes used.
+    pub(super) fn write(&mut self, packet: &Packet<'_>, segment: Option<u16>) -> usize {
         let mut used = 0;
-        match from {
+        match packet.from {
             // in_pktinfo { ifindex: 0, spec_dst: the source, addr: ignored }
             Some(IpAddr::V4(ip)) => {
                 let mut data = [0; 12];
@@ -87,6 +91,10 @@ impl Control {
         }
         if let Some(segment) = segment {
             used = self.put(used, libc::SOL_UDP, libc::UDP_SEGMENT, &segment.to_ne_bytes());
+        }
+        // For IPv4 there is no such message.
+        if packet.fragmentation == Fragmentation::Forbidden && packet.to.is_ipv6() {
+            used = self.put(used, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, &1_i32.to_ne_bytes());
         }
         used
     }
@@ -194,11 +202,19 @@ mod tests {
     fn what_is_written_is_what_the_c_macros_say() {
         let mut control = Control::EMPTY;
         // CMSG_SPACE(12) + CMSG_SPACE(2) on a 64-bit machine.
-        assert_eq!(control.write(Some(Ipv4Addr::LOCALHOST.into()), Some(1200)), 32 + 24);
+        let packet = |from: Option<&str>| Packet {
+            from: from.map(|from| from.parse().expect("literal")),
+            to: "[2001:db8::7]:9".parse().expect("literal"),
+            fragmentation: Fragmentation::Allowed,
+            bytes: &[],
+        };
+        assert_eq!(control.write(&packet(Some("127.0.0.1")), Some(1200)), 32 + 24);
         assert_eq!(control.0[..8], 28_usize.to_ne_bytes());
         assert_eq!(control.0[32..40], 18_usize.to_ne_bytes());
-        assert_eq!(control.write(Some(Ipv6Addr::LOCALHOST.into()), Some(1200)), 40 + 24);
-        assert_eq!(control.write(None, None), 0);
+        assert_eq!(control.write(&packet(Some("::1")), Some(1200)), 40 + 24);
+        assert_eq!(control.write(&packet(None), None), 0);
+        let whole = Packet { fragmentation: Fragmentation::Forbidden, ..packet(Some("::1")) };
+        assert_eq!(control.write(&whole, Some(1200)), Control::LEN, "all there can be at once");
     }
 
     #[test]

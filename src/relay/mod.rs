@@ -9,6 +9,7 @@ mod gathered;
 mod intake;
 mod layout;
 mod mailbox;
+mod options;
 mod pace;
 mod parcel;
 mod ports;

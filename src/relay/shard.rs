@@ -353,7 +353,7 @@ impl Shard {
     }
 
     fn to_peer(&self, via: AllocationId, to: PeerAddr, forward: &Forward<'_>) -> Option<Route> {
-        let route = self.routes.to_peer(via, to)?;
+        let route = self.routes.to_peer(via, to, forward.fragmentation)?;
         self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
         Some(route)
     }

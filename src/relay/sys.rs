@@ -11,10 +11,11 @@ use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use hairpin_turn::{HEADROOM, PacketBuf, TAILROOM};
+use hairpin_turn::{Fragmentation, HEADROOM, PacketBuf, TAILROOM};
 use rustix::net::SendFlags;
 
 use super::layout::{Control, Message, Name};
+use super::options;
 use super::runs::{MAX_RUN, Packet, run_length};
 
 /// Datagrams a worker receives before it sends what came of them.
@@ -182,7 +183,7 @@ impl Sender {
     /// that cannot leave at once: it is lost, as it would be on any full link.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>, packets: &[Packet<'_>]) -> usize {
         // The plain call is the cheaper one for a single packet, which is what most relay sockets send.
-        if let [Packet { from: None, to, bytes }] = packets {
+        if let [Packet { from: None, to, fragmentation: Fragmentation::Allowed, bytes }] = packets {
             let sent = rustix::net::sendto(socket, bytes, SendFlags::DONTWAIT, to);
             return usize::from(sent.is_err());
         }
@@ -190,10 +191,13 @@ impl Sender {
         let mut rest = packets;
         while !rest.is_empty() {
             let runs = self.prepare(rest);
+            let messages = &mut self.messages[..runs.len()];
+            let whole = rest[0].fragmentation == Fragmentation::Forbidden && rest[0].to.is_ipv4();
             // SAFETY: these messages were just prepared: their names, vectors and controls are allocations of this struct
             // which `prepare` has finished with, and the vectors point at packets' bytes, which `packets` borrows until this
             // function returns and which the kernel only reads.
-            let error = match unsafe { sendmmsg(socket, &mut self.messages[..runs.len()]) } {
+            let mut send = || unsafe { sendmmsg(socket, messages) };
+            let error = match if whole { options::unfragmented(socket, send) } else { send() } {
                 Ok(sent) => {
                     rest = &rest[runs[..sent].iter().sum()..];
                     continue;
@@ -225,6 +229,10 @@ impl Sender {
         self.vectors.clear();
         let mut rest = packets;
         while !rest.is_empty() && self.vectors.len() < BATCH && !runs.is_full() {
+            // Over IPv4 it is the socket that has the DF bit set, for all it sends.
+            if rest[0].fragmentation != packets[0].fragmentation {
+                break;
+            }
             let length = if self.segmentation { run_length(rest) } else { 1 };
             let (run, behind) = rest.split_at(length);
             let index = runs.len();
@@ -238,7 +246,7 @@ impl Sender {
             let header = &mut self.messages[index].header;
             header.name_len = self.names[index].write(run[0].to) as i32;
             header.name = &raw mut self.names[index];
-            header.control_len = self.controls[index].write(run[0].from, segment);
+            header.control_len = self.controls[index].write(&run[0], segment);
             header.control = &raw mut self.controls[index];
             header.vectors = self.vectors.as_mut_ptr().wrapping_add(first);
             header.vector_count = run.len();
@@ -288,33 +296,16 @@ unsafe fn sendmmsg(socket: BorrowedFd<'_>, messages: &mut [Message]) -> io::Resu
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// Asks the kernel to report each datagram's destination, for answers to leave from the address asked
-/// (RFC 8489 s6.3.1).
+/// Sets an option whose value is a C `int`.
 ///
 /// # Errors
 /// What `setsockopt` says.
-pub(super) fn report_destination(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
-    if v6 {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
-    } else {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
-    }
-}
-
-/// Lets the kernel fragment what is larger than the path's MTU: without DONT-FRAGMENT the relay sends with
-/// DF clear (RFC 8656 s14).
-///
-/// # Errors
-/// What `setsockopt` says.
-pub(super) fn allow_fragments(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
-    if v6 {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)
-    } else {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
-    }
-}
-
-fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
+pub(super) fn set_option(
+    socket: BorrowedFd<'_>,
+    level: i32,
+    name: i32,
+    value: i32,
+) -> io::Result<()> {
     // SAFETY: the option's value is the `i32` at this address, whose size is passed with it.
     let result = unsafe {
         libc::setsockopt(

@@ -2,6 +2,7 @@
 
 mod command;
 mod crowds;
+mod dont_fragment;
 pub(crate) mod embedding;
 mod limits;
 mod listeners;

@@ -52,7 +52,7 @@ pub use hairpin_stun::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
 pub use credentials::{Credentials, RestCredentials, rest_credentials};
 pub use event::{DropReason, Event, ReleaseReason, RequestMethod};
 pub use fair_share::{FairShare, Network};
-pub use forward::{Forward, Target};
+pub use forward::{Forward, Fragmentation, Target};
 pub use ip_range::{IpRange, IpRangeError};
 pub use nonce::Features;
 pub use output::{BindError, Bound, Output, Path, PathChange, Wanted, WantedPort};

@@ -77,6 +77,7 @@ mod tests {
         let packets = sizes.iter().zip(&buffers).map(|(&(_, port), bytes)| Packet {
             from: Some(from),
             to: to(port),
+            fragmentation: Fragmentation::Allowed,
             bytes,
         });
         let packets: Vec<_> = packets.collect();
