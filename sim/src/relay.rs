@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use hairpin_stun::{FramingLost, Reader};
 use hairpin_turn::{
-    AllocationId, BindError, Bound, Event, FiveTuple, Forward, Fragmentation, Now, Output,
-    OwnedPacket, Owner, PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target,
-    Wanted,
+    AllocationId, BindError, Bound, Event, FiveTuple, Forward, Fragmentation, IcmpError, Now,
+    Output, OwnedPacket, Owner, PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server,
+    Target, Wanted,
 };
 
 pub use config::{
@@ -199,6 +199,13 @@ impl Relay {
         let forward = self.server.handle_peer(self.now, id, peer, packet.packet());
         let passed = self.deliver(forward);
         self.follower.check_peer(self.now.monotonic, relayed, peer, &passed);
+    }
+
+    /// An ICMP error comes back about a datagram that a relayed address sent to a peer.
+    pub fn icmp_comes(&mut self, peer: SocketAddr, relayed: RelayedAddr, error: IcmpError) {
+        let Some(id) = self.sockets.owner(relayed) else { return };
+        self.server.handle_icmp(self.now, id, PeerAddr(peer), error);
+        self.carry_out();
     }
 
     /// A hairpin that came over from another shard.

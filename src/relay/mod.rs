@@ -5,6 +5,7 @@
 //! relayed address of another worker is handed over in a parcel, never sent through a socket.
 
 mod context;
+mod errors;
 mod gathered;
 mod intake;
 mod layout;

@@ -34,6 +34,20 @@ pub(super) fn allow_fragments(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()
     }
 }
 
+/// Has the kernel keep what ICMP says of datagrams that were sent, for who reads the socket's error queue.
+///
+/// From then on a call that has nothing to do with it, to send or to receive, fails once for each error.
+///
+/// # Errors
+/// What `setsockopt` says.
+pub(super) fn report_errors(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    if v6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)
+    } else {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)
+    }
+}
+
 /// Sends with the DF bit set by an IPv4 socket that [allows fragments](allow_fragments) before and after. There is no
 /// control message for it.
 ///

@@ -102,6 +102,7 @@ pub(super) fn relay_socket(family: Family) -> io::Result<Socket> {
     let v6 = family == Family::V6;
     let socket = udp_socket(if v6 { Domain::IPV6 } else { Domain::IPV4 })?;
     options::allow_fragments(socket.as_fd(), v6)?;
+    options::report_errors(socket.as_fd(), v6)?;
     Ok(socket)
 }
 

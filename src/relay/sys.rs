@@ -9,12 +9,13 @@
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use hairpin_turn::{Fragmentation, HEADROOM, PacketBuf, TAILROOM};
 use rustix::net::SendFlags;
 
-use super::layout::{Control, Message, Name};
+use super::errors::is_about_something_else;
+use super::layout::{Control, Message, Name, SocketError};
 use super::options;
 use super::runs::{MAX_RUN, Packet, run_length};
 
@@ -128,7 +129,7 @@ impl<'b> Batch<'b> {
         let messages = &mut self.slots.messages[first..first + offered];
         // SAFETY: the headers' pointers refer to `memory`, `names`, `controls` and `_vectors` of the slots, borrowed mutably
         // for the call. The parts of `memory` they refer to are not handed out: those are the slots below `used`.
-        let received = match unsafe { recvmmsg(socket, messages) } {
+        let received = match unsafe { recvmmsg(socket, messages, 0) } {
             Ok(received) => received,
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
             Err(e) => return Err(e),
@@ -156,8 +157,43 @@ impl<'b> Batch<'b> {
     }
 }
 
+/// Errors taken at once.
+const ERRORS: usize = 16;
+
+/// Takes entries out of a socket's error queue, [`ERRORS`] at most: where what they are about was sent to.
+///
+/// # Errors
+/// What `recvmmsg` says, other than "try again".
+pub(super) fn receive_errors(
+    socket: BorrowedFd<'_>,
+) -> io::Result<arrayvec::ArrayVec<(SocketAddr, SocketError), ERRORS>> {
+    let mut names = [Name::EMPTY; ERRORS];
+    let mut controls = [Control::EMPTY; ERRORS];
+    let mut messages = [const { Message::EMPTY }; ERRORS];
+    for (i, Message { header, .. }) in messages.iter_mut().enumerate() {
+        (header.name, header.name_len) = (&raw mut names[i], Name::LEN as i32);
+        (header.control, header.control_len) = (&raw mut controls[i], Control::LEN);
+    }
+    // SAFETY: the headers' pointers refer to `names` and `controls`, which nobody else uses before they are read below. What
+    // the datagrams carried is not asked for.
+    let received = match unsafe { recvmmsg(socket, &mut messages, libc::MSG_ERRQUEUE) } {
+        Ok(received) => received,
+        Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+        Err(e) => return Err(e),
+    };
+    let read =
+        |i: usize| Some((names[i].read(), controls[i].error(messages[i].header.control_len)?));
+    Ok((0..received).filter_map(read).collect())
+}
+
 /// Packets tried by one `sendmmsg`.
 const BATCH: usize = 64;
+
+/// How often a packet is tried again when it was another one's error that kept it from being sent.
+const TRIES: usize = 3;
+
+/// Packets remembered at once that were too long to be sent whole.
+const MAX_TOO_LONG: usize = 16;
 
 /// Sends packets in batches; runs of one flow leave as a single segmented send (UDP GSO).
 pub(super) struct Sender {
@@ -166,6 +202,8 @@ pub(super) struct Sender {
     controls: Box<[Control; BATCH]>,
     vectors: Vec<libc::iovec>,
     segmentation: bool,
+    /// What DONT-FRAGMENT kept from being sent: by which socket, and to whom.
+    too_long: Vec<(RawFd, SocketAddr)>,
 }
 
 impl Sender {
@@ -176,6 +214,7 @@ impl Sender {
             controls: Box::new([Control::EMPTY; BATCH]),
             vectors: Vec::with_capacity(BATCH + MAX_RUN),
             segmentation: true,
+            too_long: Vec::new(),
         }
     }
 
@@ -184,10 +223,11 @@ impl Sender {
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>, packets: &[Packet<'_>]) -> usize {
         // The plain call is the cheaper one for a single packet, which is what most relay sockets send.
         if let [Packet { from: None, to, fragmentation: Fragmentation::Allowed, bytes }] = packets {
-            let sent = rustix::net::sendto(socket, bytes, SendFlags::DONTWAIT, to);
-            return usize::from(sent.is_err());
+            if rustix::net::sendto(socket, bytes, SendFlags::DONTWAIT, to).is_ok() {
+                return 0;
+            }
         }
-        let mut lost = 0;
+        let (mut lost, mut tries) = (0, 0);
         let mut rest = packets;
         while !rest.is_empty() {
             let runs = self.prepare(rest);
@@ -199,6 +239,7 @@ impl Sender {
             let mut send = || unsafe { sendmmsg(socket, messages) };
             let error = match if whole { options::unfragmented(socket, send) } else { send() } {
                 Ok(sent) => {
+                    tries = 0;
                     rest = &rest[runs[..sent].iter().sum()..];
                     continue;
                 }
@@ -215,11 +256,27 @@ impl Sender {
                     }
                     lost += refused.chunks(1).map(|one| self.send(socket, one)).sum::<usize>();
                 }
+                _ if is_about_something_else(&error) && tries < TRIES => {
+                    tries += 1;
+                    continue;
+                }
+                Some(libc::EMSGSIZE) if refused[0].fragmentation == Fragmentation::Forbidden => {
+                    lost += 1;
+                    if self.too_long.len() < MAX_TOO_LONG {
+                        self.too_long.push((socket.as_raw_fd(), refused[0].to));
+                    }
+                }
                 _ => lost += refused.len(),
             }
+            tries = 0;
             rest = behind;
         }
         lost
+    }
+
+    /// What was too long to be sent whole since this was last asked, or a part of it.
+    pub(super) fn take_too_long(&mut self) -> Vec<(RawFd, SocketAddr)> {
+        std::mem::take(&mut self.too_long)
     }
 
     /// Fills messages with the first of the packets, a run in each, and returns the runs' lengths.
@@ -262,7 +319,11 @@ impl Sender {
 /// # Safety
 /// The headers' pointers are valid for writing as many bytes as the headers say, and nobody else uses those during the call.
 #[cfg(not(miri))]
-unsafe fn recvmmsg(socket: BorrowedFd<'_>, messages: &mut [Message]) -> io::Result<usize> {
+unsafe fn recvmmsg(
+    socket: BorrowedFd<'_>,
+    messages: &mut [Message],
+    flags: libc::c_int,
+) -> io::Result<usize> {
     // SAFETY: these are that many headers; the caller vouches for what they point at.
     let received = unsafe {
         libc::syscall(
@@ -270,7 +331,7 @@ unsafe fn recvmmsg(socket: BorrowedFd<'_>, messages: &mut [Message]) -> io::Resu
             socket.as_raw_fd(),
             messages.as_mut_ptr(),
             messages.len() as libc::c_uint,
-            libc::MSG_DONTWAIT,
+            libc::MSG_DONTWAIT | flags,
             std::ptr::null_mut::<libc::timespec>(),
         )
     };

@@ -6,6 +6,7 @@
 mod allocate;
 mod channels;
 mod credentials;
+mod icmp;
 mod own_addresses;
 mod permissions;
 mod refresh;

@@ -12,7 +12,7 @@ use super::wire::{Client, PATIENCE};
 use super::{builder, loopback, start};
 
 /// A Send indication with DONT-FRAGMENT.
-fn send_whole(peer: SocketAddr, data: &[u8]) -> Vec<u8> {
+pub(super) fn send_whole(peer: SocketAddr, data: &[u8]) -> Vec<u8> {
     build(Class::Indication, Method::SEND, TransactionId([7; 12]), |writer| {
         writer
             .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)

@@ -4,6 +4,7 @@ mod command;
 mod crowds;
 mod dont_fragment;
 pub(crate) mod embedding;
+mod icmp;
 mod limits;
 mod listeners;
 mod own_addresses;

@@ -88,3 +88,29 @@ fn nothing_waiting_is_an_empty_batch_and_the_next_one_is_whole() {
         }
     }
 }
+
+/// On loopback the ICMP message is there before the call that caused it returns.
+#[test]
+fn what_icmp_says_of_one_packet_keeps_no_other_from_being_sent() {
+    let (sender, ann) = (socket(), socket());
+    sender.set_nonblocking(true).expect("a plain option");
+    options::report_errors(sender.as_fd(), false).expect("a plain option");
+    let to = ann.local_addr().expect("bound");
+    let nobody = "127.99.0.1:9".parse().expect("literal");
+    let mut batch = Sender::new();
+    for one in [packet(nobody, b"lost"), packet(to, b"one"), packet(nobody, b"lost")] {
+        assert_eq!(batch.send(sender.as_fd(), &[one]), 0);
+    }
+    let packets =
+        [packet(to, b"two"), packet(to, b"ten"), packet(nobody, b""), packet(to, b"four")];
+    assert_eq!(batch.send(sender.as_fd(), &packets), 0);
+    assert_eq!(receive(&ann), [&b"one"[..], b"two", b"ten", b"four"]);
+
+    let errors = receive_errors(sender.as_fd()).expect("there are some");
+    let refused = SocketError::Icmp(hairpin_turn::IcmpError { kind: 3, code: 3, mtu: 0 });
+    assert_eq!(errors[..], [(nobody, refused); 3]);
+    let pending =
+        Slots::new().batch().receive(sender.as_fd(), SLOTS).map(|received| received.len());
+    assert!(pending.is_ok_and(|found| found == 0), "who reads the queue is told no other way");
+    assert_eq!(receive_errors(sender.as_fd()).expect("none is left")[..], []);
+}
