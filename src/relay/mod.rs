@@ -5,10 +5,12 @@
 //! relayed address of another worker is handed over in a parcel, never sent through a socket.
 
 mod context;
+mod errors;
 mod gathered;
 mod intake;
 mod layout;
 mod mailbox;
+mod options;
 mod pace;
 mod parcel;
 mod ports;
