@@ -4,6 +4,7 @@
 //! lives in one [`RelayMetrics`] per worker, which that worker alone writes; a scrape sums them up.
 
 mod backend;
+mod certificates;
 #[cfg(test)]
 mod documentation;
 mod family;
@@ -21,6 +22,7 @@ use crate::net::REFUSED;
 use prometheus::proto::MetricFamily;
 
 pub(crate) use backend::{Dropped, RecordsMetrics, WebhookMetrics};
+pub(crate) use certificates::CertificateMetrics;
 pub(crate) use identity::{IdentityMetrics, TokenVerdict};
 /// The media type of [`Metrics::text`].
 pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
@@ -40,6 +42,8 @@ pub(crate) struct Metrics {
     pub(crate) records: RecordsMetrics,
     /// And webhooks.
     pub(crate) webhooks: WebhookMetrics,
+    /// Certificates that TLS is served with.
+    pub(crate) certificates: CertificateMetrics,
     /// Connections refused, by what for.
     refused_connections: [Arc<AtomicU64>; REFUSED.len()],
 }
@@ -49,9 +53,9 @@ impl Metrics {
     pub(crate) fn new(workers: usize) -> Self {
         let relay = (0..workers).map(|_| Arc::default()).collect();
         let refused_connections = Default::default();
-        let (records, webhooks, identity) = Default::default();
+        let (records, webhooks, identity, certificates) = Default::default();
         let signaling = SignalingMetrics::new();
-        Self { relay, signaling, identity, records, webhooks, refused_connections }
+        Self { relay, signaling, identity, records, webhooks, certificates, refused_connections }
     }
 
     /// The counters of one worker; `worker` is below the number given to [`Metrics::new`].
@@ -71,6 +75,7 @@ impl Metrics {
         families.extend(relay::refused_connections(&self.refused_connections));
         families.extend(self.records.gather());
         families.extend(self.webhooks.gather());
+        families.extend(self.certificates.gather());
         families.extend(process::gather());
         families
     }
