@@ -101,7 +101,7 @@ async fn listening(address: SocketAddr) {
     }
 }
 
-/// The control of every client in this module but coturn's own: what these fail at with hairpin, they can do with coturn.
+/// The control of every client in this module but coturn's own, which has one of its own: what these fail at with hairpin, they can do with coturn.
 #[tokio::test]
 async fn coturn_passes_the_same_clients() {
     const NAME: &str = "guest";
@@ -127,7 +127,5 @@ async fn coturn_passes_the_same_clients() {
     for account in [&udp, &tcp] {
         super::turn_client_proto::relayed_echo(account).await;
         super::libnice::run(account).await;
-        super::uclient::Run::to_peer(account).await.lost_nothing();
-        super::uclient::Run::client_to_client(account).await.lost_nothing();
     }
 }

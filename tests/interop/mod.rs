@@ -37,7 +37,7 @@ use authority::Authority;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How a client reaches the TURN server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Transport {
     Udp,
     Tcp,
@@ -46,6 +46,8 @@ enum Transport {
 }
 
 impl Transport {
+    const ALL: [Self; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Dtls];
+
     /// As the scripts of this folder take it.
     fn name(self) -> &'static str {
         match self {
@@ -76,7 +78,11 @@ struct EchoPeer {
 
 impl EchoPeer {
     async fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback has a free UDP port");
+        Self::start_on("127.0.0.1:0").await
+    }
+
+    async fn start_on(address: &str) -> Self {
+        let socket = UdpSocket::bind(address).await.expect("loopback has a free UDP port");
         let address = socket.local_addr().expect("a bound socket has an address");
         let task = tokio::spawn(async move {
             let mut buffer = vec![0; 65_536];

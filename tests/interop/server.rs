@@ -38,9 +38,8 @@ impl Hairpin {
     pub(super) fn account(&self, transport: Transport) -> Account {
         let addresses = self.server.addresses();
         let listeners = match transport {
-            Transport::Udp => &addresses.turn_udp,
-            Transport::Tcp => &addresses.turn_tcp,
-            other => unimplemented!("{other:?}"),
+            Transport::Udp | Transport::Dtls => &addresses.turn_udp,
+            Transport::Tcp | Transport::Tls => &addresses.turn_tcp,
         };
         Account {
             server: listeners[0],
