@@ -17,7 +17,7 @@ use crate::bounds::Bounds;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::error::StartError;
-use crate::front::{Front, Serves};
+use crate::front::{Front, FrontSetup, Serves, Tls};
 use crate::http::Web;
 use crate::http::admin::{self, Admin, Health, Tokens};
 use crate::ice::IceIssuer;
@@ -150,8 +150,18 @@ impl Server {
         };
         let turn = listeners.turn_tcp.into_iter().map(|listener| (listener, on_turn));
         let http = listeners.http.into_iter().map(|listener| (listener, Serves::Everything));
-        let front = Front::new(turn.chain(http), web.clone(), relay.intake(), budgets)
-            .map_err(StartError::Listener)?;
+        let setup = FrontSetup {
+            web: web.clone(),
+            streams: relay.intake(),
+            budgets,
+            tls: certificates
+                .as_ref()
+                .map(|certificates| tls(certificates, &base))
+                .transpose()?
+                .flatten(),
+            proxies: Vec::new(),
+        };
+        let front = Front::new(turn.chain(http), setup).map_err(StartError::Listener)?;
         let keys = tokens
             .key_set()
             .map(|keys| base.supervisor.task("the keys of tokens", keys.clone().keep_fresh()));
@@ -294,6 +304,13 @@ fn start_relay(
         supervisor: base.supervisor.clone(),
     };
     Relay::start(setup).map_err(StartError::System)
+}
+
+/// Without cryptography there are no certificates either.
+fn tls(certificates: &Certificates, base: &Base) -> Result<Option<Tls>, StartError> {
+    let Some(provider) = Certificates::provider() else { return Ok(None) };
+    let tls = Tls::new(certificates.resolver(), &provider, base.metrics.tls.clone());
+    tls.map(Some).map_err(|error| StartError::System(io::Error::other(error)))
 }
 
 fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer {

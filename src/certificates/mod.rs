@@ -51,7 +51,6 @@ impl Certificates {
 
     /// What chooses a certificate for a handshake: one for the host that the client names, of a kind that it can check;
     /// else the first.
-    #[allow(dead_code, reason = "for whoever accepts TLS")]
     pub(crate) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
         self.resolver.clone()
     }

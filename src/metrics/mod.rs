@@ -12,6 +12,7 @@ mod process;
 mod relay;
 mod signaling;
 mod stats;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -27,6 +28,7 @@ pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
 pub(crate) use relay::{Direction, DropReason, RelayMetrics};
 pub(crate) use signaling::SignalingMetrics;
 pub use stats::Stats;
+pub(crate) use tls::{Handshake, TlsMetrics};
 
 /// Everything the process counts.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct Metrics {
     pub(crate) signaling: SignalingMetrics,
     /// What is counted of tokens.
     pub(crate) identity: IdentityMetrics,
+    /// What is counted of TLS.
+    pub(crate) tls: Arc<TlsMetrics>,
     /// What the file of records does.
     pub(crate) records: RecordsMetrics,
     /// And webhooks.
@@ -49,9 +53,9 @@ impl Metrics {
     pub(crate) fn new(workers: usize) -> Self {
         let relay = (0..workers).map(|_| Arc::default()).collect();
         let refused_connections = Default::default();
-        let (records, webhooks, identity) = Default::default();
+        let (records, webhooks, identity, tls) = Default::default();
         let signaling = SignalingMetrics::new();
-        Self { relay, signaling, identity, records, webhooks, refused_connections }
+        Self { relay, signaling, identity, tls, records, webhooks, refused_connections }
     }
 
     /// The counters of one worker; `worker` is below the number given to [`Metrics::new`].
@@ -69,6 +73,7 @@ impl Metrics {
         families.extend(self.identity.gather());
         families.extend(relay::gather(&self.relay));
         families.extend(relay::refused_connections(&self.refused_connections));
+        families.extend(self.tls.gather());
         families.extend(self.records.gather());
         families.extend(self.webhooks.gather());
         families.extend(process::gather());

@@ -6,7 +6,9 @@
 mod allocate;
 mod channels;
 mod credentials;
+mod deviations;
 mod own_addresses;
+mod page;
 mod permissions;
 mod refresh;
 mod requests;
