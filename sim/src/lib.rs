@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod evening;
+pub mod lives;
 mod nat;
 mod person;
 pub mod relay;
