@@ -123,21 +123,31 @@ impl World {
         if at > end {
             return false;
         }
-        self.pass(at);
-        match act {
-            Act::Live => self.live(index),
-            act => self.perform(index, act),
+        self.now = at;
+        self.model.pass(at);
+        let (act, lives) = match act {
+            Act::Live => (self.people[index].next(&self.model, &self.known, &mut self.rng), true),
+            act => (act, false),
+        };
+        // What is over is over, whether its timer has run yet or not.
+        let is_packet = matches!(act, Act::Send(..) | Act::Receive { .. });
+        if is_packet && self.rng.below(2) == 0 {
+            self.perform(index, act);
+            self.run_timers();
+        } else {
+            self.run_timers();
+            self.perform(index, act);
+        }
+        if lives {
+            self.rest(index);
         }
         self.tally.most = self.tally.most.max(self.model.allocations());
         assert_eq!(self.shards.sockets(), self.model.allocations(), "a socket for each allocation");
         true
     }
 
-    /// Somebody does something, and waits. Now and then it vanishes without a word, and another one comes in its place.
-    fn live(&mut self, index: usize) {
-        let Self { people, model, known, rng, .. } = self;
-        let next = people[index].next(model, known, rng);
-        self.perform(index, next);
+    /// Somebody waits before the next thing it does. Now and then it vanishes without a word, and another one comes in its place.
+    fn rest(&mut self, index: usize) {
         let Self { people, model, rng, now, .. } = self;
         let mut delay = people[index].pause(model, *now, rng);
         if rng.below(150) == 0 {
@@ -147,14 +157,11 @@ impl World {
         self.plan(delay, index, Act::Live);
     }
 
-    /// Lets timers run up to a time, and at it.
-    fn pass(&mut self, at: Duration) {
-        while let Some(timeout) = self.shards.poll_timeout().filter(|timeout| *timeout <= at) {
-            let sent = self.shards.handle_timeout(timeout.max(self.now));
+    fn run_timers(&mut self) {
+        while self.shards.poll_timeout().is_some_and(|timeout| timeout <= self.now) {
+            let sent = self.shards.handle_timeout(self.now);
             assert_eq!(sent, [], "no timer sends anything");
         }
-        self.now = at;
-        self.model.pass(at);
     }
 
     fn plan(&mut self, delay: Duration, index: usize, act: Act) {

@@ -157,7 +157,7 @@ impl Person {
             12..13 => Act::Ask(Asks::Refresh { lifetime: 0 }, proof),
             13..27 => {
                 let mut peers = vec![place];
-                peers.extend((0..rng.below(4)).map(|_| self::place(known, rng)));
+                peers.extend((0..rng.below(6)).map(|_| self::place(known, rng)));
                 Act::Ask(Asks::Permit(peers), proof)
             }
             27..42 => Act::Ask(Asks::Bind { number: number(rng), peer: place }, proof),
@@ -237,9 +237,9 @@ fn payload(rng: &mut Rng) -> Vec<u8> {
     (0..rng.below(24)).map(|_| rng.next_u64() as u8).collect()
 }
 
-/// Somebody out there.
+/// Somebody out there: there are more than an allocation may have permissions for.
 fn outside(rng: &mut Rng) -> SocketAddr {
-    let host = 1 + rng.below(7) as u8;
+    let host = 1 + rng.below(11) as u8;
     (Ipv4Addr::new(198, 51, 100, host), 7000 + rng.below(2) as u16).into()
 }
 
