@@ -1,10 +1,11 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
+mod errors;
 mod outputs;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,9 @@ use hairpin_turn::{
 };
 use rustix::event::epoll::EventFlags;
 
+use super::carrier::Carrier;
 use super::context::RelayContext;
+use super::errors::is_about_something_else;
 use super::gathered::{Gathered, Route};
 use super::parcel::{Delivery, Outbox, Parcel};
 use super::routes::{Arrival, RelaySocket, Routes, Senders, Token};
@@ -55,6 +58,8 @@ pub(super) struct Shard {
     closing: Vec<RelaySocket>,
     /// Allocations gone in this turn, counted once their ports can be had again.
     released: usize,
+    /// What was too long to be sent whole in the turn before: by which socket, and to whom.
+    too_long: Vec<(RawFd, SocketAddr)>,
 }
 
 impl Shard {
@@ -67,8 +72,19 @@ impl Shard {
         metrics: Arc<RelayMetrics>,
         context: Arc<RelayContext>,
     ) -> Self {
-        let (streams, closing, released) = (Streams::default(), Vec::new(), 0);
-        Self { core, routes, streams, outbox, epoll, index, metrics, context, closing, released }
+        Self {
+            core,
+            routes,
+            streams: Streams::default(),
+            outbox,
+            epoll,
+            index,
+            metrics,
+            context,
+            closing: Vec::new(),
+            released: 0,
+            too_long: Vec::new(),
+        }
     }
 
     /// The epoll set that all sockets are in.
@@ -102,7 +118,11 @@ impl Shard {
             Senders::Clients(_) => FROM_CLIENTS,
             Senders::Peers(_) => FROM_PEERS,
         };
-        let datagrams = batch.receive(socket.as_fd(), most)?;
+        let datagrams = match batch.receive(socket.as_fd(), most) {
+            // It is told by the error queue.
+            Err(error) if is_about_something_else(&error) => return Ok(0),
+            received => received?,
+        };
         let found = datagrams.len();
         for Datagram { source, destination, packet } in datagrams {
             let forward = match from {
@@ -156,13 +176,15 @@ impl Shard {
         out: &mut Gathered<'_>,
     ) -> io::Result<()> {
         let Connection { io, peer: client, local: server, already_read, held } = connection;
-        let tuple = FiveTuple { transport: Transport::Tcp, client, server };
+        let carrier = Carrier::new(io)?;
+        let transport = carrier.transport();
+        let tuple = FiveTuple { transport, client, server };
         // The client knows that its last connection is over before we do.
         if let Some(place) = self.streams.place_of(&tuple) {
             self.close_stream(now, place, out);
         }
-        let place = self.streams.open(&self.epoll, io, tuple, held, now.monotonic)?;
-        self.metrics.tcp_opened();
+        let place = self.streams.open(&self.epoll, carrier, tuple, held, now.monotonic)?;
+        self.metrics.stream_opened(transport);
         let mut reader = self.streams.take_reader(place);
         let mut rest = already_read.as_slice();
         while !rest.is_empty() {
@@ -242,7 +264,15 @@ impl Shard {
                     }
                     self.settle(now, out);
                 }
-                Ok(None) => break true,
+                // What TLS has opened may be more than fitted in, and no event will tell of it.
+                Ok(None) => match self.streams.refill(place, &mut reader) {
+                    Ok(0) => break true,
+                    Ok(_) => {}
+                    Err(_) => {
+                        self.streams.doom(place);
+                        return found;
+                    }
+                },
                 Err(_) => {
                     self.streams.doom(place);
                     return found;
@@ -262,7 +292,11 @@ impl Shard {
                 stream.deadlines.left_over(now.monotonic, reader.buffered());
             }
             let deadline = stream.deadlines.deadline(ends);
+            let wants_write = stream.wants_write();
             self.streams.look_by(place, deadline);
+            if wants_write {
+                self.streams.write_later(place);
+            }
         }
         if !drained {
             self.streams.read_later(place);
@@ -304,14 +338,13 @@ impl Shard {
         }
     }
 
-    /// Counts packets that could not be sent.
-    pub(super) fn lost(&self, packets: usize) {
+    fn count_lost(&self, packets: usize) {
         self.metrics.dropped(DropReason::SendFailed, packets);
     }
 
     fn close_stream(&mut self, now: Now, place: usize, out: &mut Gathered<'_>) {
         let Some(stream) = self.streams.close(place) else { return };
-        self.metrics.tcp_closed();
+        self.metrics.stream_closed(stream.tuple.transport);
         self.core.handle_disconnect(now, &stream.tuple);
         self.settle(now, out);
     }
@@ -353,7 +386,7 @@ impl Shard {
     }
 
     fn to_peer(&self, via: AllocationId, to: PeerAddr, forward: &Forward<'_>) -> Option<Route> {
-        let route = self.routes.to_peer(via, to)?;
+        let route = self.routes.to_peer(via, to, forward.fragmentation)?;
         self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
         Some(route)
     }
