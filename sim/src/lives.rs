@@ -129,20 +129,21 @@ impl World {
             Act::Live => (self.people[index].next(&self.model, &self.known, &mut self.rng), true),
             act => (act, false),
         };
-        // What is over is over, whether its timer has run yet or not.
+        // What is over is over for packets, whether its timer has run yet or not.
         let is_packet = matches!(act, Act::Send(..) | Act::Receive { .. });
-        if is_packet && self.rng.below(2) == 0 {
-            self.perform(index, act);
+        let timers_are_late = is_packet && self.rng.below(2) == 0;
+        if !timers_are_late {
             self.run_timers();
-        } else {
-            self.run_timers();
-            self.perform(index, act);
+        }
+        self.perform(index, act);
+        if !timers_are_late {
+            let (open, live) = (self.shards.sockets(), self.model.allocations());
+            assert_eq!(open, live, "there is a socket for each allocation");
         }
         if lives {
             self.rest(index);
         }
         self.tally.most = self.tally.most.max(self.model.allocations());
-        assert_eq!(self.shards.sockets(), self.model.allocations(), "a socket for each allocation");
         true
     }
 

@@ -178,8 +178,9 @@ impl Person {
 
     /// How long it waits then: often until something of its ends, to the moment, or just before.
     pub(super) fn pause(&self, model: &Model, now: Duration, rng: &mut Rng) -> Duration {
-        let ends = model.ends(self.client.tuple.client);
-        let next = ends.into_iter().filter(|end| *end > now).min();
+        let mut ends = model.ends(self.client.tuple.client);
+        ends.retain(|end| *end > now);
+        let next = one_of(&ends, rng);
         match (rng.below(16), next) {
             (0, Some(end)) => end - now,
             (1, Some(end)) => (end - now).saturating_sub(Duration::from_millis(1)),
