@@ -8,7 +8,10 @@ mod icmp;
 mod limits;
 mod listeners;
 mod own_addresses;
+mod proxied;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 mod wire;
 mod workers;
 
