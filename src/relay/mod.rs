@@ -6,10 +6,12 @@
 
 mod carrier;
 mod context;
+mod errors;
 mod gathered;
 mod intake;
 mod layout;
 mod mailbox;
+mod options;
 mod pace;
 mod parcel;
 mod ports;

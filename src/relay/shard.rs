@@ -1,10 +1,11 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
+mod errors;
 mod outputs;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use rustix::event::epoll::EventFlags;
 
 use super::carrier::Carrier;
 use super::context::RelayContext;
+use super::errors::is_about_something_else;
 use super::gathered::{Gathered, Route};
 use super::parcel::{Delivery, Outbox, Parcel};
 use super::routes::{Arrival, RelaySocket, Routes, Senders, Token};
@@ -56,6 +58,8 @@ pub(super) struct Shard {
     closing: Vec<RelaySocket>,
     /// Allocations gone in this turn, counted once their ports can be had again.
     released: usize,
+    /// What was too long to be sent whole in the turn before: by which socket, and to whom.
+    too_long: Vec<(RawFd, SocketAddr)>,
 }
 
 impl Shard {
@@ -68,8 +72,19 @@ impl Shard {
         metrics: Arc<RelayMetrics>,
         context: Arc<RelayContext>,
     ) -> Self {
-        let (streams, closing, released) = (Streams::default(), Vec::new(), 0);
-        Self { core, routes, streams, outbox, epoll, index, metrics, context, closing, released }
+        Self {
+            core,
+            routes,
+            streams: Streams::default(),
+            outbox,
+            epoll,
+            index,
+            metrics,
+            context,
+            closing: Vec::new(),
+            released: 0,
+            too_long: Vec::new(),
+        }
     }
 
     /// The epoll set that all sockets are in.
@@ -103,7 +118,11 @@ impl Shard {
             Senders::Clients(_) => FROM_CLIENTS,
             Senders::Peers(_) => FROM_PEERS,
         };
-        let datagrams = batch.receive(socket.as_fd(), most)?;
+        let datagrams = match batch.receive(socket.as_fd(), most) {
+            // It is told by the error queue.
+            Err(error) if is_about_something_else(&error) => return Ok(0),
+            received => received?,
+        };
         let found = datagrams.len();
         for Datagram { source, destination, packet } in datagrams {
             let forward = match from {
@@ -319,8 +338,7 @@ impl Shard {
         }
     }
 
-    /// Counts packets that could not be sent.
-    pub(super) fn lost(&self, packets: usize) {
+    fn count_lost(&self, packets: usize) {
         self.metrics.dropped(DropReason::SendFailed, packets);
     }
 
@@ -368,7 +386,7 @@ impl Shard {
     }
 
     fn to_peer(&self, via: AllocationId, to: PeerAddr, forward: &Forward<'_>) -> Option<Route> {
-        let route = self.routes.to_peer(via, to)?;
+        let route = self.routes.to_peer(via, to, forward.fragmentation)?;
         self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
         Some(route)
     }

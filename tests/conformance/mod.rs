@@ -7,6 +7,7 @@ mod allocate;
 mod channels;
 mod credentials;
 mod deviations;
+mod icmp;
 mod own_addresses;
 mod page;
 mod permissions;
