@@ -51,6 +51,7 @@ pub struct Server {
     keys: Option<JoinHandle<()>>,
     hub: HubHandle,
     backend: Backend,
+    certificates: Option<Certificates>,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
     base: Base,
@@ -110,7 +111,7 @@ impl Server {
         let tokens = Verifier::new(&config.identity, base.metrics.clone())
             .map_err(|error| StartError::TokenKeys(error.to_string()))?;
         let tokens = Arc::new(tokens);
-        let certificates = Certificates::start(&config.tls)?;
+        let certificates = Certificates::start(&config.tls, &base.metrics, &base.supervisor)?;
         let relay_ips = relay_ips(&config.relay)?;
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
         let addresses = Addresses {
@@ -170,6 +171,7 @@ impl Server {
             draining: base.draining.clone(),
             supervisor: base.supervisor.clone(),
             tokens,
+            certificates: certificates.clone(),
         };
         let admin = listeners.admin.map(|listener| {
             start_admin(listener, &config.backend.admin_tokens, hub.clone(), health)
@@ -196,6 +198,7 @@ impl Server {
             keys,
             hub,
             backend,
+            certificates,
             admin,
             base,
         })
@@ -215,6 +218,13 @@ impl Server {
     /// What it holds now, and what it has done since it started.
     pub fn stats(&self) -> Stats {
         self.base.metrics.stats()
+    }
+
+    /// Looks now for certificates that are new, which it does every few seconds in any case.
+    pub fn look_for_certificates(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.look_now();
+        }
     }
 
     /// Returns if a part of the server ends while it runs, which only a defect can cause, and says which: stop the

@@ -1,42 +1,65 @@
 //! Certificates: what TLS is served with, and by which of them.
 //!
-//! They come from files. Who accepts TLS asks the resolver, which always has the newest; who is connected already keeps
-//! what the handshake was made with.
+//! They come from files, which are watched. Who accepts TLS asks the resolver, which always has the newest; who is
+//! connected already keeps what the handshake was made with.
 
 mod pair;
 mod resolver;
+mod source;
+mod status;
 #[cfg(test)]
 mod tests;
+mod watch;
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 
-use hairpin_config::{CertificateFiles, TlsSettings};
+use hairpin_config::TlsSettings;
 use rustls::crypto::CryptoProvider;
 use rustls::server::ResolvesServerCert;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::error::StartError;
-use pair::{Half, Pair, Unusable};
+use crate::metrics::Metrics;
+use crate::supervisor::Supervisor;
+use pair::Age;
 use resolver::Resolver;
+use source::Source;
+use status::Status;
+pub(crate) use status::Trouble;
+use watch::Watch;
 
-/// More than any chain or key has.
-const MAX_FILE_BYTES: u64 = 1 << 20;
-
-/// The certificates of a server. Clones are the same.
+/// The certificates of a server. Clones are the same; with the last one the watch over them ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificates {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     resolver: Arc<Resolver>,
+    status: Arc<Status>,
+    again: Arc<Notify>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
 }
 
 impl Certificates {
-    /// Reads what the settings name. `None`: they name nothing, and there is no TLS.
+    /// Reads what the settings name, and watches it. `None`: they name nothing, and there is no TLS.
     ///
     /// # Errors
     /// A file that cannot be read or used, by its setting; or this build has no TLS.
-    pub(crate) fn start(settings: &TlsSettings) -> Result<Option<Self>, StartError> {
+    pub(crate) fn start(
+        settings: &TlsSettings,
+        metrics: &Arc<Metrics>,
+        supervisor: &Supervisor,
+    ) -> Result<Option<Self>, StartError> {
         let Some(first) = settings.files.first() else { return Ok(None) };
         let provider = Self::provider().ok_or_else(|| StartError::Certificates {
             setting: "cert",
@@ -44,15 +67,25 @@ impl Certificates {
             problem: "this build has no TLS".to_owned(),
             fix: "build it with the feature tls".to_owned(),
         })?;
-        let pairs = settings.files.iter().map(|files| read(files, &provider));
-        let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Self { resolver: Arc::new(Resolver::new(pairs)) }))
+        let sources = settings.files.iter().map(|files| Source::open(files, provider.clone()));
+        let (resolver, status, again): (Arc<Resolver>, Arc<Status>, Arc<Notify>) =
+            Default::default();
+        let watch = Watch {
+            sources: sources.collect::<Result<_, _>>()?,
+            resolver: resolver.clone(),
+            status: status.clone(),
+            metrics: metrics.clone(),
+            again: again.clone(),
+        };
+        watch.publish();
+        let tasks = vec![supervisor.task("the watch over certificates", watch.run())];
+        Ok(Some(Self { shared: Arc::new(Shared { resolver, status, again, tasks }) }))
     }
 
     /// What chooses a certificate for a handshake: one for the host that the client names, of a kind that it can check;
     /// else the first.
     pub(crate) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
-        self.resolver.clone()
+        self.shared.resolver.clone()
     }
 
     /// The cryptography of TLS; `None` in a build without it.
@@ -63,44 +96,36 @@ impl Certificates {
         return None;
     }
 
+    /// Looks at everything now, and not when it is time.
+    pub(crate) fn look_now(&self) {
+        self.shared.again.notify_one();
+    }
+
+    /// What is wrong, a line for each thing.
+    ///
+    /// # Errors
+    /// Something is, and whether anybody still gets in by TLS.
+    pub(crate) fn health(&self) -> Result<(), Trouble> {
+        let unix = Clock::unix();
+        let pairs = self.shared.resolver.pairs();
+        let mut words = self.shared.status.all();
+        words.extend(pairs.iter().filter_map(|pair| pair.complaint(unix)));
+        if words.is_empty() {
+            return Ok(());
+        }
+        let words = words.join("\n");
+        Err(match pairs.iter().all(|pair| pair.age(unix) == Age::Expired) {
+            true => Trouble::Expired(words),
+            false => Trouble::Degraded(words),
+        })
+    }
+
     /// For the summary: what each line is about, and what it says.
     pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
-        let line = |pair: &Arc<Pair>| {
-            let until = Clock::text(std::time::Duration::from_secs(pair.not_after));
-            ("certificate", format!("{} until {}", pair.names.join(", "), &until[..10]))
+        let pairs = self.shared.resolver.pairs();
+        let line = |pair: &Arc<pair::Pair>| {
+            ("certificate", format!("{} until {}", pair.names.join(", "), pair.until()))
         };
-        self.resolver.pairs().iter().map(line).collect()
+        pairs.iter().map(line).collect()
     }
-}
-
-fn read(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Pair, StartError> {
-    let refused = |half, problem, fix| {
-        let (setting, path) = match half {
-            Half::Certificate => ("cert", &files.cert),
-            Half::Key => ("pkey", &files.key),
-        };
-        StartError::Certificates { setting, path: path.clone(), problem, fix }
-    };
-    let contents = |half, path| {
-        contents(path).map_err(|error| {
-            let fix = match error.kind() {
-                io::ErrorKind::PermissionDenied => "let the user that hairpin runs as read it",
-                _ => "give the path of a PEM file",
-            };
-            refused(half, format!("cannot be read ({error})"), fix.to_owned())
-        })
-    };
-    let cert = contents(Half::Certificate, &files.cert)?;
-    let key = contents(Half::Key, &files.key)?;
-    Pair::read(&cert, &key, provider)
-        .map_err(|Unusable { half, problem, fix }| refused(half, problem, fix.to_owned()))
-}
-
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
-    let mut contents = Vec::new();
-    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut contents)?;
-    if contents.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!("it is longer than {MAX_FILE_BYTES} bytes")));
-    }
-    Ok(contents)
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
@@ -9,6 +10,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use crate::clock::Clock;
+
+/// Less than this, or a sixth of its life, is little: 15 days of the usual 90 would be a sixth, and renewal is at a third.
+const SOON: u64 = 14 * 86_400;
 
 /// A certificate that can be served: its chain, and the key that it is for.
 #[derive(Debug)]
@@ -20,6 +26,17 @@ pub(super) struct Pair {
     pub(super) not_before: u64,
     /// And until when.
     pub(super) not_after: u64,
+}
+
+/// How much of a certificate's life is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// It has not begun.
+    Early,
+    Good,
+    /// So little that somebody must look: whatever renews it should have done so.
+    Soon,
+    Expired,
 }
 
 /// Why there is no such thing.
@@ -76,6 +93,50 @@ impl Pair {
             Err(_) => return Err(mismatch(&key)),
         }
         Ok(Self { key: Arc::new(key), names, not_before, not_after })
+    }
+
+    /// What it is called by: the first of its names.
+    pub(super) fn name(&self) -> &str {
+        self.names.first().map_or("(no name)", String::as_str)
+    }
+
+    /// The day on which it expires.
+    pub(super) fn until(&self) -> String {
+        let mut text = Clock::text(Duration::from_secs(self.not_after));
+        text.truncate("2026-11-21".len());
+        text
+    }
+
+    /// How much of its life is left at this time.
+    pub(super) fn age(&self, unix: u64) -> Age {
+        let left = self.not_after.saturating_sub(unix);
+        let life = self.not_after.saturating_sub(self.not_before);
+        match () {
+            () if unix > self.not_after => Age::Expired,
+            () if unix < self.not_before => Age::Early,
+            () if left < (life / 6).min(SOON) => Age::Soon,
+            () => Age::Good,
+        }
+    }
+
+    /// What an operator must know of that, if there is something.
+    pub(super) fn complaint(&self, unix: u64) -> Option<String> {
+        let (name, until) = (self.name(), self.until());
+        match self.age(unix) {
+            Age::Good => None,
+            Age::Early => Some(format!(
+                "the certificate of {name} is not yet valid: look at this machine's clock, or wait"
+            )),
+            Age::Soon => {
+                let left = self.not_after.saturating_sub(unix);
+                let (number, unit) = match left / 86_400 {
+                    0 => (left / 3600, "hours"),
+                    days => (days, "days"),
+                };
+                Some(format!("the certificate of {name} expires in {number} {unit}, {until}"))
+            }
+            Age::Expired => Some(format!("the certificate of {name} has expired, {until}")),
+        }
     }
 
     /// Whether it is good at this time, in seconds since 1970.

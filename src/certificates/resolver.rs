@@ -10,15 +10,16 @@ use super::pair::Pair;
 use crate::clock::Clock;
 
 /// Chooses among the certificates there are now.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Resolver {
     /// In the order of the settings.
     pairs: RwLock<Arc<[Arc<Pair>]>>,
 }
 
 impl Resolver {
-    pub(super) fn new(pairs: Vec<Pair>) -> Self {
-        Self { pairs: RwLock::new(pairs.into_iter().map(Arc::new).collect()) }
+    /// From now on these are served, and no others.
+    pub(super) fn serve(&self, pairs: Vec<Arc<Pair>>) {
+        *self.pairs.write().unwrap_or_else(PoisonError::into_inner) = pairs.into();
     }
 
     /// Those there are now.

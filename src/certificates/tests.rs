@@ -144,8 +144,8 @@ fn what_cannot_be_used_is_refused_with_its_half_and_a_fix() {
     }
 }
 
-#[test]
-fn a_start_names_the_setting_the_file_and_the_fix() {
+#[tokio::test]
+async fn a_start_names_the_setting_the_file_and_the_fix() {
     let folder = tempfile::tempdir().expect("a folder");
     let good = files(folder.path(), "good", &pem(Kind::Ecdsa, &["a.example"]));
     let absent = CertificateFiles { cert: folder.path().join("absent.pem"), ..good.clone() };
@@ -159,12 +159,165 @@ fn a_start_names_the_setting_the_file_and_the_fix() {
         (folder, ["cert = ", "", "cannot be read", "give the path"]),
     ] {
         let settings = TlsSettings { files: vec![good.clone(), files] };
-        let error = Certificates::start(&settings).expect_err("it cannot be used").to_string();
+        let error = start(&settings).expect_err("it cannot be used").to_string();
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
     }
     let settings = TlsSettings { files: vec![good] };
-    let certificates = Certificates::start(&settings).expect("it can").expect("there are some");
+    let certificates = start(&settings).expect("it can").expect("there are some");
     let [(about, line)] = &certificates.lines()[..] else { panic!("one line for each") };
     assert!(*about == "certificate" && line.starts_with("a.example until 20"), "{line}");
-    assert!(Certificates::start(&TlsSettings::default()).expect("nothing to read").is_none());
+    assert_eq!(certificates.health(), Ok(()));
+    assert!(start(&TlsSettings::default()).expect("nothing to read").is_none());
+}
+
+fn start(settings: &TlsSettings) -> Result<Option<Certificates>, StartError> {
+    Certificates::start(settings, &Arc::new(Metrics::new(0)), &Supervisor::default())
+}
+
+/// A watch over these files, looked after by hand.
+fn watch(all: &[CertificateFiles]) -> Watch {
+    let open = |files| Source::open(files, provider()).expect("it is usable");
+    let watch = Watch {
+        sources: all.iter().map(open).collect(),
+        resolver: Arc::default(),
+        status: Arc::default(),
+        metrics: Arc::new(Metrics::new(0)),
+        again: Arc::default(),
+    };
+    watch.publish();
+    watch
+}
+
+fn served(watch: &Watch) -> Vec<String> {
+    watch.resolver.pairs().iter().map(|pair| pair.names.join(" ")).collect()
+}
+
+#[test]
+fn what_is_replaced_is_served_anew_however_it_is_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [first, second, third] =
+        ["1.example", "2.example", "3.example"].map(|name| pem(Kind::Ecdsa, &[name]));
+    // As Kubernetes does it: files are links into a folder that is a link.
+    let inside = |name: &str| folder.path().join(name);
+    for (name, pair) in [("one", &first), ("two", &second)] {
+        fs::create_dir(inside(name)).expect("it is new");
+        files(&inside(name), "tls", pair);
+    }
+    let point = |to: &str| {
+        std::os::unix::fs::symlink(to, inside("data.new")).expect("it is new");
+        fs::rename(inside("data.new"), inside("data")).expect("it is there");
+    };
+    point("one");
+    for name in ["tls.pem", "tls.key"] {
+        let target = PathBuf::from("data").join(name);
+        std::os::unix::fs::symlink(target, inside(name)).expect("it is new");
+    }
+    let linked = CertificateFiles { cert: inside("tls.pem"), key: inside("tls.key") };
+    let mut watch = watch(&[linked]);
+    assert_eq!(served(&watch), ["1.example"]);
+    let resolver = watch.resolver.clone();
+    let before = resolver.pairs();
+    watch.look();
+    assert!(Arc::ptr_eq(&before[0], &resolver.pairs()[0]), "nothing is new");
+    point("two");
+    watch.look();
+    assert_eq!(served(&watch), ["2.example"]);
+    assert_eq!(before[0].names, ["1.example"], "who has begun goes on with what was there");
+
+    // In place, one after the other, as `cp` does it: in between they do not match.
+    fs::write(inside("tls.pem"), &third.0).expect("it is there");
+    watch.look();
+    assert_eq!((served(&watch), watch.status.all()), (vec!["2.example".to_owned()], vec![]));
+    fs::write(inside("tls.key"), &third.1).expect("it is there");
+    watch.look();
+    assert_eq!((served(&watch), watch.status.all()), (vec!["3.example".to_owned()], vec![]));
+}
+
+#[test]
+fn a_new_pair_that_cannot_be_used_is_told_and_the_old_one_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pair = pem(Kind::Ecdsa, &["a.example"]);
+    let all = files(folder.path(), "it", &pair);
+    let mut watch = watch(std::slice::from_ref(&all));
+    let refusals = |watch: &Watch| {
+        let text = watch.metrics.text();
+        let line = text.lines().find(|line| line.starts_with("hairpin_certificate_files_refused"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u32>().ok()).expect("it is counted")
+    };
+    for (times, broken) in ["", "no PEM", &pem(Kind::Ecdsa, &["a.example"]).0].iter().enumerate() {
+        fs::write(&all.cert, broken).expect("it is there");
+        watch.look();
+        assert_eq!(refusals(&watch), times as u32, "somebody may be writing");
+        (0..3).for_each(|_| watch.look());
+        assert_eq!(refusals(&watch), times as u32 + 1, "it is said once");
+        let [trouble] = &watch.status.all()[..] else { panic!("one thing is wrong") };
+        assert!(trouble.contains("it.") && trouble.contains("; "), "{trouble}");
+        assert_eq!(served(&watch), ["a.example"]);
+    }
+    fs::remove_file(&all.cert).expect("it is there");
+    (0..2).for_each(|_| watch.look());
+    assert!(watch.status.all()[0].contains("cannot be read"), "{:?}", watch.status.all());
+    fs::write(&all.cert, &pair.0).expect("the folder is there");
+    watch.look();
+    assert_eq!((refusals(&watch), watch.status.all()), (4, vec![]), "as it was");
+}
+
+#[tokio::test]
+async fn what_expires_is_told_by_health_and_counted_in_seconds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let now = i64::try_from(Clock::unix()).expect("it is not so late");
+    let day = 86_400;
+    let made = |name: &str, from: i64, until: i64| {
+        let pem = pem_at(Kind::Ecdsa, &[name], now + from, now + until);
+        files(folder.path(), name, &pem)
+    };
+    let good = made("good.example", -day, 30 * day);
+    let soon = made("soon.example", -80 * day, 9 * day + 60);
+    let short = made("short.example", -day, 2 * day);
+    let old = made("old.example", -90 * day, -day);
+    let early = made("early.example", day, 90 * day);
+    let health = |all: &[&CertificateFiles]| {
+        let settings = TlsSettings { files: all.iter().map(|files| (*files).clone()).collect() };
+        start(&settings).expect("they are usable").expect("there are some").health()
+    };
+    assert_eq!(health(&[&good, &short]), Ok(()), "three days are not little of three days");
+    let Err(Trouble::Degraded(words)) = health(&[&good, &soon, &old, &early]) else {
+        panic!("some are well")
+    };
+    let lines: Vec<&str> = words.lines().collect();
+    assert_eq!(lines.len(), 3, "{words}");
+    assert!(lines[0].contains("soon.example expires in 9 days"), "{words}");
+    assert!(lines[1].contains("old.example has expired"), "{words}");
+    assert!(lines[2].contains("early.example is not yet valid"), "{words}");
+    let Err(Trouble::Expired(words)) = health(&[&old]) else { panic!("there is no other") };
+    assert!(words.contains("has expired"), "{words}");
+
+    let text = watch(&[good, old]).metrics.text();
+    let left = |name: &str| {
+        let series = format!("hairpin_certificate_expiry_seconds{{name=\"{name}\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&series)?.parse::<f64>().ok());
+        value.expect("it is there") / 86_400.0
+    };
+    assert!((29.9..=30.0).contains(&left("good.example")));
+    assert!((-1.1..=-1.0).contains(&left("old.example")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_watch_looks_by_itself_and_at_once_when_told_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [first, second] = ["1.example", "2.example"].map(|name| pem(Kind::Ecdsa, &[name]));
+    let settings = TlsSettings { files: vec![files(folder.path(), "it", &first)] };
+    let certificates = start(&settings).expect("it is usable").expect("there is one");
+    let until = async |name: &str| {
+        let began = tokio::time::Instant::now();
+        while certificates.shared.resolver.pairs()[0].name() != name {
+            assert!(began.elapsed() < 2 * watch::INTERVAL, "{name}");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    files(folder.path(), "it", &second);
+    until("2.example").await;
+    files(folder.path(), "it", &first);
+    certificates.look_now();
+    until("1.example").await;
 }

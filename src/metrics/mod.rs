@@ -4,6 +4,7 @@
 //! lives in one [`RelayMetrics`] per worker, which that worker alone writes; a scrape sums them up.
 
 mod backend;
+mod certificates;
 #[cfg(test)]
 mod documentation;
 mod family;
@@ -22,6 +23,7 @@ use crate::net::REFUSED;
 use prometheus::proto::MetricFamily;
 
 pub(crate) use backend::{Dropped, RecordsMetrics, WebhookMetrics};
+pub(crate) use certificates::CertificateMetrics;
 pub(crate) use identity::{IdentityMetrics, TokenVerdict};
 /// The media type of [`Metrics::text`].
 pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
@@ -44,6 +46,8 @@ pub(crate) struct Metrics {
     pub(crate) records: RecordsMetrics,
     /// And webhooks.
     pub(crate) webhooks: WebhookMetrics,
+    /// Certificates that TLS is served with.
+    pub(crate) certificates: CertificateMetrics,
     /// Connections refused, by what for.
     refused_connections: [Arc<AtomicU64>; REFUSED.len()],
 }
@@ -53,9 +57,18 @@ impl Metrics {
     pub(crate) fn new(workers: usize) -> Self {
         let relay = (0..workers).map(|_| Arc::default()).collect();
         let refused_connections = Default::default();
-        let (records, webhooks, identity, tls) = Default::default();
+        let (records, webhooks, identity, tls, certificates) = Default::default();
         let signaling = SignalingMetrics::new();
-        Self { relay, signaling, identity, tls, records, webhooks, refused_connections }
+        Self {
+            relay,
+            signaling,
+            identity,
+            tls,
+            records,
+            webhooks,
+            certificates,
+            refused_connections,
+        }
     }
 
     /// The counters of one worker; `worker` is below the number given to [`Metrics::new`].
@@ -76,6 +89,7 @@ impl Metrics {
         families.extend(self.tls.gather());
         families.extend(self.records.gather());
         families.extend(self.webhooks.gather());
+        families.extend(self.certificates.gather());
         families.extend(process::gather());
         families
     }
