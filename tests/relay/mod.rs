@@ -9,6 +9,8 @@ mod limits;
 mod listeners;
 mod own_addresses;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 mod wire;
 mod workers;
 
