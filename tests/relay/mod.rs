@@ -9,6 +9,7 @@ mod limits;
 mod listeners;
 mod own_addresses;
 mod streams;
+mod traffic_class;
 mod wire;
 mod workers;
 
