@@ -4,6 +4,7 @@
 //! its deadlines in one epoll set. Nothing on the packet path is shared but the port table's atomics. A packet for a
 //! relayed address of another worker is handed over in a parcel, never sent through a socket.
 
+mod carrier;
 mod context;
 mod errors;
 mod gathered;

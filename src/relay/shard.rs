@@ -16,6 +16,7 @@ use hairpin_turn::{
 };
 use rustix::event::epoll::EventFlags;
 
+use super::carrier::Carrier;
 use super::context::RelayContext;
 use super::errors::is_about_something_else;
 use super::gathered::{Gathered, Route};
@@ -178,13 +179,15 @@ impl Shard {
         out: &mut Gathered<'_>,
     ) -> io::Result<()> {
         let Connection { io, peer: client, local: server, already_read, held } = connection;
-        let tuple = FiveTuple { transport: Transport::Tcp, client, server };
+        let carrier = Carrier::new(io)?;
+        let transport = carrier.transport();
+        let tuple = FiveTuple { transport, client, server };
         // The client knows that its last connection is over before we do.
         if let Some(place) = self.streams.place_of(&tuple) {
             self.close_stream(now, place, out);
         }
-        let place = self.streams.open(&self.epoll, io, tuple, held, now.monotonic)?;
-        self.metrics.tcp_opened();
+        let place = self.streams.open(&self.epoll, carrier, tuple, held, now.monotonic)?;
+        self.metrics.stream_opened(transport);
         let mut reader = self.streams.take_reader(place);
         let mut rest = already_read.as_slice();
         while !rest.is_empty() {
@@ -264,7 +267,15 @@ impl Shard {
                     }
                     self.settle(now, out);
                 }
-                Ok(None) => break true,
+                // What TLS has opened may be more than fitted in, and no event will tell of it.
+                Ok(None) => match self.streams.refill(place, &mut reader) {
+                    Ok(0) => break true,
+                    Ok(_) => {}
+                    Err(_) => {
+                        self.streams.doom(place);
+                        return found;
+                    }
+                },
                 Err(_) => {
                     self.streams.doom(place);
                     return found;
@@ -284,7 +295,11 @@ impl Shard {
                 stream.deadlines.left_over(now.monotonic, reader.buffered());
             }
             let deadline = stream.deadlines.deadline(ends);
+            let wants_write = stream.wants_write();
             self.streams.look_by(place, deadline);
+            if wants_write {
+                self.streams.write_later(place);
+            }
         }
         if !drained {
             self.streams.read_later(place);
@@ -332,7 +347,7 @@ impl Shard {
 
     fn close_stream(&mut self, now: Now, place: usize, out: &mut Gathered<'_>) {
         let Some(stream) = self.streams.close(place) else { return };
-        self.metrics.tcp_closed();
+        self.metrics.stream_closed(stream.tuple.transport);
         self.core.handle_disconnect(now, &stream.tuple);
         self.settle(now, out);
     }
