@@ -11,6 +11,7 @@ mod own_addresses;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+mod traffic_class;
 mod wire;
 mod workers;
 
