@@ -60,6 +60,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(
         core: Server,
+        streams: Streams,
         routes: Routes,
         outbox: Outbox,
         epoll: OwnedFd,
@@ -67,7 +68,7 @@ impl Shard {
         metrics: Arc<RelayMetrics>,
         context: Arc<RelayContext>,
     ) -> Self {
-        let (streams, closing, released) = (Streams::default(), Vec::new(), 0);
+        let (closing, released) = (Vec::new(), 0);
         Self { core, routes, streams, outbox, epoll, index, metrics, context, closing, released }
     }
 
