@@ -68,6 +68,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(
         core: Server,
+        streams: Streams,
         routes: Routes,
         outbox: Outbox,
         epoll: OwnedFd,
