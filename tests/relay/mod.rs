@@ -12,6 +12,7 @@ mod proxied;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+mod traffic_class;
 mod wire;
 mod workers;
 
