@@ -14,6 +14,7 @@ mod proxied;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+mod traffic_class;
 mod wire;
 mod workers;
 
