@@ -17,7 +17,7 @@ mod source;
 #[cfg(feature = "tls")]
 mod state_dir;
 mod status;
-#[cfg(test)]
+#[cfg(all(test, feature = "tls"))]
 mod tests;
 mod watch;
 
@@ -265,6 +265,9 @@ impl Certificates {
         let line = |pair: &Arc<pair::Pair>| {
             ("certificate", format!("{} until {}", pair.names.join(", "), pair.until()))
         };
-        pairs.iter().map(line).collect()
+        let missing = self.shared.domains.iter();
+        let missing = missing.filter(|name| !pairs.iter().any(|pair| pair.is_for(name)));
+        let missing = missing.map(|name| ("certificate", format!("{name}, to be got by ACME")));
+        pairs.iter().map(line).chain(missing).collect()
     }
 }

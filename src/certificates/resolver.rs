@@ -66,7 +66,7 @@ fn choose<'a>(
         .or_else(|| pairs.first())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tls"))]
 mod tests {
     use super::super::tests::{Kind, made_at};
     use super::*;

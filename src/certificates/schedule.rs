@@ -10,6 +10,9 @@ const SECOND_PAUSE: u64 = 240;
 
 const LONGEST_PAUSE: u64 = 6 * 3600;
 
+/// The longest that an authority can have us wait; Let's Encrypt counts by the week.
+const LONGEST_WAIT: u64 = 7 * 86_400;
+
 /// What became of attempts to get a certificate; kept on disk, so that restarts do not try more often.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Attempts {
@@ -46,6 +49,7 @@ impl Attempts {
         };
         let pause = (pause as f64 * (0.75 + jitter / 2.0)) as u64;
         self.failures = self.failures.saturating_add(1);
+        let wait = wait.map(|wait| wait.min(LONGEST_WAIT));
         self.not_before = now + pause.max(wait.unwrap_or(0));
         self.told_to_wait = wait.is_some();
         self.why = why;
@@ -117,6 +121,8 @@ mod tests {
         let mut attempts = Attempts::default();
         attempts.failed("too many".into(), 100, Some(7200), 0.0);
         assert!(!attempts.may(7299, Asked::ByOperator) && attempts.may(7300, Asked::ByTime));
+        attempts.failed("too many".into(), 100, Some(u64::MAX), 0.0);
+        assert_eq!(attempts.not_before, 100 + LONGEST_WAIT);
         attempts.failed("too many".into(), 7300, Some(1), 0.0);
         assert!(!attempts.may(7310, Asked::ByTime), "and our own pause is kept, too");
     }

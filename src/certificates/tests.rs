@@ -1,5 +1,7 @@
 //! Certificates made for tests, and what becomes of files that hold them, or something else.
 
+mod stored;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,7 +1,9 @@
 //! Certificates that a server gets itself, of a real ACME server.
 
+mod documentation;
 mod issue;
 mod pebble;
+mod redirect;
 mod renewal;
 
 use std::net::{SocketAddr, TcpListener};
