@@ -8,7 +8,11 @@ mod icmp;
 mod limits;
 mod listeners;
 mod own_addresses;
+mod proxied;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
+mod traffic_class;
 mod wire;
 mod workers;
 
