@@ -2,6 +2,7 @@
 
 mod command;
 mod crowds;
+mod cuts;
 mod dont_fragment;
 pub(crate) mod embedding;
 mod icmp;
