@@ -4,6 +4,7 @@
 mod all_at_once;
 mod command;
 mod crowds;
+mod cuts;
 mod dont_fragment;
 pub(crate) mod embedding;
 mod icmp;
