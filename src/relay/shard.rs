@@ -79,7 +79,7 @@ impl Shard {
         Self {
             core,
             routes,
-            streams: Streams::default(),
+            streams,
             outbox,
             epoll,
             index,
