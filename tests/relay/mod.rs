@@ -8,6 +8,7 @@ mod icmp;
 mod limits;
 mod listeners;
 mod own_addresses;
+mod proxied;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
