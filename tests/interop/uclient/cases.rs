@@ -59,7 +59,7 @@ const DTLS: Outcome = NotRun("not yet");
 const SOON: [Outcome; 4] = [NotRun("not yet"); 4];
 const EVERYWHERE: [Outcome; 4] = [All, All, All, DTLS];
 /// Pairs of ports are reserved, unless `-c` or `-Z` says that there is no RTCP.
-const RESERVED: [Outcome; 4] = SOON;
+const RESERVED: [Outcome; 4] = EVERYWHERE;
 const DUAL: [Outcome; 4] = SOON;
 const MOBILE: [Outcome; 4] = SOON;
 /// The client makes its connection to the server a TCP one by itself; with `-S` it is TLS.
