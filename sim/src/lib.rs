@@ -21,7 +21,7 @@ mod wires;
 pub use hairpin_turn::{Family, Transport};
 pub use nat::{Nat, NatKind};
 pub use person::{Meeting, Path, Person, Received};
-pub use request::{Allocate, Request, build, channel_data};
+pub use request::{Allocate, EvenPort, Request, build, channel_data};
 pub use rng::Rng;
 pub use shards::{Counters, SERVER, Shards};
 pub use system::{Calls, Datagram, PersonId, System};

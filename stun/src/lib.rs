@@ -5,7 +5,8 @@
 //! shorter paths: a [`PacketBuf`] is a payload with room around it, and a [`Head`] what ChannelData
 //! or a Data indication put into that room. A [`Reader`] cuts a byte stream into frames.
 //!
-//! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here.
+//! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here, and for the longer kind of
+//! [`Key`].
 //!
 //! No input makes this crate panic: bytes from strangers give an error or `None`.
 //!

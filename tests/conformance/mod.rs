@@ -10,6 +10,7 @@ mod own_addresses;
 mod permissions;
 mod refresh;
 mod requests;
+mod reservations;
 mod rest;
 mod safety;
 mod send_data;

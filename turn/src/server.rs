@@ -4,9 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use hairpin_stun::{
-    ChannelData, ChannelNumbers, Class, FirstByte, Key, Message, Method, PacketBuf,
-};
+use hairpin_stun::{ChannelData, Class, FirstByte, Key, Message, Method, PacketBuf};
 
 use crate::allocations::Allocations;
 use crate::answer_limit::AnswerLimit;
