@@ -7,6 +7,7 @@ mod allocate;
 mod channels;
 mod credentials;
 mod own_addresses;
+mod password_algorithms;
 mod permissions;
 mod refresh;
 mod requests;
