@@ -16,6 +16,7 @@
 //!         http_on_turn: true,
 //!         admin: None,
 //!         max_connections_per_address: None,
+//!         proxies: vec![],
 //!     },
 //!     ..Default::default()
 //! };

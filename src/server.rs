@@ -20,7 +20,7 @@ use crate::error::StartError;
 use crate::front::{Front, FrontSetup, Serves, Tls};
 use crate::http::Web;
 use crate::http::admin::{self, Admin, Health, Tokens};
-use crate::ice::IceIssuer;
+use crate::ice::{IceIssuer, Listening};
 use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
@@ -146,7 +146,7 @@ impl Server {
         let (backend, restored) =
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
         let relay = start_relay(&config, own, relay_ips, udp, ledger, &base)?;
-        let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
+        let ice = Arc::new(ice_issuer(&config, &addresses, certificates.as_ref(), base.clock));
         let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
         let web = Web::new(&config, ice, hub.clone(), tokens.clone(), &budgets);
@@ -171,7 +171,7 @@ impl Server {
                 .map(|certificates| tls(certificates, &base))
                 .transpose()?
                 .flatten(),
-            proxies: Vec::new(),
+            proxies: config.listen.proxies.clone(),
         };
         let front = Front::new(turn.chain(http), setup).map_err(StartError::Listener)?;
         let keys = tokens
@@ -337,9 +337,20 @@ fn tls(certificates: &Certificates, base: &Base) -> Result<Option<Tls>, StartErr
     tls.map(Some).map_err(|error| StartError::System(io::Error::other(error)))
 }
 
-fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer {
+fn ice_issuer(
+    config: &Config,
+    addresses: &Addresses,
+    certificates: Option<&Certificates>,
+    clock: Clock,
+) -> IceIssuer {
     let secret = &config.rules.credentials.secrets[0];
-    IceIssuer::new(&config.ice, secret, &addresses.turn_udp, &addresses.turn_tcp, clock)
+    let Addresses { turn_udp, turn_tcp, http, .. } = addresses;
+    // HTTP's ports serve TURN as well; but no-tcp means that it is not wanted.
+    let http = http.iter().filter(|_| !turn_tcp.is_empty());
+    let tcp: Vec<SocketAddr> = turn_tcp.iter().chain(http).copied().collect();
+    let tls = if certificates.is_some() { tcp.as_slice() } else { &[] };
+    let listening = Listening { udp: turn_udp, tcp: &tcp, tls };
+    IceIssuer::new(&config.ice, None, secret, listening, clock)
 }
 
 fn start_hub(

@@ -78,6 +78,7 @@ impl UdpSockets {
                 }
                 options::report_destination(socket.as_fd(), address.is_ipv6())?;
             }
+            options::report_traffic_class(socket.as_fd(), address.is_ipv6())?;
             match listeners.iter_mut().find(|listener| listener.address == address) {
                 Some(listener) => listener.sockets.push(socket),
                 None => listeners.push(Self { address, sockets: vec![socket] }),
@@ -103,6 +104,7 @@ pub(super) fn relay_socket(family: Family) -> io::Result<Socket> {
     let socket = udp_socket(if v6 { Domain::IPV6 } else { Domain::IPV4 })?;
     options::allow_fragments(socket.as_fd(), v6)?;
     options::report_errors(socket.as_fd(), v6)?;
+    options::report_traffic_class(socket.as_fd(), v6)?;
     Ok(socket)
 }
 

@@ -8,7 +8,9 @@ use core::net::{Ipv4Addr, SocketAddr};
 use hairpin_stun::{AttributeType, Class, Key, Message, TransactionId, Writer};
 
 use crate::nonce::NONCE_LEN;
-use crate::{FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, Rules, Transport};
+use crate::{
+    FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, ReservationToken, Rules, Transport,
+};
 
 /// How many unknown attributes a 420 lists. The RFC says all; we stop here, because a message that
 /// has more is no client's, and the answer to a stranger is not to be made long.
@@ -34,6 +36,7 @@ pub(crate) const UNDERSTOOD: &[AttributeType] = &[
     AttributeType::REQUESTED_TRANSPORT,
     AttributeType::DONT_FRAGMENT,
     AttributeType::XOR_MAPPED_ADDRESS,
+    AttributeType::RESERVATION_TOKEN,
 ];
 
 /// Writes answers.
@@ -82,7 +85,7 @@ pub(crate) enum Success {
     /// To Binding: the client's address.
     Mapped,
     /// To Allocate.
-    Allocated { relayed: RelayedAddr, lifetime: u32 },
+    Allocated { relayed: RelayedAddr, reserved: Option<ReservationToken>, lifetime: u32 },
     /// To Refresh.
     Refreshed { lifetime: u32 },
 }
@@ -114,11 +117,14 @@ impl Replies {
             Success::Mapped => {
                 writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
             }
-            Success::Allocated { relayed, lifetime } => {
+            Success::Allocated { relayed, reserved, lifetime } => {
                 writer
                     .xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0)
                     .u32(AttributeType::LIFETIME, lifetime)
                     .xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
+                if let Some(ReservationToken(token)) = reserved {
+                    writer.bytes(AttributeType::RESERVATION_TOKEN, &token);
+                }
             }
             Success::Refreshed { lifetime } => {
                 writer.u32(AttributeType::LIFETIME, lifetime);

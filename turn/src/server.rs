@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use hairpin_stun::{Class, FirstByte, Key, Message, Method, PacketBuf};
+use hairpin_stun::{ChannelData, Class, FirstByte, Key, Message, Method, PacketBuf};
 
 use crate::allocation::Allocation;
 use crate::allocations::Allocations;
@@ -74,9 +74,16 @@ impl Server {
     ) -> Option<Forward<'b>> {
         match packet.payload().first().copied().map(FirstByte::of) {
             Some(FirstByte::ChannelData) => {
-                self.route(now, packet, |router, bytes| router.channel_data(&tuple, bytes))
+                let parse = ChannelData::parse;
+                self.route(now, packet, |router, bytes| router.channel_data(&tuple, parse(bytes)))
             }
             Some(FirstByte::Stun) => self.handle_message(now, tuple, packet),
+            // Beside the way of all others, which is to have nothing to decide.
+            Some(FirstByte::OldChannelData) => {
+                let numbers = self.terms.channel_numbers();
+                let parse = |bytes: &_| ChannelData::parse_under(numbers, bytes);
+                self.route(now, packet, |router, bytes| router.channel_data(&tuple, parse(bytes)))
+            }
             Some(FirstByte::Dtls | FirstByte::Other) | None => self.dropped(DropReason::Malformed),
         }
     }
@@ -292,7 +299,7 @@ impl Server {
             }
             RequestMethod::ChannelBind => {
                 let id = allocations.owned_by(now, caller)?;
-                ChannelBind::parse(message)?.apply(id, allocations, terms, now)
+                ChannelBind::parse(message, terms)?.apply(id, allocations, terms, now)
             }
         }
     }
