@@ -5,6 +5,7 @@ mod issue;
 mod pebble;
 mod redirect;
 mod renewal;
+mod restraint;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

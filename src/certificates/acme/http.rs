@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::header::{RETRY_AFTER, USER_AGENT};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use axum::http::{HeaderValue, Request};
 use hairpin_config::AcmeSettings;
 use http_body_util::{BodyExt, Limited};
@@ -88,6 +88,11 @@ impl Http {
             let seconds = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let seconds = seconds.and_then(|text| text.trim().parse().ok());
             *self.wait.lock().unwrap_or_else(PoisonError::into_inner) = seconds;
+            // What explains itself is read by the library; what does not is hardly the authority itself.
+            let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+            if !kind.is_some_and(|kind| kind.starts_with(b"application/problem+json")) {
+                return Err(other(format!("the authority answered {}", parts.status)));
+            }
         }
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
         let body = body.map_err(|error| other(causes(&*error)))?.to_bytes();

@@ -58,6 +58,8 @@ pub(super) struct Acme {
     asked: Arc<Notify>,
     /// For each name, when its certificate is renewed.
     plans: Vec<Option<Plan>>,
+    /// And what has been tried here: a disk that takes no notes does not make us try more often.
+    tried: Vec<Attempts>,
 }
 
 /// When a certificate is renewed.
@@ -104,6 +106,7 @@ impl Acme {
         } = setup;
         let http = Http::new(&settings, provider.clone())?;
         let plans = vec![None; settings.domains.len()];
+        let tried = vec![Attempts::default(); settings.domains.len()];
         Ok(Self {
             settings,
             port_80,
@@ -117,6 +120,7 @@ impl Acme {
             watch,
             asked,
             plans,
+            tried,
         })
     }
 
@@ -175,7 +179,10 @@ impl Acme {
         let domain = self.settings.domains[at].clone();
         let attempts = self.dir.read(&notes(&domain)).ok().flatten();
         let attempts = attempts.and_then(|text| serde_json::from_str(&text).ok());
-        let attempts: Attempts = attempts.unwrap_or_default();
+        let mut attempts: Attempts = attempts.unwrap_or_default();
+        if self.tried[at].not_before > attempts.not_before {
+            attempts = self.tried[at].clone();
+        }
         let Some(pair) = self.stored(&domain)? else { return Ok((attempts, 0)) };
         let (number, now) = (pair.number(), Clock::unix());
         let plan = self.plans[at].take().filter(|plan| plan.number == number);
@@ -236,19 +243,27 @@ impl Acme {
         self.http.take_wait();
         let got = self.get(&domain, proof).await;
         let now = Clock::unix();
+        match &got {
+            Ok(()) => attempts.succeeded(),
+            Err(why) => {
+                attempts.failed(why.clone(), now, self.http.take_wait(), rand::random());
+            }
+        }
+        self.tried[at] = attempts.clone();
+        let text = serde_json::to_string(&attempts).expect("it is plain");
+        if let Err(error) = self.dir.write(&notes(&domain), &text) {
+            tracing::error!("state-dir cannot be written: {error}");
+        }
         match got {
             Ok(()) => {
                 self.metrics.certificates.issued();
-                attempts.succeeded();
                 self.status.works(&domain);
                 self.watch.notify_one();
             }
             Err(why) => {
                 self.metrics.certificates.not_issued();
-                attempts.failed(why.clone(), now, self.http.take_wait(), rand::random());
-                let pause = attempts.not_before - now;
+                let (failures, pause) = (attempts.failures, attempts.not_before - now);
                 let current = self.stored(&domain).ok().flatten().map(|pair| pair.age(now));
-                let failures = attempts.failures;
                 match current {
                     Some(Age::Good) => tracing::warn!(
                         domain,
@@ -265,10 +280,6 @@ impl Acme {
                 }
                 self.status.failing(&domain, why);
             }
-        }
-        let text = serde_json::to_string(&attempts).expect("it is plain");
-        if let Err(error) = self.dir.write(&notes(&domain), &text) {
-            tracing::error!("state-dir cannot be written: {error}");
         }
         attempts.not_before.max(now + 1)
     }
