@@ -69,7 +69,8 @@ fn ann() -> TurnClient {
 #[test]
 fn an_allocation_is_what_was_asked_for() {
     let mut world = World::new(ann());
-    let options = Allocate { family: Some(Family::V6), lifetime: Some(1200), even_port: true };
+    let family = Some(Family::V6);
+    let options = Allocate { family, lifetime: Some(1200), even_port: true, ..Allocate::default() };
     let relayed = world.allocate(options);
     assert!(relayed.is_ipv6() && relayed.port().is_multiple_of(2), "{relayed}");
     world.relay.advance_secs(1199);

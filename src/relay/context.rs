@@ -1,16 +1,18 @@
 //! What the workers share: the relay ports, the quotas, and whether the server is stopping.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hairpin_turn::{BindError, Owner, QuotaLedger, Wanted};
+use socket2::Socket;
 
 use super::ports::{AGAIN, Claim, PortTable};
 use super::sockets;
 use crate::log_limit::LogLimit;
+use crate::net::Budgets;
 
 /// Ports tried for an allocation. A try is one system call: a worker with packets to pass on waits for a millisecond at
 /// most, and since what was tried is remembered, the next Allocate searches on.
@@ -22,14 +24,17 @@ const ASIDE: Duration = Duration::from_secs(60);
 /// What all workers share.
 pub(super) struct RelayContext {
     pub(super) ports: PortTable,
+    /// For connections to peers.
+    pub(super) budgets: Budgets,
     quotas: Mutex<QuotaLedger>,
     /// Set when the process is stopping: no new allocations.
     draining: AtomicBool,
 }
 
 impl RelayContext {
-    pub(super) fn new(ports: PortTable, quotas: QuotaLedger) -> Self {
-        Self { ports, quotas: Mutex::new(quotas), draining: AtomicBool::new(false) }
+    pub(super) fn new(ports: PortTable, quotas: QuotaLedger, budgets: Budgets) -> Self {
+        let (quotas, draining) = (Mutex::new(quotas), AtomicBool::new(false));
+        Self { ports, budgets, quotas, draining }
     }
 
     /// Refuses new allocations from now on.
@@ -37,13 +42,13 @@ impl RelayContext {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// A relay socket for an allocation of `owner` in a worker, within the quotas.
+    /// A relay socket for an allocation of `owner` in a worker, within the quotas; a TCP one listens.
     pub(super) fn bind(
         &self,
         worker: usize,
         wanted: Wanted,
         owner: &Owner,
-    ) -> Result<(Claim, UdpSocket), BindError> {
+    ) -> Result<(Claim, Socket), BindError> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(BindError::Capacity);
         }
@@ -61,7 +66,7 @@ impl RelayContext {
 
     /// A random port and a socket bound to it. Ports that other programs hold inside our range are passed over, and for a
     /// while not tried again unless nothing else is free.
-    fn claim_port(&self, worker: usize, wanted: Wanted) -> Option<(Claim, UdpSocket)> {
+    fn claim_port(&self, worker: usize, wanted: Wanted) -> Option<(Claim, Socket)> {
         let now = Instant::now();
         self.ports.take_back(now.checked_sub(ASIDE).unwrap_or(now));
         self.search(worker, wanted, TRIES, now).or_else(|| {
@@ -76,14 +81,14 @@ impl RelayContext {
         wanted: Wanted,
         tries: usize,
         now: Instant,
-    ) -> Option<(Claim, UdpSocket)> {
-        let socket = sockets::relay_socket(wanted.family);
+    ) -> Option<(Claim, Socket)> {
+        let socket = sockets::relay_socket(wanted);
         let socket = socket.map_err(|error| no_relay_socket(&error, None)).ok()?;
         for _ in 0..tries {
             let claim = self.ports.claim(wanted, worker, rand::random())?;
             let address = self.ports.local(claim);
-            match socket.bind(&address.into()) {
-                Ok(()) => return Some((claim, socket.into())),
+            match sockets::bind_relay(&socket, address, wanted.transport) {
+                Ok(()) => return Some((claim, socket)),
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => self.ports.set_aside(claim, now),
                 Err(error) => {
                     no_relay_socket(&error, Some(address));
@@ -112,9 +117,9 @@ pub(super) fn no_relay_socket(error: &io::Error, address: Option<SocketAddr>) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-    use hairpin_turn::{Family, Network, Quotas, User, WantedPort};
+    use hairpin_turn::{Family, Network, Quotas, RelayTransport, User, WantedPort};
 
     use super::super::ports::RelayIp;
     use super::*;
@@ -129,8 +134,10 @@ mod tests {
         drop(held.remove(217));
         let relay_ip = RelayIp { bind: ip, advertised: ip };
         let ports = PortTable::new(&[relay_ip], ports);
-        let context = RelayContext::new(ports, QuotaLedger::new(Quotas::default(), 300));
-        let wanted = Wanted { family: Family::V4, port: WantedPort::Any };
+        let quotas = QuotaLedger::new(Quotas::default(), 300);
+        let context = RelayContext::new(ports, quotas, Budgets::plenty());
+        let transport = RelayTransport::Udp;
+        let wanted = Wanted { transport, family: Family::V4, port: WantedPort::Any };
         let owner = Owner { user: User::Rest("ann".into()), network: Network::of(ip) };
         let bind = || context.bind(0, wanted, &owner);
 
@@ -141,7 +148,8 @@ mod tests {
         // Of 299 ports set aside each Allocate tries 64 again.
         let found = (0..5).find_map(|_| bind().ok());
         let (_, second) = found.expect("a program has given one back");
-        assert_eq!(second.local_addr().expect("bound").port(), 20_003);
+        let second = second.local_addr().expect("bound").as_socket();
+        assert_eq!(second.map(|address| address.port()), Some(20_003));
         drop(first);
         context.ports.release(claim);
         bind().expect("ours has come back");

@@ -1,6 +1,7 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
 mod outputs;
+mod tcp_relay;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,9 +16,11 @@ use hairpin_turn::{
 };
 use rustix::event::epoll::EventFlags;
 
+use self::tcp_relay::Diverted;
 use super::context::RelayContext;
 use super::gathered::{Gathered, Route};
 use super::parcel::{Delivery, Outbox, Parcel};
+use super::peers::Peers;
 use super::routes::{Arrival, RelaySocket, Routes, Senders, Token};
 use super::stream::Queued;
 use super::streams::Streams;
@@ -45,6 +48,9 @@ pub(super) struct Shard {
     core: Server,
     routes: Routes,
     streams: Streams,
+    peers: Peers,
+    /// What becomes of the stream whose frames are being taken: none that follows is a frame.
+    diverted: Option<Diverted>,
     outbox: Outbox,
     epoll: OwnedFd,
     /// The worker's number.
@@ -67,8 +73,21 @@ impl Shard {
         metrics: Arc<RelayMetrics>,
         context: Arc<RelayContext>,
     ) -> Self {
-        let (streams, closing, released) = (Streams::default(), Vec::new(), 0);
-        Self { core, routes, streams, outbox, epoll, index, metrics, context, closing, released }
+        let (streams, peers, diverted) = (Streams::default(), Peers::default(), None);
+        Self {
+            core,
+            routes,
+            streams,
+            peers,
+            diverted,
+            outbox,
+            epoll,
+            index,
+            metrics,
+            context,
+            closing: Vec::new(),
+            released: 0,
+        }
     }
 
     /// The epoll set that all sockets are in.
@@ -187,6 +206,9 @@ impl Shard {
         flags: EventFlags,
         out: &mut Gathered<'_>,
     ) -> usize {
+        if let Some(id) = self.streams.piped(place) {
+            return self.serve_piped(id, flags);
+        }
         if flags.contains(EventFlags::OUT) {
             self.streams.write_later(place);
         }
@@ -214,6 +236,10 @@ impl Shard {
         let mut found = 0;
         for _ in 0..self.streams.unread() {
             let Some(place) = self.streams.next_unread() else { break };
+            if let Some(id) = self.streams.piped(place) {
+                found += self.serve_piped(id, EventFlags::IN);
+                continue;
+            }
             let reader = self.streams.take_reader(place);
             found += self.take_frames(now, place, reader, out);
         }
@@ -241,6 +267,10 @@ impl Shard {
                         self.forward(forward, |route, bytes| out.keep(route, bytes));
                     }
                     self.settle(now, out);
+                    if let Some(diverted) = self.diverted.take() {
+                        self.divert(place, reader, diverted);
+                        return found;
+                    }
                 }
                 Ok(None) => break true,
                 Err(_) => {
@@ -313,6 +343,9 @@ impl Shard {
         let Some(stream) = self.streams.close(place) else { return };
         self.metrics.tcp_closed();
         self.core.handle_disconnect(now, &stream.tuple);
+        if let Some(id) = stream.piped {
+            self.forget_peer(id);
+        }
         self.settle(now, out);
     }
 

@@ -7,6 +7,7 @@ mod limits;
 mod listeners;
 mod own_addresses;
 mod streams;
+mod tcp_relay;
 mod wire;
 mod workers;
 

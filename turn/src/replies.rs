@@ -5,10 +5,13 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::net::{Ipv4Addr, SocketAddr};
 
-use hairpin_stun::{AttributeType, Class, Key, Message, TransactionId, Writer};
+use hairpin_stun::{AttributeType, Class, Key, Message, Method, TransactionId, Writer};
 
 use crate::nonce::NONCE_LEN;
-use crate::{FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, Rules, Transport};
+use crate::{
+    ConnectionId, FiveTuple, Output, PeerAddr, Refusal, RelayedAddr, RequestMethod, Rules,
+    Transport,
+};
 
 /// How many unknown attributes a 420 lists. The RFC says all; we stop here, because a message that
 /// has more is no client's, and the answer to a stranger is not to be made long.
@@ -33,6 +36,7 @@ pub(crate) const UNDERSTOOD: &[AttributeType] = &[
     AttributeType::EVEN_PORT,
     AttributeType::REQUESTED_TRANSPORT,
     AttributeType::XOR_MAPPED_ADDRESS,
+    AttributeType::CONNECTION_ID,
 ];
 
 /// Writes answers.
@@ -84,6 +88,8 @@ pub(crate) enum Success {
     Allocated { relayed: RelayedAddr, lifetime: u32 },
     /// To Refresh.
     Refreshed { lifetime: u32 },
+    /// To Connect.
+    Connected { id: ConnectionId },
 }
 
 impl ReplyTo {
@@ -122,7 +128,27 @@ impl Replies {
             Success::Refreshed { lifetime } => {
                 writer.u32(AttributeType::LIFETIME, lifetime);
             }
+            Success::Connected { id: ConnectionId(id) } => {
+                writer.u32(AttributeType::CONNECTION_ID, id);
+            }
         })
+    }
+
+    /// ConnectionAttempt: a peer has connected (RFC 6062 s5.3).
+    pub(crate) fn connection_attempt(
+        &mut self,
+        to: FiveTuple,
+        transaction: TransactionId,
+        id: ConnectionId,
+        peer: PeerAddr,
+    ) -> Output {
+        let (class, method) = (Class::Indication, Method::CONNECTION_ATTEMPT);
+        let len = Writer::new(&mut self.scratch, class, method, transaction)
+            .u32(AttributeType::CONNECTION_ID, id.0)
+            .xor_address(AttributeType::XOR_PEER_ADDRESS, peer.0)
+            .finish()
+            .expect("the scratch buffer takes every indication");
+        Output::Transmit { to, bytes: self.scratch[..len].to_vec() }
     }
 
     /// A refusal, signed for the holder of `key`.

@@ -14,7 +14,9 @@ use crate::allocations::Allocations;
 use crate::indication_ids::IndicationIds;
 use crate::replies::UNDERSTOOD;
 use crate::terms::{Reach, Terms};
-use crate::{AllocationId, DropReason, FiveTuple, Forward, PeerAddr, RelayedAddr, Target};
+use crate::{
+    AllocationId, DropReason, FiveTuple, Forward, PeerAddr, RelayTransport, RelayedAddr, Target,
+};
 
 /// The longest payload a UDP datagram has over IPv4; what is longer with its header cannot be sent.
 const MAX_DATAGRAM: usize = 65_507;
@@ -80,6 +82,10 @@ impl<'a> Router<'a> {
     ) -> Result<Route<'a>, DropReason> {
         let found = self.allocations.by_tuple(self.now, tuple);
         let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
+        // "MUST ignore" (RFC 6062 s5.1). ChannelData finds no channel there.
+        if allocation.transport() == RelayTransport::Tcp {
+            return Err(DropReason::Unexpected);
+        }
         Ok(Route { to: self.to_peer(id, allocation, peer)?, part: Some(data.clone()) })
     }
 

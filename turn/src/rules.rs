@@ -29,6 +29,19 @@ pub struct Rules {
     pub max_permissions: usize,
     /// Channels one allocation may hold before 508.
     pub max_channels: usize,
+    /// Whether relayed addresses that peers reach over TCP are given out (RFC 6062); 442 if not.
+    pub tcp_relay: TcpRelay,
+    /// Connections to peers one TCP allocation may hold before 508.
+    pub max_peer_connections: usize,
+}
+
+/// Whether there are TCP allocations (RFC 6062).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpRelay {
+    /// For whoever asks over a stream.
+    On,
+    /// Not at all.
+    Off,
 }
 
 /// What the settings say when nothing is configured: nobody may allocate, and only public addresses are peers.
@@ -44,6 +57,8 @@ impl Default for Rules {
             policy: PeerPolicy::default(),
             max_permissions: 128,
             max_channels: 128,
+            tcp_relay: TcpRelay::On,
+            max_peer_connections: 32,
         }
     }
 }

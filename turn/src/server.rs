@@ -1,5 +1,8 @@
 //! The shard: what comes in, sorted, and what goes out.
 
+mod figures;
+mod tcp_relay;
+
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -8,12 +11,14 @@ use hairpin_stun::{Class, FirstByte, Key, Message, Method, PacketBuf};
 
 use crate::allocations::Allocations;
 use crate::answer_limit::AnswerLimit;
+use crate::connections::{Asked, Connections};
 use crate::gate::{Caller, Denial, Gate};
 use crate::indication_ids::IndicationIds;
 use crate::methods::{
-    Allocate, Binding, ChannelBind, CreatePermission, Finished, Refresh, Step, check_understood,
+    Allocate, Binding, ChannelBind, Connect, ConnectionBind, CreatePermission, Finished, Refresh,
+    Step, check_understood,
 };
-use crate::replies::{Replies, ReplyTo};
+use crate::replies::{Replies, ReplyTo, Success};
 use crate::route::{Route, Router, Sent};
 use crate::terms::Terms;
 use crate::{
@@ -35,6 +40,7 @@ pub struct Server {
     answer_limit: Option<AnswerLimit>,
     replies: Replies,
     allocations: Allocations,
+    connections: Connections,
     indications: IndicationIds,
     outputs: VecDeque<Output>,
 }
@@ -51,6 +57,7 @@ impl Server {
             replies: Replies::new(rules.clone()),
             terms: Terms::new(rules, own),
             allocations: Allocations::new(seed),
+            connections: Connections::new(seed),
             indications: IndicationIds::new(seed),
             outputs: VecDeque::new(),
         }
@@ -140,41 +147,23 @@ impl Server {
     /// before the next call.
     pub fn handle_timeout(&mut self, now: Now) {
         self.allocations.expire(now.monotonic, MAX_EXPIRATIONS);
+        self.close_overdue_connections(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is next worth a call, on the monotonic clock;
     /// past when it is now.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.allocations.next_deadline()
+        self.allocations.next_deadline().into_iter().chain(self.connections.next_deadline()).min()
     }
 
     /// What the caller must do next. Paths and sockets come before answers: who follows them knows
     /// of a path before the client does.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.allocations.poll_change().or_else(|| self.outputs.pop_front())
-    }
-
-    /// How many allocations there are. Those whose time is over count until
-    /// [`handle_timeout`](Self::handle_timeout) takes them away.
-    pub fn allocations(&self) -> usize {
-        self.allocations.len()
-    }
-
-    /// When the live allocation of a 5-tuple ends, if it has one.
-    pub fn allocated_until(&self, now: Now, tuple: &FiveTuple) -> Option<Duration> {
-        self.allocations.by_tuple(now.monotonic, tuple).map(|(_, allocation)| allocation.expires())
-    }
-
-    /// The relayed address of an allocation.
-    pub fn relayed(&self, id: AllocationId) -> Option<RelayedAddr> {
-        self.allocations.get(id).map(|allocation| allocation.relayed())
-    }
-
-    /// Bytes of memory taken by tables and queues, without what each live allocation holds besides.
-    /// Strangers cannot make it grow.
-    pub fn table_bytes(&self) -> usize {
-        let limit = self.answer_limit.as_ref().map_or(0, AnswerLimit::bytes);
-        self.allocations.bytes() + limit + self.outputs.capacity() * size_of::<Output>()
+        let Some(change) = self.allocations.poll_change() else { return self.outputs.pop_front() };
+        if let Output::CloseRelay { id, .. } = change {
+            self.close_connections_of(id);
+        }
+        Some(change)
     }
 }
 
@@ -218,9 +207,10 @@ impl Server {
         }
         // First, so that a 5-tuple whose allocation has run out is free.
         self.allocations.expire_on(now.monotonic, &to.tuple);
-        let live = self.allocations.by_tuple(now.monotonic, &to.tuple);
-        let holder = live.map(|(_, allocation)| allocation.claim());
-        match self.gate.check(now, to.tuple, message, holder) {
+        if self.hands_over(&to, message) {
+            return;
+        }
+        match self.gate.check(now, to.tuple, message, self.holder(now, &to, message)) {
             Ok(caller) => self.handle_authenticated(now, &to, &caller, message),
             Err(denial) => self.deny(now, &to, denial),
         }
@@ -247,7 +237,7 @@ impl Server {
         caller: &Caller<'_>,
         message: &Message<'_>,
     ) {
-        match self.perform(now.monotonic, to.method, caller, message) {
+        match self.perform(now.monotonic, to, caller, message) {
             Ok(step) => self.carry_out(to, Some(&caller.key), step),
             Err(refusal) => self.refuse(to, Some(&caller.key), refusal, message),
         }
@@ -258,13 +248,13 @@ impl Server {
     fn perform(
         &mut self,
         now: Duration,
-        method: RequestMethod,
+        to: &ReplyTo,
         caller: &Caller<'_>,
         message: &Message<'_>,
     ) -> Result<Step, Refusal> {
         check_understood(message)?;
-        let Self { allocations, terms, .. } = self;
-        match method {
+        let Self { allocations, connections, terms, .. } = self;
+        match to.method {
             RequestMethod::Binding => Binding::parse(message).map(Binding::apply),
             RequestMethod::Allocate => match Allocate::again(message, caller, allocations, now) {
                 Some(again) => again,
@@ -282,6 +272,14 @@ impl Server {
                 let id = allocations.owned_by(now, caller)?;
                 ChannelBind::parse(message)?.apply(id, allocations, terms, now)
             }
+            RequestMethod::Connect => {
+                let id = allocations.owned_by(now, caller)?;
+                let asked = Asked { to: *to, key: caller.key.clone() };
+                Connect::parse(message)?.apply(id, allocations, connections, terms, now, asked)
+            }
+            RequestMethod::ConnectionBind => {
+                ConnectionBind::parse(message)?.apply(caller, allocations, connections, now)
+            }
         }
     }
 
@@ -292,6 +290,13 @@ impl Server {
             }
             Step::Bind { id, wanted, owner } => {
                 self.outputs.push_back(Output::BindRelay { id, wanted, owner });
+            }
+            Step::Connect { id, via, to, reach } => {
+                self.outputs.push_back(Output::Connect { id, via, to, reach });
+            }
+            Step::Pipe { id } => {
+                self.outputs.push_back(self.replies.success(to, key, Success::Done));
+                self.outputs.push_back(Output::Pipe { client: to.tuple, id });
             }
             Step::Silent => {}
         }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hairpin_stun::Key;
-use hairpin_turn::{Credentials, PeerPolicy, Rules};
+use hairpin_turn::{Credentials, PeerPolicy, Rules, TcpRelay};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 
@@ -58,6 +58,14 @@ pub(crate) const MAX_CHANNELS: Setting<usize> =
         .default("128")
         .help("Channels an allocation may hold");
 
+pub(crate) const NO_TCP_RELAY: Setting<bool> =
+    Setting::switch("no-tcp-relay").help("No relaying over TCP to peers (RFC 6062)");
+
+pub(crate) const MAX_PEER_CONNECTIONS: Setting<usize> =
+    Setting::one("max-peer-connections", "COUNT", bounded(1..=4096))
+        .default("32")
+        .help("TCP connections to peers an allocation may hold");
+
 pub(crate) const NO_SOFTWARE: Setting<bool> =
     Setting::switch("no-software").help("No SOFTWARE attribute in answers");
 
@@ -72,6 +80,8 @@ pub(super) const GROUP: Group = Group {
         UNAUTHENTICATED_ANSWERS_PER_SECOND.about(),
         MAX_PERMISSIONS.about(),
         MAX_CHANNELS.about(),
+        NO_TCP_RELAY.about(),
+        MAX_PEER_CONNECTIONS.about(),
         NO_SOFTWARE.about(),
     ],
 };
@@ -91,6 +101,8 @@ pub(crate) fn read(reader: &mut Reader) -> Rules {
         policy: PeerPolicy::new(reader.get(&ALLOWED_PEER_IP), reader.get(&DENIED_PEER_IP)),
         max_permissions: reader.get(&MAX_PERMISSIONS),
         max_channels: reader.get(&MAX_CHANNELS),
+        tcp_relay: if reader.get(&NO_TCP_RELAY) { TcpRelay::Off } else { TcpRelay::On },
+        max_peer_connections: reader.get(&MAX_PEER_CONNECTIONS),
     }
 }
 
@@ -136,6 +148,7 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     violations.bounds(&STALE_NONCE, &rules.stale_nonce);
     violations.bounds(&MAX_PERMISSIONS, &rules.max_permissions);
     violations.bounds(&MAX_CHANNELS, &rules.max_channels);
+    violations.bounds(&MAX_PEER_CONNECTIONS, &rules.max_peer_connections);
 }
 
 /// How many times as long as a request the answer to it may be before the realm is warned of: what a forged source can

@@ -1,10 +1,12 @@
 //! The relay sockets of a simulated server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
-use hairpin_turn::{AllocationId, BindError, Family, RelayedAddr, Wanted, WantedPort};
+use hairpin_turn::{
+    AllocationId, BindError, Family, RelayTransport, RelayedAddr, Wanted, WantedPort,
+};
 
 use super::{SERVER_V4, SERVER_V6};
 
@@ -13,6 +15,8 @@ use super::{SERVER_V4, SERVER_V6};
 pub struct Sockets {
     by_id: BTreeMap<AllocationId, RelayedAddr>,
     by_address: BTreeMap<RelayedAddr, AllocationId>,
+    /// Those that listen for connections.
+    listening: BTreeSet<RelayedAddr>,
     ports: RangeInclusive<u16>,
     /// From a port to the next: several servers that share a range begin side by side.
     step: u16,
@@ -23,7 +27,8 @@ impl Sockets {
     /// None is open. Ports are those of the range that are some steps from its start.
     pub(crate) fn new(ports: RangeInclusive<u16>, step: u16) -> Self {
         let next = *ports.start();
-        Self { by_id: BTreeMap::new(), by_address: BTreeMap::new(), ports, step, next }
+        let (by_id, by_address, listening) = Default::default();
+        Self { by_id, by_address, listening, ports, step, next }
     }
 
     /// How many are open.
@@ -44,6 +49,11 @@ impl Sockets {
     /// Whose is at an address.
     pub fn owner(&self, address: RelayedAddr) -> Option<AllocationId> {
         self.by_address.get(&address).copied()
+    }
+
+    /// Whose is at an address, if datagrams are received there.
+    pub fn datagram_owner(&self, address: RelayedAddr) -> Option<AllocationId> {
+        self.owner(address).filter(|_| !self.listening.contains(&address))
     }
 
     /// Where an allocation's is.
@@ -67,6 +77,9 @@ impl Sockets {
             if fits && !self.by_address.contains_key(&address) {
                 assert_eq!(self.by_id.insert(id, address), None, "one socket an allocation");
                 self.by_address.insert(address, id);
+                if wanted.transport == RelayTransport::Tcp {
+                    self.listening.insert(address);
+                }
                 return Ok(address);
             }
         }
@@ -76,6 +89,7 @@ impl Sockets {
     pub(crate) fn close(&mut self, id: AllocationId, address: RelayedAddr) {
         assert_eq!(self.by_id.remove(&id), Some(address), "a socket that is open");
         self.by_address.remove(&address);
+        self.listening.remove(&address);
     }
 
     fn next_port(&mut self) -> u16 {
