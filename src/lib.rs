@@ -35,6 +35,7 @@ mod addresses;
 mod backend;
 mod bounds;
 mod builder;
+mod certificates;
 mod clock;
 mod error;
 mod fetch;
@@ -66,9 +67,10 @@ pub use summary::preview;
 
 // What a configuration is made of.
 pub use hairpin_config::{
-    AdminToken, AllowedOrigins, BackendSettings, BindHost, Config, ConfigError, ConfigErrors, Host,
-    HttpSettings, HttpUrl, IceSettings, IceUrl, IdentitySettings, ListenSettings, Listener,
-    ListenerSettings, LogLevel, Origin, Protocol, RelayAddress, RelaySettings, WebhookSecret,
+    AdminToken, AllowedOrigins, BackendSettings, BindHost, CertificateFiles, Config, ConfigError,
+    ConfigErrors, Host, HttpSettings, HttpUrl, IceSettings, IceUrl, IdentitySettings,
+    ListenSettings, Listener, ListenerSettings, LogLevel, Origin, Protocol, RelayAddress,
+    RelaySettings, TlsSettings, WebhookSecret,
 };
 pub use hairpin_signaling::{Config as SignalingConfig, Rate};
 pub use hairpin_stun::Key;

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
 use crate::backend::Backend;
 use crate::bounds::Bounds;
+use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::error::StartError;
-use crate::front::{Front, Serves};
+use crate::front::{Front, FrontSetup, Serves, Tls};
 use crate::http::Web;
 use crate::http::admin::{self, Admin, Health, Tokens};
 use crate::ice::IceIssuer;
@@ -50,6 +51,7 @@ pub struct Server {
     keys: Option<JoinHandle<()>>,
     hub: HubHandle,
     backend: Backend,
+    certificates: Option<Certificates>,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
     base: Base,
@@ -109,6 +111,7 @@ impl Server {
         let tokens = Verifier::new(&config.identity, base.metrics.clone())
             .map_err(|error| StartError::TokenKeys(error.to_string()))?;
         let tokens = Arc::new(tokens);
+        let certificates = Certificates::start(&config.tls, &base.metrics, &base.supervisor)?;
         let relay_ips = relay_ips(&config.relay)?;
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
         let addresses = Addresses {
@@ -131,7 +134,8 @@ impl Server {
         let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
         let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
         let bounds = Bounds::new(&config, &addresses.relay, base.metrics.refused_connections());
-        let in_force = [bounds.lines(), Backend::lines(&config.backend)].concat();
+        let served = certificates.as_ref().map(Certificates::lines).unwrap_or_default();
+        let in_force = [served, bounds.lines(), Backend::lines(&config.backend)].concat();
         let Bounds { ledger, budgets, .. } = bounds;
         let (backend, restored) =
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
@@ -148,8 +152,18 @@ impl Server {
         };
         let turn = listeners.turn_tcp.into_iter().map(|listener| (listener, on_turn));
         let http = listeners.http.into_iter().map(|listener| (listener, Serves::Everything));
-        let front = Front::new(turn.chain(http), web.clone(), relay.intake(), budgets)
-            .map_err(StartError::Listener)?;
+        let setup = FrontSetup {
+            web: web.clone(),
+            streams: relay.intake(),
+            budgets,
+            tls: certificates
+                .as_ref()
+                .map(|certificates| tls(certificates, &base))
+                .transpose()?
+                .flatten(),
+            proxies: Vec::new(),
+        };
+        let front = Front::new(turn.chain(http), setup).map_err(StartError::Listener)?;
         let keys = tokens
             .key_set()
             .map(|keys| base.supervisor.task("the keys of tokens", keys.clone().keep_fresh()));
@@ -158,6 +172,7 @@ impl Server {
             draining: base.draining.clone(),
             supervisor: base.supervisor.clone(),
             tokens,
+            certificates: certificates.clone(),
         };
         let admin = listeners.admin.map(|listener| {
             start_admin(listener, &config.backend.admin_tokens, hub.clone(), health)
@@ -184,6 +199,7 @@ impl Server {
             keys,
             hub,
             backend,
+            certificates,
             admin,
             base,
         })
@@ -203,6 +219,13 @@ impl Server {
     /// What it holds now, and what it has done since it started.
     pub fn stats(&self) -> Stats {
         self.base.metrics.stats()
+    }
+
+    /// Looks now for certificates that are new, which it does every few seconds in any case.
+    pub fn look_for_certificates(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.look_now();
+        }
     }
 
     /// Returns if a part of the server ends while it runs, which only a defect can cause, and says which: stop the
@@ -293,6 +316,13 @@ fn start_relay(
         supervisor: base.supervisor.clone(),
     };
     Relay::start(setup).map_err(StartError::System)
+}
+
+/// Without cryptography there are no certificates either.
+fn tls(certificates: &Certificates, base: &Base) -> Result<Option<Tls>, StartError> {
+    let Some(provider) = Certificates::provider() else { return Ok(None) };
+    let tls = Tls::new(certificates.resolver(), &provider, base.metrics.tls.clone());
+    tls.map(Some).map_err(|error| StartError::System(io::Error::other(error)))
 }
 
 fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer {

@@ -27,7 +27,7 @@ mod sim;
 pub(crate) fn report_skipped(reason: &str) {
     // Rust's test harness names each thread after its test.
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    println!("SKIPPED: {test}: no network namespaces here: {reason}");
+    println!("SKIPPED: {test}: {reason}");
     if let Some(path) = std::env::var_os("SKIPPED_TESTS") {
         let mut file = std::fs::OpenOptions::new()
             .create(true)

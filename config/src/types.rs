@@ -16,6 +16,7 @@ use crate::ice_url::IceUrl;
 use crate::layers::Layers;
 use crate::origin::AllowedOrigins;
 use crate::settings::sockets::{LISTENING_IP, LISTENING_PORT};
+use crate::tls::TlsSettings;
 
 /// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
 ///
@@ -28,6 +29,8 @@ pub struct Config {
     pub relay: RelaySettings,
     /// Who may allocate, for how long, and towards whom.
     pub rules: Rules,
+    /// What TLS is served with.
+    pub tls: TlsSettings,
     /// HTTP and WebSockets.
     pub http: HttpSettings,
     /// Who somebody is.

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use hairpin_stun::{FramingLost, Reader};
 use hairpin_turn::{
-    AllocationId, BindError, Bound, Event, FiveTuple, Forward, Now, Output, OwnedPacket, Owner,
-    PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target, Wanted,
+    AllocationId, BindError, Bound, Event, FiveTuple, Forward, Fragmentation, IcmpError, Now,
+    Output, OwnedPacket, Owner, PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server,
+    Target, Wanted,
 };
 
 pub use config::{
@@ -90,6 +91,8 @@ pub struct Relay {
     pub hold_binds: bool,
     /// What left through relay sockets.
     pub to_peers: Vec<Relayed>,
+    /// How many of all that ever left so may not be cut up on their way.
+    pub dont_fragment: usize,
     /// What was meant for another shard.
     pub astray: Vec<Astray>,
     /// What reached clients from other clients without leaving the process.
@@ -131,6 +134,7 @@ impl Relay {
             bind_error: None,
             hold_binds: false,
             to_peers: Vec::new(),
+            dont_fragment: 0,
             astray: Vec::new(),
             hairpins: 0,
             events: Vec::new(),
@@ -200,6 +204,13 @@ impl Relay {
         let forward = self.server.handle_peer(self.now, id, peer, packet.packet());
         let passed = self.deliver(forward);
         self.follower.check_peer(self.now.monotonic, relayed, peer, &passed);
+    }
+
+    /// An ICMP error comes back about a datagram that a relayed address sent to a peer.
+    pub fn icmp_comes(&mut self, peer: SocketAddr, relayed: RelayedAddr, error: IcmpError) {
+        let Some(id) = self.sockets.owner(relayed) else { return };
+        self.server.handle_icmp(self.now, id, PeerAddr(peer), error);
+        self.carry_out();
     }
 
     /// A hairpin that came over from another shard.
@@ -317,7 +328,8 @@ impl Relay {
     }
 
     fn send(&mut self, forward: Forward<'_>) -> Passed {
-        let (to, head) = (forward.to, forward.head().to_vec());
+        let (to, fragmentation) = (forward.to, forward.fragmentation);
+        let head = forward.head().to_vec();
         let gathered = [forward.head(), forward.payload(), forward.padding()].concat();
         let bytes = forward.into_bytes().to_vec();
         assert_eq!(gathered, bytes, "a packet is the same whichever way it is put together");
@@ -329,6 +341,7 @@ impl Relay {
             }
             Target::Peer { via, to } => {
                 let from = self.server.relayed(via).expect("only live allocations forward");
+                self.dont_fragment += usize::from(fragmentation == Fragmentation::Forbidden);
                 self.to_peers.push(Relayed { from, to, payload: bytes });
             }
             Target::Hairpin { to, from, otherwise } => {

@@ -64,14 +64,14 @@ impl Pipe {
     pub(super) fn client_interest(&self, stream: &Stream, reader: &Reader) -> Option<EventFlags> {
         let mut flags = EventFlags::empty();
         flags.set(EventFlags::IN, !self.client_done && reader.buffered() == 0);
-        flags.set(EventFlags::OUT, !stream.pending.is_empty());
+        flags.set(EventFlags::OUT, stream.waiting() > 0);
         (!self.client_done || !self.client_told).then_some(flags)
     }
 
     /// The same for the peer's.
     pub(super) fn peer_interest(&self, stream: &Stream, reader: &Reader) -> Option<EventFlags> {
         let mut flags = EventFlags::empty();
-        flags.set(EventFlags::IN, !self.peer_done && stream.pending.len() < WAITING);
+        flags.set(EventFlags::IN, !self.peer_done && stream.waiting() < WAITING);
         flags.set(EventFlags::OUT, reader.buffered() > 0);
         (!self.peer_done || !self.peer_told).then_some(flags)
     }
@@ -95,7 +95,7 @@ impl Pipe {
                 }
                 return Ok(Pumped::Waiting);
             }
-            match stream.receive(reader) {
+            match next_of(stream, reader) {
                 Ok(0) => return Ok(Pumped::Waiting),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.client_done = true,
@@ -107,19 +107,19 @@ impl Pipe {
 
     fn push_to_client(&mut self, stream: &mut Stream, peer: &mut TcpStream) -> io::Result<Pumped> {
         for _ in 0..ROUNDS {
-            if !stream.pending.is_empty() {
+            if stream.waiting() > 0 {
                 stream.write()?;
             }
-            let waiting = stream.pending.len();
-            if waiting >= WAITING {
+            if stream.waiting() >= WAITING {
                 return Ok(Pumped::Waiting);
             }
             if self.peer_done {
-                if waiting == 0 && !std::mem::replace(&mut self.client_told, true) {
+                if stream.waiting() == 0 && !std::mem::replace(&mut self.client_told, true) {
                     stream.finish()?;
                 }
                 return Ok(Pumped::Waiting);
             }
+            let waiting = stream.pending.len();
             stream.pending.resize(waiting + PIECE, 0);
             let read = later(peer.read(&mut stream.pending[waiting..]));
             stream
@@ -132,6 +132,14 @@ impl Pipe {
             }
         }
         Ok(Pumped::More)
+    }
+}
+
+/// What was received before and is not in the reader comes first: TLS takes in no more until then.
+fn next_of(stream: &mut Stream, reader: &mut Reader) -> io::Result<usize> {
+    match stream.refill(reader)? {
+        0 => stream.receive(reader),
+        refilled => Ok(refilled),
     }
 }
 

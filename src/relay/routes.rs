@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use hairpin_turn::{AllocationId, FiveTuple, PeerAddr};
+use hairpin_turn::{AllocationId, FiveTuple, Fragmentation, PeerAddr};
 use rustix::event::epoll;
 
 use super::gathered::Route;
@@ -134,13 +134,19 @@ impl Routes {
                     && (address.ip().is_unspecified() || address.ip() == to.server.ip())
             })?;
         let from = source(address.ip(), to.server.ip());
-        Some(Route { socket: socket.clone(), from, to: to.client })
+        let fragmentation = Fragmentation::Allowed;
+        Some(Route { socket: socket.clone(), from, to: to.client, fragmentation })
     }
 
     /// The route to a peer through an allocation's socket; none if the socket is gone.
-    pub(super) fn to_peer(&self, via: AllocationId, to: PeerAddr) -> Option<Route> {
+    pub(super) fn to_peer(
+        &self,
+        via: AllocationId,
+        to: PeerAddr,
+        fragmentation: Fragmentation,
+    ) -> Option<Route> {
         let relay = self.relays.get(via.index())?.as_ref().filter(|relay| relay.id == via)?;
-        Some(Route { socket: relay.socket.clone(), from: None, to: to.0 })
+        Some(Route { socket: relay.socket.clone(), from: None, to: to.0, fragmentation })
     }
 
     /// Adds an allocation's socket.

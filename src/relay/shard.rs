@@ -1,23 +1,24 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
+mod errors;
 mod outputs;
+mod streams;
 mod tcp_relay;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_stun::Reader;
 use hairpin_turn::{
     AllocationId, FiveTuple, Forward, Now, OwnAddresses, PeerAddr, Server, Target, Transport,
 };
-use rustix::event::epoll::EventFlags;
 
 use self::tcp_relay::Diverted;
 use super::context::RelayContext;
+use super::errors::is_about_something_else;
 use super::gathered::{Gathered, Route};
 use super::parcel::{Delivery, Outbox, Parcel};
 use super::peers::Peers;
@@ -26,7 +27,6 @@ use super::stream::Queued;
 use super::streams::Streams;
 use super::sys::{Batch, Datagram, SLOTS};
 use crate::metrics::{Direction, DropReason, RelayMetrics};
-use crate::net::Connection;
 
 /// Datagrams taken from one listener before the other sockets get their turn: all clients send to it, and packets of
 /// one flow that are received together leave together.
@@ -34,9 +34,6 @@ const FROM_CLIENTS: usize = SLOTS;
 
 /// Datagrams taken from one relay socket before the others get their turn.
 const FROM_PEERS: usize = 64;
-
-/// Frames taken from one stream before the others get their turn.
-const FRAMES: usize = 64;
 
 /// Streams whose deadlines are looked at in one turn.
 const TIMERS: usize = 64;
@@ -61,6 +58,8 @@ pub(super) struct Shard {
     closing: Vec<RelaySocket>,
     /// Allocations gone in this turn, counted once their ports can be had again.
     released: usize,
+    /// What was too long to be sent whole in the turn before: by which socket, and to whom.
+    too_long: Vec<(RawFd, SocketAddr)>,
 }
 
 impl Shard {
@@ -73,13 +72,12 @@ impl Shard {
         metrics: Arc<RelayMetrics>,
         context: Arc<RelayContext>,
     ) -> Self {
-        let (streams, peers, diverted) = (Streams::default(), Peers::default(), None);
         Self {
             core,
             routes,
-            streams,
-            peers,
-            diverted,
+            streams: Streams::default(),
+            peers: Peers::default(),
+            diverted: None,
             outbox,
             epoll,
             index,
@@ -87,6 +85,7 @@ impl Shard {
             context,
             closing: Vec::new(),
             released: 0,
+            too_long: Vec::new(),
         }
     }
 
@@ -121,7 +120,11 @@ impl Shard {
             Senders::Clients(_) => FROM_CLIENTS,
             Senders::Peers(_) => FROM_PEERS,
         };
-        let datagrams = batch.receive(socket.as_fd(), most)?;
+        let datagrams = match batch.receive(socket.as_fd(), most) {
+            // It is told by the error queue.
+            Err(error) if is_about_something_else(&error) => return Ok(0),
+            received => received?,
+        };
         let found = datagrams.len();
         for Datagram { source, destination, packet } in datagrams {
             let forward = match from {
@@ -164,143 +167,6 @@ impl Shard {
         self.core.set_own_addresses(own);
     }
 
-    /// Begins to serve a TURN client's connection.
-    ///
-    /// # Errors
-    /// What the system says when it cannot be watched.
-    pub(super) fn open_stream(
-        &mut self,
-        now: Now,
-        connection: Connection,
-        out: &mut Gathered<'_>,
-    ) -> io::Result<()> {
-        let Connection { io, peer: client, local: server, already_read, held } = connection;
-        let tuple = FiveTuple { transport: Transport::Tcp, client, server };
-        // The client knows that its last connection is over before we do.
-        if let Some(place) = self.streams.place_of(&tuple) {
-            self.close_stream(now, place, out);
-        }
-        let place = self.streams.open(&self.epoll, io, tuple, held, now.monotonic)?;
-        self.metrics.tcp_opened();
-        let mut reader = self.streams.take_reader(place);
-        let mut rest = already_read.as_slice();
-        while !rest.is_empty() {
-            match reader.push(rest) {
-                // More than the longest frame has been read before anybody looked for one.
-                0 => {
-                    self.streams.doom(place);
-                    break;
-                }
-                taken => rest = &rest[taken..],
-            }
-        }
-        self.take_frames(now, place, reader, out);
-        Ok(())
-    }
-
-    /// Serves a stream that epoll has told of. Returns how many frames there were.
-    pub(super) fn serve_stream(
-        &mut self,
-        now: Now,
-        place: usize,
-        flags: EventFlags,
-        out: &mut Gathered<'_>,
-    ) -> usize {
-        if let Some(id) = self.streams.piped(place) {
-            return self.serve_piped(id, flags);
-        }
-        if flags.contains(EventFlags::OUT) {
-            self.streams.write_later(place);
-        }
-        if flags == EventFlags::OUT {
-            return 0;
-        }
-        let mut reader = self.streams.take_reader(place);
-        let Some(stream) = self.streams.get_mut(place) else { return 0 };
-        if stream.state.unread {
-            // It has its turn below, and is not read before it has been.
-            self.streams.put_reader(place, reader);
-            return 0;
-        }
-        match stream.receive(&mut reader) {
-            Ok(_) => self.take_frames(now, place, reader, out),
-            Err(_) => {
-                self.streams.doom(place);
-                0
-            }
-        }
-    }
-
-    /// Serves streams that had more frames than a turn may take. Returns how many frames there were.
-    pub(super) fn serve_unread(&mut self, now: Now, out: &mut Gathered<'_>) -> usize {
-        let mut found = 0;
-        for _ in 0..self.streams.unread() {
-            let Some(place) = self.streams.next_unread() else { break };
-            if let Some(id) = self.streams.piped(place) {
-                found += self.serve_piped(id, EventFlags::IN);
-                continue;
-            }
-            let reader = self.streams.take_reader(place);
-            found += self.take_frames(now, place, reader, out);
-        }
-        found
-    }
-
-    fn take_frames(
-        &mut self,
-        now: Now,
-        place: usize,
-        mut reader: Reader,
-        out: &mut Gathered<'_>,
-    ) -> usize {
-        let Some(tuple) = self.streams.get_mut(place).map(|stream| stream.tuple) else { return 0 };
-        let before = self.core.allocated_until(now, &tuple);
-        let mut found = 0;
-        let drained = loop {
-            if found == FRAMES {
-                break false;
-            }
-            match reader.next_frame() {
-                Ok(Some(frame)) => {
-                    found += 1;
-                    if let Some(forward) = self.core.handle_client(now, tuple, frame) {
-                        self.forward(forward, |route, bytes| out.keep(route, bytes));
-                    }
-                    self.settle(now, out);
-                    if let Some(diverted) = self.diverted.take() {
-                        self.divert(place, reader, diverted);
-                        return found;
-                    }
-                }
-                Ok(None) => break true,
-                Err(_) => {
-                    self.streams.doom(place);
-                    return found;
-                }
-            }
-        };
-        let ends = self.core.allocated_until(now, &tuple);
-        if let Some(stream) = self.streams.get_mut(place) {
-            if found > 0 {
-                stream.deadlines.frame(now.monotonic);
-            }
-            // Before: a Refresh that ends an allocation is as good a sign of life as any.
-            if found > 0 && before.or(ends).is_some() {
-                stream.deadlines.allocated(now.monotonic);
-            }
-            if drained {
-                stream.deadlines.left_over(now.monotonic, reader.buffered());
-            }
-            let deadline = stream.deadlines.deadline(ends);
-            self.streams.look_by(place, deadline);
-        }
-        if !drained {
-            self.streams.read_later(place);
-        }
-        self.streams.put_reader(place, reader);
-        found
-    }
-
     /// Lets timers run.
     pub(super) fn handle_timeout(&mut self, now: Now, out: &mut Gathered<'_>) {
         if self.core.poll_timeout().is_some_and(|at| at <= now.monotonic) {
@@ -334,19 +200,8 @@ impl Shard {
         }
     }
 
-    /// Counts packets that could not be sent.
-    pub(super) fn lost(&self, packets: usize) {
+    fn count_lost(&self, packets: usize) {
         self.metrics.dropped(DropReason::SendFailed, packets);
-    }
-
-    fn close_stream(&mut self, now: Now, place: usize, out: &mut Gathered<'_>) {
-        let Some(stream) = self.streams.close(place) else { return };
-        self.metrics.tcp_closed();
-        self.core.handle_disconnect(now, &stream.tuple);
-        if let Some(id) = stream.piped {
-            self.forget_peer(id);
-        }
-        self.settle(now, out);
     }
 
     /// Passes a packet on to its stream or another worker, or to `send` with its route.
@@ -386,7 +241,7 @@ impl Shard {
     }
 
     fn to_peer(&self, via: AllocationId, to: PeerAddr, forward: &Forward<'_>) -> Option<Route> {
-        let route = self.routes.to_peer(via, to)?;
+        let route = self.routes.to_peer(via, to, forward.fragmentation)?;
         self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
         Some(route)
     }

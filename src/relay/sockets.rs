@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use hairpin_turn::{Family, RelayTransport, Wanted};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::sys;
+use super::options;
 
 /// A UDP listener: sockets that are bound to one address.
 pub(crate) struct UdpSockets {
@@ -76,7 +76,7 @@ impl UdpSockets {
                 if address.is_ipv6() && !rustix::net::sockopt::ipv6_v6only(&socket)? {
                     return Err(both_families(address));
                 }
-                sys::report_destination(socket.as_fd(), address.is_ipv6())?;
+                options::report_destination(socket.as_fd(), address.is_ipv6())?;
             }
             match listeners.iter_mut().find(|listener| listener.address == address) {
                 Some(listener) => listener.sockets.push(socket),
@@ -104,7 +104,8 @@ pub(super) fn relay_socket(wanted: Wanted) -> io::Result<Socket> {
     match wanted.transport {
         RelayTransport::Udp => {
             let socket = udp_socket(domain)?;
-            sys::allow_fragments(socket.as_fd(), v6)?;
+            options::allow_fragments(socket.as_fd(), v6)?;
+            options::report_errors(socket.as_fd(), v6)?;
             Ok(socket)
         }
         RelayTransport::Tcp => tcp_socket(domain),

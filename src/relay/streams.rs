@@ -1,4 +1,4 @@
-//! All of a worker's TURN clients over TCP.
+//! All of a worker's TURN clients over TCP, with TLS or without.
 
 #[cfg(test)]
 mod tests;
@@ -12,9 +12,10 @@ use hairpin_stun::Reader;
 use hairpin_turn::{ConnectionId, FiveTuple, Forward, StreamDeadlines};
 use rustix::event::epoll::{self, EventFlags};
 
+use super::carrier::Carrier;
 use super::routes::{Token, watch};
 use super::stream::{Queued, State, Stream};
-use crate::net::{Held, Io};
+use crate::net::Held;
 
 /// Streams found by place and by 5-tuple, and what is to be done with them by the end of a turn.
 #[derive(Default)]
@@ -58,12 +59,12 @@ impl Streams {
     pub(super) fn open(
         &mut self,
         epoll: &OwnedFd,
-        io: Io,
+        carrier: Carrier,
         tuple: FiveTuple,
         held: Held,
         now: Duration,
     ) -> io::Result<usize> {
-        let stream = Stream::new(io, tuple, held, now);
+        let stream = Stream::new(carrier, tuple, held, now);
         stream.tune();
         self.adopt(epoll, stream, now + StreamDeadlines::FIRST_FRAME)
     }
@@ -114,9 +115,11 @@ impl Streams {
 
     /// Takes a stream out; dropping it closes the connection.
     pub(super) fn close(&mut self, place: usize) -> Option<Stream> {
-        let stream = self.remove(place)?;
+        let mut stream = self.remove(place)?;
         if stream.state.blocked {
             stream.abandon_output();
+        } else {
+            stream.say_goodbye();
         }
         Some(stream)
     }
@@ -198,9 +201,9 @@ impl Streams {
             if stream.piped.is_some() {
                 continue;
             }
-            let blocked = stream.write().map(|()| !stream.pending.is_empty());
+            let blocked = stream.write().map(|()| stream.waiting() > 0);
             let taken = std::mem::take(&mut stream.taken);
-            stream.deadlines.written(now, taken, stream.pending.len());
+            stream.deadlines.written(now, taken, stream.waiting());
             let watched = blocked.and_then(|blocked| {
                 if std::mem::replace(&mut stream.state.blocked, blocked) == blocked {
                     return Ok(());
@@ -228,6 +231,15 @@ impl Streams {
     pub(super) fn take_reader(&mut self, place: usize) -> Reader {
         let reader = self.get_mut(place).and_then(|stream| stream.reader.take());
         reader.or_else(|| self.readers.pop()).unwrap_or_default()
+    }
+
+    /// Moves into a stream's reader what it has received before.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the client has closed, or there is no such stream any more.
+    pub(super) fn refill(&mut self, place: usize, reader: &mut Reader) -> io::Result<usize> {
+        let stream = self.get_mut(place).ok_or(io::ErrorKind::UnexpectedEof)?;
+        stream.refill(reader)
     }
 
     /// Gives a stream its reader back, if there is something in it.

@@ -200,6 +200,10 @@ impl Worker {
                     Token::RelayListener(index) => self.shard.accept_peers(now, index, &mut out),
                     Token::Peer(place) => self.shard.serve_peer(now, place, event.flags, &mut out),
                     Token::Listener(_) | Token::Relay(_) => {
+                        let flags = event.flags;
+                        if flags.contains(EventFlags::ERR) {
+                            self.shard.receive_errors(now, token, &mut out);
+                        }
                         let received = self.shard.receive(now, token, &mut batch, &mut out);
                         received.unwrap_or_else(|error| {
                             cannot_receive(&error, token);
@@ -214,7 +218,8 @@ impl Worker {
                 self.shard.handle_timeout(now, &mut out);
             }
             self.shard.finish_streams(now, &mut out);
-            self.shard.lost(out.send(&mut self.sender));
+            let lost = out.send(&mut self.sender);
+            self.shard.lost(lost, self.sender.take_too_long());
             self.shard.finish();
             if last {
                 return self.pace.turn(now.monotonic, self.waited, found);

@@ -3,7 +3,8 @@
 //! A [`Message`] is a checked view of a received datagram; a [`Writer`] builds one into a buffer of
 //! the caller's. Nothing is copied but what is written. The two messages that carry media have
 //! shorter paths: a [`PacketBuf`] is a payload with room around it, and a [`Head`] what ChannelData
-//! or a Data indication put into that room. A [`Reader`] cuts a byte stream into frames.
+//! or a Data indication put into that room. A [`Reader`] cuts a byte stream into frames; what such
+//! a stream speaks at all is told by [`sniff`], and whose it is behind a proxy by [`proxy_header`].
 //!
 //! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here.
 //!
@@ -48,7 +49,9 @@ mod head;
 mod integrity;
 mod key;
 mod message;
+mod opening;
 mod packet;
+mod proxy_header;
 mod reader;
 mod writer;
 
@@ -60,6 +63,8 @@ pub use frame::{Frame, MAX_FRAME_LEN, next_frame};
 pub use head::Head;
 pub use key::{Key, PasswordAlgorithm, rest_password, userhash};
 pub use message::{Class, HEADER_LEN, MAGIC_COOKIE, Message, Method, TransactionId};
+pub use opening::{Sniffed, sniff};
 pub use packet::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
+pub use proxy_header::{MAX_PROXY_HEADER_LEN, NoProxyHeader, ProxyHeader, proxy_header};
 pub use reader::Reader;
 pub use writer::Writer;

@@ -133,7 +133,7 @@ fn every_promise_names_a_test_that_exists() {
     assert!(missing.is_empty(), "SECURITY.md names tests that are not there: {missing:?}");
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -230,7 +230,7 @@ fn paths(page: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Every Rust and JavaScript file below `directory`, build products left out.
-fn sources(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(directory: &Path) -> Vec<PathBuf> {
     const SKIPPED: [&str; 4] = [".git", "target", "node_modules", "corpus"];
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("the working tree is readable") {

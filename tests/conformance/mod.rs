@@ -6,7 +6,10 @@
 mod allocate;
 mod channels;
 mod credentials;
+mod deviations;
+mod icmp;
 mod own_addresses;
+mod page;
 mod permissions;
 mod refresh;
 mod requests;

@@ -3,36 +3,60 @@
 //! Every client here completes a relayed exchange through hairpin, and through Debian's coturn as
 //! well: a client that fails against both has a fault of its own.
 //!
-//! Needs Debian's `coturn`, a Python with aioice and openapi-spec-validator, and in target/node `ws` and `@asyncapi/specs`;
-//! `tests/run` installs them.
+//! Needs Debian's `coturn`, libnice and pion, a Python with aioice and openapi-spec-validator, and in target/node `werift`,
+//! `ws` and `@asyncapi/specs`; `tests/run` installs them.
 
 mod aioice;
+mod authority;
 mod coturn;
 mod documents;
 mod http;
+mod libnice;
 mod modes;
 mod old_wire;
+mod pion;
+mod program;
 mod rest_credentials;
 mod server;
 mod turn_client_proto;
 mod uclient;
 mod webrtc_rs;
+mod werift;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
+
+use authority::Authority;
 
 /// How long any exchange may take before the test fails: far more than one needs, so that a busy
 /// machine does not matter.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How a client reaches the TURN server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Transport {
     Udp,
     Tcp,
+    Tls,
+    Dtls,
+}
+
+impl Transport {
+    const ALL: [Self; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Dtls];
+
+    /// As the scripts of this folder take it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Dtls => "dtls",
+        }
+    }
 }
 
 /// A TURN server and credentials it should accept.
@@ -42,6 +66,8 @@ struct Account {
     transport: Transport,
     username: String,
     password: String,
+    /// Whom its certificate is from.
+    authority: Arc<Authority>,
 }
 
 /// A UDP peer that sends back whatever it gets, until it is dropped.
@@ -52,7 +78,11 @@ struct EchoPeer {
 
 impl EchoPeer {
     async fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback has a free UDP port");
+        Self::start_on("127.0.0.1:0").await
+    }
+
+    async fn start_on(address: &str) -> Self {
+        let socket = UdpSocket::bind(address).await.expect("loopback has a free UDP port");
         let address = socket.local_addr().expect("a bound socket has an address");
         let task = tokio::spawn(async move {
             let mut buffer = vec![0; 65_536];

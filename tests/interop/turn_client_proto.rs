@@ -31,6 +31,7 @@ pub(super) async fn relayed_echo(account: &Account) {
             Transport::Tcp => {
                 scenario(Driver::new(TurnClientTcp::allocate(local, server, config), socket)).await
             }
+            other => unimplemented!("{other:?}"),
         }
     };
     timeout(DEADLINE, scenario).await.expect("done in time").expect("the socket works");
@@ -171,6 +172,7 @@ impl Socket {
                 Ok(Self::Udp(socket))
             }
             Transport::Tcp => TcpStream::connect(account.server).await.map(Self::Tcp),
+            other => unimplemented!("{other:?}"),
         }
     }
 

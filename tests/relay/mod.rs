@@ -2,7 +2,9 @@
 
 mod command;
 mod crowds;
+mod dont_fragment;
 pub(crate) mod embedding;
+mod icmp;
 mod limits;
 mod listeners;
 mod own_addresses;

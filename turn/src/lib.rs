@@ -27,6 +27,7 @@ mod event;
 mod fair_share;
 mod forward;
 mod gate;
+mod icmp;
 mod indication_ids;
 mod ip_range;
 mod key_hasher;
@@ -53,7 +54,8 @@ pub use hairpin_stun::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
 pub use credentials::{Credentials, RestCredentials, rest_credentials};
 pub use event::{DropReason, Event, ReleaseReason, RequestMethod};
 pub use fair_share::{FairShare, Network};
-pub use forward::{Forward, Target};
+pub use forward::{Forward, Fragmentation, Target};
+pub use icmp::IcmpError;
 pub use ip_range::{IpRange, IpRangeError};
 pub use nonce::Features;
 pub use output::{

@@ -35,6 +35,7 @@ pub(crate) const UNDERSTOOD: &[AttributeType] = &[
     AttributeType::REQUESTED_ADDRESS_FAMILY,
     AttributeType::EVEN_PORT,
     AttributeType::REQUESTED_TRANSPORT,
+    AttributeType::DONT_FRAGMENT,
     AttributeType::XOR_MAPPED_ADDRESS,
     AttributeType::CONNECTION_ID,
 ];

@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use hairpin_stun::{Class, FirstByte, Key, Message, Method, PacketBuf};
 
+use crate::allocation::Allocation;
 use crate::allocations::Allocations;
 use crate::answer_limit::AnswerLimit;
 use crate::connections::{Asked, Connections};
@@ -22,7 +23,7 @@ use crate::replies::{Replies, ReplyTo, Success};
 use crate::route::{Route, Router, Sent};
 use crate::terms::Terms;
 use crate::{
-    AllocationId, BindError, Bound, DropReason, Event, FiveTuple, Forward, Now, Output,
+    AllocationId, BindError, Bound, DropReason, Event, FiveTuple, Forward, IcmpError, Now, Output,
     OwnAddresses, PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules, Transport,
 };
 
@@ -96,6 +97,17 @@ impl Server {
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
         self.route(now, packet, |router, _| router.peer_data(id, peer))
+    }
+
+    /// Takes an ICMP error about a datagram that an allocation sent to `peer`: that is the destination
+    /// of the packet inside. Its client is told, if the peer has a permission (RFC 8656 s11.5).
+    pub fn handle_icmp(&mut self, now: Now, id: AllocationId, peer: PeerAddr, error: IcmpError) {
+        let allocation = self.allocations.live(now.monotonic, id);
+        let permits = |allocation: &&Allocation| allocation.admits(now.monotonic, peer.0.ip());
+        let Some(allocation) = allocation.filter(permits) else { return };
+        if let Some(bytes) = error.indication(peer, self.indications.next()) {
+            self.outputs.push_back(Output::Transmit { to: *allocation.tuple(), bytes });
+        }
     }
 
     /// Takes a datagram that an allocation of another shard, at `from`, sent to `to`.

@@ -232,7 +232,7 @@ impl Shard {
             Diverted::HandedOver { worker, frame } => {
                 let Some(stream) = self.streams.take(&self.epoll, place) else { return };
                 // It is opened where it arrives, so that both workers' figures come out even.
-                self.metrics.tcp_closed();
+                self.metrics.stream_closed(stream.tuple.transport);
                 self.outbox.hand_over(worker, MovedStream { stream, frame, reader });
             }
         }
@@ -254,7 +254,7 @@ impl Shard {
             self.close_stream(now, place, out);
         }
         let place = self.streams.adopt(&self.epoll, stream, now.monotonic)?;
-        self.metrics.tcp_opened();
+        self.metrics.stream_opened(tuple.transport);
         self.streams.write_later(place);
         let mut packet = OwnedPacket::from(frame.as_slice());
         let forward = self.core.handle_client(now, tuple, packet.packet());
@@ -282,7 +282,7 @@ impl Shard {
             false => pipe.pump(stream, &mut reader, &mut peer.socket),
             true => Err(ErrorKind::ConnectionReset.into()),
         };
-        stream.state.blocked = !stream.pending.is_empty();
+        stream.state.blocked = stream.waiting() > 0;
         let pumped = pumped.and_then(|pumped| {
             let client = pipe.client_interest(stream, &reader);
             rewatch(&self.epoll, &*stream, Token::Stream(place), watched, client)?;

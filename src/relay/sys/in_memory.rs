@@ -42,7 +42,11 @@ pub(super) unsafe fn sendmmsg(_: BorrowedFd<'_>, messages: &mut [Message]) -> io
 ///
 /// # Safety
 /// As for the kernel's.
-pub(super) unsafe fn recvmmsg(_: BorrowedFd<'_>, messages: &mut [Message]) -> io::Result<usize> {
+pub(super) unsafe fn recvmmsg(
+    _: BorrowedFd<'_>,
+    messages: &mut [Message],
+    _: libc::c_int,
+) -> io::Result<usize> {
     let mut received = 0;
     for Message { header, len } in messages {
         let Some(sent) = WIRE.with_borrow_mut(VecDeque::pop_front) else { break };
@@ -77,6 +81,7 @@ mod tests {
         let packets = sizes.iter().zip(&buffers).map(|(&(_, port), bytes)| Packet {
             from: Some(from),
             to: to(port),
+            fragmentation: Fragmentation::Allowed,
             bytes,
         });
         let packets: Vec<_> = packets.collect();

@@ -9,14 +9,15 @@ use std::time::Instant;
 
 use hairpin_sim::{TurnClient, TurnEvent};
 use hairpin_stun::{Class, HEADER_LEN, Key, Method, TransactionId, Writer};
-use hairpin_turn::{Credentials, QuotaLedger, Quotas, RelayedAddr, StreamDeadlines};
+use hairpin_turn::{Credentials, Fragmentation, QuotaLedger, Quotas, RelayedAddr, StreamDeadlines};
 
 use super::super::mailbox::mailbox;
+use super::super::options::report_destination;
 use super::super::parcel::Parcel;
 use super::super::ports::{PortTable, RelayIp};
 use super::super::runs::Packet;
 use super::super::sockets::{UdpSockets, bind_listener, per_worker};
-use super::super::sys::{SLOTS, report_destination};
+use super::super::sys::SLOTS;
 use super::*;
 use crate::metrics::Metrics;
 use crate::net::{Connection, Held, Io};
@@ -130,7 +131,8 @@ impl Crowd {
     fn send(&mut self, client: usize, bytes: &[u8]) {
         let [.., a, b] = (client as u32).to_be_bytes();
         let from = Some(Ipv4Addr::new(127, 1, a, b).into());
-        let packet = Packet { from, to: self.server, bytes };
+        let fragmentation = Fragmentation::Allowed;
+        let packet = Packet { from, to: self.server, fragmentation, bytes };
         assert_eq!(self.sender.send(self.socket.as_fd(), &[packet]), 0);
     }
 
