@@ -161,7 +161,7 @@ impl Server {
                 .map(|certificates| tls(certificates, &base))
                 .transpose()?
                 .flatten(),
-            proxies: Vec::new(),
+            proxies: config.listen.proxies.clone(),
         };
         let front = Front::new(turn.chain(http), setup).map_err(StartError::Listener)?;
         let keys = tokens

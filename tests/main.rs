@@ -22,6 +22,9 @@ mod relay;
 mod runner;
 /// The whole system in virtual time.
 mod sim;
+/// Certificates for tests, and clients that trust them.
+#[cfg(feature = "tls")]
+mod tls;
 
 /// Says that a test could not do here what it is for; `tests/run` lists these.
 pub(crate) fn report_skipped(reason: &str) {

@@ -276,8 +276,8 @@ impl Relay {
             return Err(error);
         }
         self.ledger.acquire(owner)?;
-        let opened = self.sockets.open(id, wanted).inspect_err(|_| self.ledger.release(owner));
-        opened.map(Bound::from)
+        let opened = self.sockets.open(self.now.monotonic, id, wanted, owner);
+        opened.inspect_err(|_| self.ledger.release(owner))
     }
 
     /// Does what the server asks for.

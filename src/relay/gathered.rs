@@ -18,6 +18,8 @@ pub(super) struct Route {
     pub(super) from: Option<IpAddr>,
     pub(super) to: SocketAddr,
     pub(super) fragmentation: Fragmentation,
+    /// DSCP and ECN.
+    pub(super) traffic_class: u8,
 }
 
 /// The datagrams of a turn. Those to one destination by one socket leave in the order they came in.
@@ -74,6 +76,7 @@ impl<'b> Gathered<'b> {
                 from: route.from,
                 to: route.to,
                 fragmentation: route.fragmentation,
+                traffic_class: route.traffic_class,
                 bytes: match bytes {
                     Bytes::Lent(bytes) => bytes,
                     Bytes::Kept(range) => &kept[range.clone()],
@@ -105,7 +108,13 @@ mod tests {
     }
 
     fn route(socket: &Rc<UdpSocket>, to: SocketAddr) -> Route {
-        Route { socket: socket.clone(), from: None, to, fragmentation: Fragmentation::Allowed }
+        Route {
+            socket: socket.clone(),
+            from: None,
+            to,
+            fragmentation: Fragmentation::Allowed,
+            traffic_class: 0,
+        }
     }
 
     fn receive(socket: &UdpSocket) -> Vec<Vec<u8>> {

@@ -172,7 +172,7 @@ mod tests {
     fn parcel(bytes: usize) -> Parcel {
         let anyone = RelayedAddr(([203, 0, 113, 5], 50_000).into());
         let mut parcel = Parcel::default();
-        parcel.push(anyone, anyone, &vec![0; bytes]);
+        parcel.push(anyone, anyone, 0, &vec![0; bytes]);
         parcel
     }
 

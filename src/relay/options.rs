@@ -18,6 +18,18 @@ pub(super) fn report_destination(socket: BorrowedFd<'_>, v6: bool) -> io::Result
     }
 }
 
+/// Asks the kernel to report each datagram's DSCP and ECN, to be copied (RFC 8656 s15).
+///
+/// # Errors
+/// What `setsockopt` says.
+pub(super) fn report_traffic_class(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    if v6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1)
+    } else {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTOS, 1)
+    }
+}
+
 /// Lets datagrams that are larger than the path's MTU be fragmented: without DONT-FRAGMENT the relay sends with
 /// DF clear (RFC 8656 s14).
 ///

@@ -135,7 +135,8 @@ impl Routes {
             })?;
         let from = source(address.ip(), to.server.ip());
         let fragmentation = Fragmentation::Allowed;
-        Some(Route { socket: socket.clone(), from, to: to.client, fragmentation })
+        let (socket, traffic_class) = (socket.clone(), 0);
+        Some(Route { socket, from, to: to.client, fragmentation, traffic_class })
     }
 
     /// The route to a peer through an allocation's socket; none if the socket is gone.
@@ -146,7 +147,8 @@ impl Routes {
         fragmentation: Fragmentation,
     ) -> Option<Route> {
         let relay = self.relays.get(via.index())?.as_ref().filter(|relay| relay.id == via)?;
-        Some(Route { socket: relay.socket.clone(), from: None, to: to.0, fragmentation })
+        let (socket, traffic_class) = (relay.socket.clone(), 0);
+        Some(Route { socket, from: None, to: to.0, fragmentation, traffic_class })
     }
 
     /// Adds an allocation's socket.

@@ -17,6 +17,8 @@ pub(super) struct Packet<'b> {
     pub(super) from: Option<IpAddr>,
     pub(super) to: SocketAddr,
     pub(super) fragmentation: Fragmentation,
+    /// DSCP and ECN: IPv4's TOS, IPv6's traffic class.
+    pub(super) traffic_class: u8,
     pub(super) bytes: &'b [u8],
 }
 
@@ -34,7 +36,8 @@ pub(super) fn run_length(packets: &[Packet<'_>]) -> usize {
         total += len;
         let same_flow = next.to == first.to
             && next.from == first.from
-            && next.fragmentation == first.fragmentation;
+            && next.fragmentation == first.fragmentation
+            && next.traffic_class == first.traffic_class;
         if last < size || len == 0 || len > size || total > MAX_RUN_BYTES || !same_flow {
             break;
         }
@@ -55,6 +58,7 @@ mod tests {
             from: None,
             to,
             fragmentation: Fragmentation::Allowed,
+            traffic_class: 0,
             bytes: &BYTES[..size],
         };
         sizes.iter().map(packet).collect()
@@ -89,5 +93,8 @@ mod tests {
         let mut other = packets(&[160; 4]);
         other[3].fragmentation = Fragmentation::Forbidden;
         assert_eq!(run_length(&other), 3);
+        let mut other = packets(&[160; 4]);
+        other[2].traffic_class = 1;
+        assert_eq!(run_length(&other), 2, "ECN is each packet's own");
     }
 }

@@ -35,6 +35,9 @@ const FROM_CLIENTS: usize = SLOTS;
 /// Datagrams taken from one relay socket before the others get their turn.
 const FROM_PEERS: usize = 64;
 
+/// DSCP and ECN of what comes over a stream, which has one of each for all that it carries (RFC 8656 s16).
+const OF_A_STREAM: u8 = 0;
+
 /// Streams whose deadlines are looked at in one turn.
 const TIMERS: usize = 64;
 
@@ -65,6 +68,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(
         core: Server,
+        streams: Streams,
         routes: Routes,
         outbox: Outbox,
         epoll: OwnedFd,
@@ -75,7 +79,7 @@ impl Shard {
         Self {
             core,
             routes,
-            streams: Streams::default(),
+            streams,
             peers: Peers::default(),
             diverted: None,
             outbox,
@@ -126,10 +130,10 @@ impl Shard {
             received => received?,
         };
         let found = datagrams.len();
-        for Datagram { source, destination, packet } in datagrams {
+        for Datagram { source, arrived, packet } in datagrams {
             let forward = match from {
                 Senders::Clients(address) => {
-                    let ip = destination.unwrap_or(address.ip());
+                    let ip = arrived.destination.unwrap_or(address.ip());
                     let server = SocketAddr::new(ip, address.port());
                     let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
                     self.core.handle_client(now, tuple, packet)
@@ -137,7 +141,7 @@ impl Shard {
                 Senders::Peers(id) => self.core.handle_peer(now, id, PeerAddr(source), packet),
             };
             if let Some(forward) = forward {
-                self.forward(forward, |route, bytes| out.lend(route, bytes));
+                self.forward(forward, arrived.traffic_class, |route, bytes| out.lend(route, bytes));
             }
             self.settle(now, out);
         }
@@ -152,9 +156,9 @@ impl Shard {
         out: &mut Gathered<'_>,
     ) -> usize {
         let found = parcel.len();
-        for Delivery { to, from, packet } in parcel.open() {
+        for Delivery { to, from, traffic_class, packet } in parcel.open() {
             if let Some(forward) = self.core.handle_relayed(now, to, from, packet) {
-                self.forward(forward, |route, bytes| out.keep(route, bytes));
+                self.forward(forward, traffic_class, |route, bytes| out.keep(route, bytes));
             }
             self.settle(now, out);
         }
@@ -204,8 +208,14 @@ impl Shard {
         self.metrics.dropped(DropReason::SendFailed, packets);
     }
 
-    /// Passes a packet on to its stream or another worker, or to `send` with its route.
-    fn forward<'p>(&mut self, forward: Forward<'p>, send: impl FnOnce(Route, &'p [u8])) {
+    /// Passes a packet on to its stream or another worker, or to `send` with its route. It leaves with the DSCP and the ECN
+    /// that it came with (RFC 8656 s15).
+    fn forward<'p>(
+        &mut self,
+        forward: Forward<'p>,
+        traffic_class: u8,
+        send: impl FnOnce(Route, &'p [u8]),
+    ) {
         let route = match forward.to {
             Target::Client { tuple, hairpin } => {
                 let direction = if hairpin { Direction::Hairpin } else { Direction::ToClient };
@@ -224,7 +234,7 @@ impl Shard {
             Target::Hairpin { to, from, otherwise } => {
                 match (self.context.ports.owner(to), otherwise) {
                     (Some((worker, to)), _) => {
-                        self.outbox.push(worker, to, from, forward.payload());
+                        self.outbox.push(worker, to, from, traffic_class, forward.payload());
                         None
                     }
                     (None, Some(via)) => self.to_peer(via, PeerAddr(to.0), &forward),
@@ -236,7 +246,7 @@ impl Shard {
             }
         };
         if let Some(route) = route {
-            send(route, forward.into_bytes());
+            send(Route { traffic_class, ..route }, forward.into_bytes());
         }
     }
 

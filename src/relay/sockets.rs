@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 
-use hairpin_turn::{Family, RelayTransport, Wanted};
+use hairpin_turn::{Family, RelayTransport};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::options;
@@ -78,6 +78,7 @@ impl UdpSockets {
                 }
                 options::report_destination(socket.as_fd(), address.is_ipv6())?;
             }
+            options::report_traffic_class(socket.as_fd(), address.is_ipv6())?;
             match listeners.iter_mut().find(|listener| listener.address == address) {
                 Some(listener) => listener.sockets.push(socket),
                 None => listeners.push(Self { address, sockets: vec![socket] }),
@@ -98,14 +99,15 @@ fn both_families(address: SocketAddr) -> io::Error {
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn relay_socket(wanted: Wanted) -> io::Result<Socket> {
-    let v6 = wanted.family == Family::V6;
+pub(super) fn relay_socket(family: Family, transport: RelayTransport) -> io::Result<Socket> {
+    let v6 = family == Family::V6;
     let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
-    match wanted.transport {
+    match transport {
         RelayTransport::Udp => {
             let socket = udp_socket(domain)?;
             options::allow_fragments(socket.as_fd(), v6)?;
             options::report_errors(socket.as_fd(), v6)?;
+            options::report_traffic_class(socket.as_fd(), v6)?;
             Ok(socket)
         }
         RelayTransport::Tcp => tcp_socket(domain),

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use hairpin_stun::Reader;
+use hairpin_stun::{ChannelNumbers, Reader};
 use hairpin_turn::{ConnectionId, FiveTuple, Forward, StreamDeadlines};
 use rustix::event::epoll::{self, EventFlags};
 
@@ -20,6 +20,8 @@ use crate::net::Held;
 /// Streams found by place and by 5-tuple, and what is to be done with them by the end of a turn.
 #[derive(Default)]
 pub(super) struct Streams {
+    /// Those that channels may have.
+    numbers: ChannelNumbers,
     /// By the number in their tokens.
     places: Vec<Option<Stream>>,
     vacant: Vec<usize>,
@@ -52,6 +54,10 @@ const SPARE: usize = 16;
 const SPARE_BYTES: usize = 64 << 10;
 
 impl Streams {
+    pub(super) fn new(numbers: ChannelNumbers) -> Self {
+        Self { numbers, ..Self::default() }
+    }
+
     /// Begins to serve a connection, and returns its place.
     ///
     /// # Errors
@@ -230,7 +236,7 @@ impl Streams {
     /// The reader of a stream, or an empty one.
     pub(super) fn take_reader(&mut self, place: usize) -> Reader {
         let reader = self.get_mut(place).and_then(|stream| stream.reader.take());
-        reader.or_else(|| self.readers.pop()).unwrap_or_default()
+        reader.or_else(|| self.readers.pop()).unwrap_or_else(|| Reader::under(self.numbers))
     }
 
     /// Moves into a stream's reader what it has received before.

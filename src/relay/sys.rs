@@ -8,14 +8,14 @@
 
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use hairpin_turn::{Fragmentation, HEADROOM, PacketBuf, TAILROOM};
 use rustix::net::SendFlags;
 
 use super::errors::is_about_something_else;
-use super::layout::{Control, Message, Name, SocketError};
+use super::layout::{Arrived, Control, Message, Name, SocketError};
 use super::options;
 use super::runs::{MAX_RUN, Packet, run_length};
 
@@ -40,8 +40,8 @@ pub(super) struct Slots {
 pub(super) struct Datagram<'b> {
     /// Where it came from.
     pub(super) source: SocketAddr,
-    /// The local address it was sent to; known when the socket was told so by [`report_destination`].
-    pub(super) destination: Option<IpAddr>,
+    /// How it came.
+    pub(super) arrived: Arrived,
     /// What it carries, in its slot.
     pub(super) packet: PacketBuf<'b>,
 }
@@ -143,7 +143,7 @@ impl<'b> Batch<'b> {
             // SAFETY: `slot` is one of `SLOTS`, and the kernel writes to its name and its control messages in a call of
             // `receive` alone, which borrows the batch mutably as this closure does.
             let (name, control) = unsafe { (&*names.at(slot), &*controls.at(slot)) };
-            let destination = control.destination(message.header.control_len);
+            let arrived = control.arrived(message.header.control_len);
             // The kernel wrote how much it used; the next call must offer everything again.
             message.header.name_len = Name::LEN as i32;
             message.header.control_len = Control::LEN;
@@ -152,7 +152,7 @@ impl<'b> Batch<'b> {
             let slot = unsafe { std::slice::from_raw_parts_mut(memory.at(slot * SLOT), SLOT) };
             let packet = PacketBuf::new(slot, HEADROOM..HEADROOM + len);
             let packet = packet.expect("a slot has room around the longest datagram");
-            Datagram { source: name.read(), destination, packet }
+            Datagram { source: name.read(), arrived, packet }
         }))
     }
 }
@@ -222,7 +222,10 @@ impl Sender {
     /// that cannot leave at once: it is lost, as it would be on any full link.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>, packets: &[Packet<'_>]) -> usize {
         // The plain call is the cheaper one for a single packet, which is what most relay sockets send.
-        if let [Packet { from: None, to, fragmentation: Fragmentation::Allowed, bytes }] = packets {
+        let plain = Fragmentation::Allowed;
+        if let [Packet { from: None, to, fragmentation, traffic_class: 0, bytes }] = packets
+            && *fragmentation == plain
+        {
             if rustix::net::sendto(socket, bytes, SendFlags::DONTWAIT, to).is_ok() {
                 return 0;
             }

@@ -18,6 +18,7 @@ use super::pace::{Pace, Waited};
 use super::parcel::Outbox;
 use super::routes::{Routes, Token, watch};
 use super::shard::Shard;
+use super::streams::Streams;
 use super::sys::{Sender, Slots};
 use crate::clock::Clock;
 use crate::log_limit::LogLimit;
@@ -78,11 +79,13 @@ pub(super) struct Worker {
 impl Worker {
     /// `epoll` is the set that [`WorkerSetup::epoll`] made.
     pub(super) fn new(setup: WorkerSetup, epoll: OwnedFd) -> Self {
+        let streams = Streams::new(setup.rules.channel_numbers);
         let workers = u32::try_from(setup.postboxes.len()).ok().and_then(NonZeroU32::new);
         let core = Server::new(setup.rules, setup.own, rand::random())
             .one_of(setup.index as u32, workers.expect("there is this one, and not 4,000,000,000"));
         let shard = Shard::new(
             core,
+            streams,
             Routes::new(setup.listeners),
             Outbox::new(setup.postboxes),
             epoll,

@@ -56,10 +56,10 @@ mod reader;
 mod writer;
 
 pub use attribute::{Attribute, AttributeType, Attributes};
-pub use channel::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber};
+pub use channel::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber, ChannelNumbers};
 pub use demux::FirstByte;
 pub use error::{BufferTooSmall, FramingLost, IntegrityError, ParseError};
-pub use frame::{Frame, MAX_FRAME_LEN, next_frame};
+pub use frame::{Frame, MAX_FRAME_LEN, next_frame, next_frame_under};
 pub use head::Head;
 pub use key::{Key, PasswordAlgorithm, rest_password, userhash};
 pub use message::{Class, HEADER_LEN, MAGIC_COOKIE, Message, Method, TransactionId};

@@ -142,31 +142,6 @@ fn c069_dont_fragment_is_supported() {
 }
 
 #[test]
-fn c082_even_port_without_reservation_is_an_even_port() {
-    let mut relay = Relay::default();
-    for host in 1..=4 {
-        let response = Client::ann(host).request(&mut relay, Method::ALLOCATE, |w| {
-            allocate_udp(w);
-            w.bytes(AttributeType::EVEN_PORT, &[0x7F]);
-        });
-        assert_eq!(response.relayed().0.port() % 2, 0, "reserved bits are ignored");
-    }
-    assert_eq!(relay.sockets.len(), 4, "no sibling is held");
-}
-
-#[test]
-fn c084_even_port_with_reservation_cannot_be_met() {
-    let response = allocate_with(config(), |w| {
-        w.bytes(AttributeType::EVEN_PORT, &[0x80]);
-    });
-    assert_eq!(response.error(), Some(508));
-    let response = allocate_with(config(), |w| {
-        w.bytes(AttributeType::EVEN_PORT, &[0, 0]);
-    });
-    assert_eq!(response.error(), Some(400));
-}
-
-#[test]
 fn c077_an_unsupported_or_disabled_family_is_440() {
     let mut only_v4 = config();
     only_v4.own = own_addresses(&[SERVER_V4], RELAY_PORTS);

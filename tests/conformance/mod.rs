@@ -13,6 +13,7 @@ mod page;
 mod permissions;
 mod refresh;
 mod requests;
+mod reservations;
 mod rest;
 mod safety;
 mod send_data;

@@ -8,8 +8,12 @@ mod icmp;
 mod limits;
 mod listeners;
 mod own_addresses;
+mod proxied;
 mod streams;
 mod tcp_relay;
+#[cfg(feature = "tls")]
+mod tls;
+mod traffic_class;
 mod wire;
 mod workers;
 

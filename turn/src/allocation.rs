@@ -9,8 +9,8 @@ use hairpin_stun::{ChannelNumber, Key, TransactionId};
 use crate::channels::Channels;
 use crate::permissions::Permissions;
 use crate::{
-    Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayTransport,
-    RelayedAddr, User,
+    Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayTransport,
+    RelayedAddr, ReservationToken, User,
 };
 
 /// A relayed transport address and who may use it how. Servers hold these by the ten thousand: a
@@ -20,6 +20,8 @@ pub(crate) struct Allocation {
     claim: Claim,
     relayed: RelayedAddr,
     transport: RelayTransport,
+    /// For the same answer again to a retransmission.
+    reserved: Option<Box<ReservationToken>>,
     expires: Duration,
     permissions: Permissions,
     channels: Channels,
@@ -66,12 +68,13 @@ impl Allocation {
     /// A new allocation has no permissions and no channels.
     pub(crate) fn new(
         claim: Claim,
-        relayed: RelayedAddr,
+        bound: Bound,
         transport: RelayTransport,
         expires: Duration,
     ) -> Self {
+        let (relayed, reserved) = (bound.relayed, bound.reserved.map(Box::new));
         let (permissions, channels) = Default::default();
-        Self { claim, relayed, transport, expires, permissions, channels }
+        Self { claim, relayed, transport, reserved, expires, permissions, channels }
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -88,6 +91,10 @@ impl Allocation {
 
     pub(crate) fn transport(&self) -> RelayTransport {
         self.transport
+    }
+
+    pub(crate) fn reserved(&self) -> Option<ReservationToken> {
+        self.reserved.as_deref().copied()
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -207,6 +214,6 @@ mod tests {
     /// permission (40 bytes) and a channel (56 bytes).
     #[test]
     fn an_allocation_is_small() {
-        assert!(size_of::<Allocation>() <= 264, "{}", size_of::<Allocation>());
+        assert!(size_of::<Allocation>() <= 272, "{}", size_of::<Allocation>());
     }
 }

@@ -13,7 +13,7 @@ use crate::gate::Caller;
 use crate::key_hasher::KeyHasher;
 use crate::slab::Slab;
 use crate::{
-    AllocationId, Event, FiveTuple, Output, Owner, Path, PathChange, PeerAddr, Refusal,
+    AllocationId, Bound, Event, FiveTuple, Output, Owner, Path, PathChange, PeerAddr, Refusal,
     RelayTransport, RelayedAddr, ReleaseReason,
 };
 
@@ -175,14 +175,15 @@ impl Allocations {
     }
 
     /// Makes live what was pending. What was abandoned is told to be closed again.
-    pub(crate) fn promote(&mut self, now: Duration, id: AllocationId, relayed: RelayedAddr) {
+    pub(crate) fn promote(&mut self, now: Duration, id: AllocationId, bound: Bound) {
+        let relayed = bound.relayed;
         let Some(&Pending { ref claim, transport, lifetime, .. }) = self.pending(id) else {
             return self.close_abandoned(id, relayed);
         };
         let (tuple, user, expires) = (claim.tuple, claim.user.clone(), now + lifetime);
         self.slab.replace_with(id, |state| match state {
             State::Pending(pending) => {
-                State::Live(Allocation::new(pending.claim, relayed, transport, expires))
+                State::Live(Allocation::new(pending.claim, bound, transport, expires))
             }
             other => other,
         });

@@ -9,8 +9,8 @@ use hairpin_stun::{AttributeType, Class, Key, Message, Method, TransactionId, Wr
 
 use crate::nonce::NONCE_LEN;
 use crate::{
-    ConnectionId, FiveTuple, Output, PeerAddr, Refusal, RelayedAddr, RequestMethod, Rules,
-    Transport,
+    ConnectionId, FiveTuple, Output, PeerAddr, Refusal, RelayedAddr, RequestMethod,
+    ReservationToken, Rules, Transport,
 };
 
 /// How many unknown attributes a 420 lists. The RFC says all; we stop here, because a message that
@@ -38,6 +38,7 @@ pub(crate) const UNDERSTOOD: &[AttributeType] = &[
     AttributeType::DONT_FRAGMENT,
     AttributeType::XOR_MAPPED_ADDRESS,
     AttributeType::CONNECTION_ID,
+    AttributeType::RESERVATION_TOKEN,
 ];
 
 /// Writes answers.
@@ -86,7 +87,7 @@ pub(crate) enum Success {
     /// To Binding: the client's address.
     Mapped,
     /// To Allocate.
-    Allocated { relayed: RelayedAddr, lifetime: u32 },
+    Allocated { relayed: RelayedAddr, reserved: Option<ReservationToken>, lifetime: u32 },
     /// To Refresh.
     Refreshed { lifetime: u32 },
     /// To Connect.
@@ -120,11 +121,14 @@ impl Replies {
             Success::Mapped => {
                 writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
             }
-            Success::Allocated { relayed, lifetime } => {
+            Success::Allocated { relayed, reserved, lifetime } => {
                 writer
                     .xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0)
                     .u32(AttributeType::LIFETIME, lifetime)
                     .xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
+                if let Some(ReservationToken(token)) = reserved {
+                    writer.bytes(AttributeType::RESERVATION_TOKEN, &token);
+                }
             }
             Success::Refreshed { lifetime } => {
                 writer.u32(AttributeType::LIFETIME, lifetime);

@@ -7,7 +7,9 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use hairpin_stun::{AttributeType, ChannelData, ChannelNumber, Head, Message, PacketBuf, decode};
+use hairpin_stun::{
+    AttributeType, ChannelData, ChannelNumber, Head, Message, PacketBuf, ParseError, decode,
+};
 
 use crate::allocation::Allocation;
 use crate::allocations::Allocations;
@@ -67,9 +69,9 @@ impl<'a> Router<'a> {
     pub(crate) fn channel_data(
         self,
         tuple: &FiveTuple,
-        packet: &[u8],
+        data: Result<ChannelData, ParseError>,
     ) -> Result<Route<'a>, DropReason> {
-        let data = ChannelData::parse(packet).map_err(|_| DropReason::Malformed)?;
+        let data = data.map_err(|_| DropReason::Malformed)?;
         let found = self.allocations.by_tuple(self.now, tuple);
         let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
         let peer = allocation.peer_of(self.now, data.number).ok_or(DropReason::NoChannel)?;

@@ -4,6 +4,8 @@ use alloc::string::String;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
+use hairpin_stun::ChannelNumbers;
+
 use crate::{Credentials, PeerPolicy};
 
 /// The settings of a [`Server`](crate::Server), shared by all shards. The `hairpin-config` crate
@@ -29,6 +31,9 @@ pub struct Rules {
     pub max_permissions: usize,
     /// Channels one allocation may hold before 508.
     pub max_channels: usize,
+    /// Which numbers channels may have. RFC 8656 says 0x4000 to 0x4FFF; older clients, and coturn's own tool, draw
+    /// from 0x4000 to 0x7FFF. Who keeps to RFC 8656 never notices, so that is the default.
+    pub channel_numbers: ChannelNumbers,
     /// Whether relayed addresses that peers reach over TCP are given out (RFC 6062); 442 if not.
     pub tcp_relay: TcpRelay,
     /// Connections to peers one TCP allocation may hold before 508.
@@ -57,6 +62,7 @@ impl Default for Rules {
             policy: PeerPolicy::default(),
             max_permissions: 128,
             max_channels: 128,
+            channel_numbers: ChannelNumbers::Rfc5766,
             tcp_relay: TcpRelay::On,
             max_peer_connections: 32,
         }

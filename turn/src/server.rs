@@ -1,5 +1,6 @@
 //! The shard: what comes in, sorted, and what goes out.
 
+mod denials;
 mod figures;
 mod tcp_relay;
 
@@ -7,13 +8,13 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use hairpin_stun::{Class, FirstByte, Key, Message, Method, PacketBuf};
+use hairpin_stun::{ChannelData, Class, FirstByte, Key, Message, Method, PacketBuf};
 
 use crate::allocation::Allocation;
 use crate::allocations::Allocations;
 use crate::answer_limit::AnswerLimit;
 use crate::connections::{Asked, Connections};
-use crate::gate::{Caller, Denial, Gate};
+use crate::gate::{Caller, Gate};
 use crate::indication_ids::IndicationIds;
 use crate::methods::{
     Allocate, Binding, ChannelBind, Connect, ConnectionBind, CreatePermission, Finished, Refresh,
@@ -24,7 +25,7 @@ use crate::route::{Route, Router, Sent};
 use crate::terms::Terms;
 use crate::{
     AllocationId, BindError, Bound, DropReason, Event, FiveTuple, Forward, IcmpError, Now, Output,
-    OwnAddresses, PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules, Transport,
+    OwnAddresses, PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules,
 };
 
 /// Allocations that one call of [`Server::handle_timeout`] takes away at most: each has a socket to
@@ -81,9 +82,16 @@ impl Server {
     ) -> Option<Forward<'b>> {
         match packet.payload().first().copied().map(FirstByte::of) {
             Some(FirstByte::ChannelData) => {
-                self.route(now, packet, |router, bytes| router.channel_data(&tuple, bytes))
+                let parse = ChannelData::parse;
+                self.route(now, packet, |router, bytes| router.channel_data(&tuple, parse(bytes)))
             }
             Some(FirstByte::Stun) => self.handle_message(now, tuple, packet),
+            // Beside the way of all others, which is to have nothing to decide.
+            Some(FirstByte::OldChannelData) => {
+                let numbers = self.terms.channel_numbers();
+                let parse = |bytes: &_| ChannelData::parse_under(numbers, bytes);
+                self.route(now, packet, |router, bytes| router.channel_data(&tuple, parse(bytes)))
+            }
             Some(FirstByte::Dtls | FirstByte::Other) | None => self.dropped(DropReason::Malformed),
         }
     }
@@ -282,7 +290,7 @@ impl Server {
             }
             RequestMethod::ChannelBind => {
                 let id = allocations.owned_by(now, caller)?;
-                ChannelBind::parse(message)?.apply(id, allocations, terms, now)
+                ChannelBind::parse(message, terms)?.apply(id, allocations, terms, now)
             }
             RequestMethod::Connect => {
                 let id = allocations.owned_by(now, caller)?;
@@ -320,45 +328,6 @@ impl Server {
             _ => self.replies.refusal(to, key, refusal),
         };
         self.refused(to, refusal, answer);
-    }
-
-    fn deny(&mut self, now: Now, to: &ReplyTo, denial: Denial) {
-        if !self.answers_stranger(now, &to.tuple) {
-            return self.event(Event::Dropped(DropReason::AnswerLimit));
-        }
-        let nonce = || self.gate.nonce(now, to.tuple.client.ip());
-        let (refusal, answer) = match denial {
-            Denial::Unproven => {
-                let answer = self.replies.challenge(to, None, Refusal::Unauthenticated, &nonce());
-                self.outputs.push_back(answer);
-                return self.event(Event::Challenged { tuple: to.tuple, method: to.method });
-            }
-            Denial::Malformed => {
-                let refusal = Refusal::BadRequest;
-                (refusal, self.replies.refusal(to, None, refusal))
-            }
-            Denial::Unauthenticated => {
-                let refusal = Refusal::Unauthenticated;
-                (refusal, self.replies.challenge(to, None, refusal, &nonce()))
-            }
-            Denial::StaleNonce(key) => {
-                let refusal = Refusal::StaleNonce;
-                (refusal, self.replies.challenge(to, Some(&key), refusal, &nonce()))
-            }
-        };
-        self.refused(to, refusal, answer);
-    }
-
-    /// Whether who has proven nothing is to be answered. A stream has shown that its source is not
-    /// forged. A 438 goes to the holder of a key, but what asked for it may be replayed.
-    fn answers_stranger(&mut self, now: Now, tuple: &FiveTuple) -> bool {
-        match &mut self.answer_limit {
-            // After DTLS, too, whose handshake shows it; but there nobody is answered in the clear.
-            Some(limit) if tuple.transport == Transport::Udp => {
-                limit.admit(now.monotonic, tuple.client.ip())
-            }
-            Some(_) | None => true,
-        }
     }
 
     fn refused(&mut self, to: &ReplyTo, refusal: Refusal, answer: Output) {

@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use hairpin_stun::ChannelNumbers;
+
 use crate::allocation::Limits;
 use crate::own_addresses::Standing;
 use crate::{
@@ -81,6 +83,10 @@ impl Terms {
     /// Whose quota a username counts against.
     pub(crate) fn user_of(&self, username: &str) -> User {
         self.rules.credentials.user_of(username)
+    }
+
+    pub(crate) fn channel_numbers(&self) -> ChannelNumbers {
+        self.rules.channel_numbers
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use hairpin_stun::Key;
+use hairpin_stun::{ChannelNumbers, Key};
 use hairpin_turn::{Credentials, PeerPolicy, Rules, TcpRelay};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
@@ -58,6 +58,11 @@ pub(crate) const MAX_CHANNELS: Setting<usize> =
         .default("128")
         .help("Channels an allocation may hold");
 
+pub(crate) const COTURN_CHANNEL_NUMBERS: Setting<bool> =
+    Setting::switch("coturn-channel-numbers")
+        .default("true")
+        .help("Channels may have the numbers 0x5000 to 0x7FFF of RFC 5766 too, which coturn's clients draw and RFC 8656 forbids");
+
 pub(crate) const NO_TCP_RELAY: Setting<bool> =
     Setting::switch("no-tcp-relay").help("No relaying over TCP to peers (RFC 6062)");
 
@@ -80,6 +85,7 @@ pub(super) const GROUP: Group = Group {
         UNAUTHENTICATED_ANSWERS_PER_SECOND.about(),
         MAX_PERMISSIONS.about(),
         MAX_CHANNELS.about(),
+        COTURN_CHANNEL_NUMBERS.about(),
         NO_TCP_RELAY.about(),
         MAX_PEER_CONNECTIONS.about(),
         NO_SOFTWARE.about(),
@@ -101,6 +107,10 @@ pub(crate) fn read(reader: &mut Reader) -> Rules {
         policy: PeerPolicy::new(reader.get(&ALLOWED_PEER_IP), reader.get(&DENIED_PEER_IP)),
         max_permissions: reader.get(&MAX_PERMISSIONS),
         max_channels: reader.get(&MAX_CHANNELS),
+        channel_numbers: match reader.get(&COTURN_CHANNEL_NUMBERS) {
+            true => ChannelNumbers::Rfc5766,
+            false => ChannelNumbers::Rfc8656,
+        },
         tcp_relay: if reader.get(&NO_TCP_RELAY) { TcpRelay::Off } else { TcpRelay::On },
         max_peer_connections: reader.get(&MAX_PEER_CONNECTIONS),
     }

@@ -278,7 +278,7 @@ impl Attribute {
     }
 }
 
-/// Few channel numbers, the last one just outside of the range.
+/// Few channel numbers, the last one of RFC 5766 alone.
 pub(crate) fn channel(number: u8) -> u16 {
     [0x4000, 0x4001, 0x4FFF, 0x5000][usize::from(number % 4)]
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hairpin_sim::relay::{
     Astray, Config, Delivered, Origin, REALM, Relay, Relayed, SECRET, config, own_addresses,
 };
-use hairpin_stun::{AttributeType, Class, Message, Method, Writer, decode};
+use hairpin_stun::{AttributeType, ChannelNumbers, Class, Message, Method, Writer, decode};
 use hairpin_turn::{ConnectReach, Credentials, FiveTuple, PeerAddr, RelayedAddr, Rules};
 
 use crate::input::{Attempt, Client, Proof, RELAY_PORTS, RELAYS, Request, Step, channel, id, key};
@@ -246,8 +246,14 @@ fn world_config() -> Config {
     let users = ["alice", "bob"].map(|user| (user.into(), key(user)));
     let credentials = Credentials { secrets: vec![SECRET.into()], users: users.into() };
     let Config { rules, seed, .. } = config();
-    let rules =
-        Rules { realm: REALM.into(), credentials, max_permissions: 3, max_channels: 2, ..rules };
+    let rules = Rules {
+        realm: REALM.into(),
+        credentials,
+        max_permissions: 3,
+        max_channels: 2,
+        channel_numbers: ChannelNumbers::Rfc5766,
+        ..rules
+    };
     Config { rules, own: own_addresses(&RELAYS, RELAY_PORTS), seed }
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_stun::Key;
+use hairpin_stun::{ChannelNumbers, Key};
 use hairpin_turn::{Credentials, IpRange, OwnAddresses, PeerPolicy, Rules};
 
 /// The server's realm.
@@ -48,6 +48,8 @@ pub fn config() -> Config {
         max_permissions: 8,
         max_channels: 4,
         max_peer_connections: 4,
+        // What RFC 8656 forbids is refused here.
+        channel_numbers: ChannelNumbers::Rfc8656,
         ..Rules::default()
     };
     Config { rules, own: own_addresses(&[SERVER_V4, SERVER_V6], RELAY_PORTS), seed: 0x5EED }

@@ -7,7 +7,7 @@ use hairpin_turn::{
 };
 use rustix::event::epoll::EventFlags;
 
-use super::super::context::no_relay_socket;
+use super::super::context::{RelayPort, no_relay_socket};
 use super::super::gathered::Gathered;
 use super::super::routes::{RelaySocket, Token, watch};
 use super::Shard;
@@ -60,7 +60,7 @@ impl Shard {
         wanted: Wanted,
         owner: &Owner,
     ) -> Result<Bound, BindError> {
-        let (claim, socket) = self.context.bind(self.index, wanted, owner)?;
+        let RelayPort { claim, socket, reserved } = self.context.bind(self.index, wanted, owner)?;
         if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
             no_relay_socket(&error, None);
             drop(socket);
@@ -69,7 +69,7 @@ impl Shard {
             return Err(BindError::Capacity);
         }
         self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket.into()) });
-        Ok(self.context.ports.relayed(claim).into())
+        Ok(Bound { relayed: self.context.ports.relayed(claim), reserved })
     }
 
     fn count(&mut self, now: Now, event: Event) {

@@ -8,7 +8,7 @@ use rustix::event::epoll::EventFlags;
 
 use super::super::carrier::Carrier;
 use super::super::gathered::Gathered;
-use super::Shard;
+use super::{OF_A_STREAM, Shard};
 use crate::net::Connection;
 
 /// Frames taken from one stream before the others get their turn.
@@ -117,7 +117,7 @@ impl Shard {
                 Ok(Some(frame)) => {
                     found += 1;
                     if let Some(forward) = self.core.handle_client(now, tuple, frame) {
-                        self.forward(forward, |route, bytes| out.keep(route, bytes));
+                        self.forward(forward, OF_A_STREAM, |route, bytes| out.keep(route, bytes));
                     }
                     self.settle(now, out);
                     if let Some(diverted) = self.diverted.take() {

@@ -12,7 +12,7 @@ use hairpin_turn::{
 use rustix::event::epoll::{self, EventFlags};
 use socket2::SockRef;
 
-use super::super::context::no_relay_socket;
+use super::super::context::{RelayPort, no_relay_socket};
 use super::super::gathered::Gathered;
 use super::super::peers::{Peer, RelayListener, Stage};
 use super::super::pipe::{Pipe, Pumped};
@@ -42,7 +42,7 @@ impl Shard {
         wanted: Wanted,
         owner: &Owner,
     ) -> Result<Bound, BindError> {
-        let (claim, socket) = self.context.bind(self.index, wanted, owner)?;
+        let RelayPort { claim, socket, .. } = self.context.bind(self.index, wanted, owner)?;
         let token = Token::RelayListener(id.index());
         if let Err(error) = watch(&self.epoll, &socket, token, EventFlags::IN) {
             no_relay_socket(&error, None);

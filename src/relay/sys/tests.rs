@@ -9,7 +9,7 @@ fn socket() -> UdpSocket {
 }
 
 fn packet(to: SocketAddr, bytes: &[u8]) -> Packet<'_> {
-    Packet { from: None, to, fragmentation: Fragmentation::Allowed, bytes }
+    Packet { from: None, to, fragmentation: Fragmentation::Allowed, traffic_class: 0, bytes }
 }
 
 fn receive(socket: &UdpSocket) -> Vec<Vec<u8>> {
@@ -81,9 +81,9 @@ fn nothing_waiting_is_an_empty_batch_and_the_next_one_is_whole() {
         sender.send_to(&[round; 9], ann.local_addr().expect("bound")).expect("loopback takes it");
         let mut batch = slots.batch();
         let datagrams = batch.receive(ann.as_fd(), SLOTS).expect("one waits");
-        for Datagram { source, destination, packet } in datagrams {
+        for Datagram { source, arrived, packet } in datagrams {
             assert_eq!(source, sender.local_addr().expect("bound"));
-            assert_eq!(destination, Some(source.ip()));
+            assert_eq!(arrived.destination, Some(source.ip()));
             assert_eq!(packet.payload(), [round; 9]);
         }
     }
@@ -113,4 +113,23 @@ fn what_icmp_says_of_one_packet_keeps_no_other_from_being_sent() {
         Slots::new().batch().receive(sender.as_fd(), SLOTS).map(|received| received.len());
     assert!(pending.is_ok_and(|found| found == 0), "who reads the queue is told no other way");
     assert_eq!(receive_errors(sender.as_fd()).expect("none is left")[..], []);
+}
+
+#[test]
+fn each_packet_has_the_traffic_class_it_was_given() {
+    for (address, v6) in [("127.0.0.1:0", false), ("[::1]:0", true)] {
+        let bind = || UdpSocket::bind(address).expect("loopback has free ports");
+        let (sender, ann) = (bind(), bind());
+        options::report_traffic_class(ann.as_fd(), v6).expect("a plain option");
+        let to = ann.local_addr().expect("bound");
+        let classes = [0, 0, 0xB8, 0xB9, 0xB9, 0xB9, 1, 0, 0x20];
+        let packets = classes.map(|traffic_class| Packet { traffic_class, ..packet(to, b"data") });
+        assert_eq!(Sender::new().send(sender.as_fd(), &packets), 0);
+        assert_eq!(Sender::new().send(sender.as_fd(), &packets[2..3]), 0);
+        let mut slots = Slots::new();
+        let mut batch = slots.batch();
+        let received = batch.receive(ann.as_fd(), SLOTS).expect("nothing refuses on loopback");
+        let seen: Vec<u8> = received.map(|datagram| datagram.arrived.traffic_class).collect();
+        assert_eq!(seen, [0, 0, 0xB8, 0xB9, 0xB9, 0xB9, 1, 0, 0x20, 0xB8]);
+    }
 }

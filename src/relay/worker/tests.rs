@@ -131,8 +131,8 @@ impl Crowd {
     fn send(&mut self, client: usize, bytes: &[u8]) {
         let [.., a, b] = (client as u32).to_be_bytes();
         let from = Some(Ipv4Addr::new(127, 1, a, b).into());
-        let fragmentation = Fragmentation::Allowed;
-        let packet = Packet { from, to: self.server, fragmentation, bytes };
+        let (fragmentation, traffic_class) = (Fragmentation::Allowed, 0);
+        let packet = Packet { from, to: self.server, fragmentation, traffic_class, bytes };
         assert_eq!(self.sender.send(self.socket.as_fd(), &[packet]), 0);
     }
 
@@ -144,7 +144,7 @@ impl Crowd {
             Some(IpAddr::V4(ip)) => (ip.to_bits() & 0xFFFF) as usize,
             other => panic!("{other:?} is no address of ours"),
         };
-        received.map(|d| (address(d.destination), d.packet.payload().to_vec())).collect()
+        received.map(|d| (address(d.arrived.destination), d.packet.payload().to_vec())).collect()
     }
 }
 
@@ -236,7 +236,7 @@ fn neither_a_busy_stream_nor_a_flood_of_datagrams_or_parcels_keeps_others_waitin
     for _ in 0..8 {
         let mut parcel = Parcel::default();
         for _ in 0..PARCEL_PACKETS / 2 {
-            parcel.push(nobody, nobody, b"x");
+            parcel.push(nobody, nobody, 0, b"x");
         }
         bench.postbox.send_parcel(parcel).expect("there is room");
     }

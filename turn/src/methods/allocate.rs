@@ -12,8 +12,8 @@ use crate::gate::Caller;
 use crate::replies::{ReplyTo, Success};
 use crate::terms::Terms;
 use crate::{
-    AllocationId, BindError, Bound, Family, Refusal, RelayTransport, RequestMethod, Wanted,
-    WantedPort,
+    AllocationId, BindError, Bound, Family, Refusal, RelayTransport, RequestMethod,
+    ReservationToken, Wanted, WantedPort,
 };
 
 /// IP protocol numbers.
@@ -53,7 +53,10 @@ impl Allocate {
         if wanted.transport == RelayTransport::Tcp {
             terms.check_tcp_relay(caller.tuple.transport)?;
         }
-        terms.check_family(wanted.family)?;
+        // What is reserved has its family already.
+        if !matches!(wanted.port, WantedPort::Reserved(_)) {
+            terms.check_family(wanted.family)?;
+        }
         let lifetime = terms.granted_lifetime(self.lifetime);
         let claim = Claim {
             tuple: caller.tuple,
@@ -92,8 +95,8 @@ impl Allocate {
         // Rounded up, so that a repetition a moment later says what the first answer said.
         let left = allocation.expires().saturating_sub(now);
         let lifetime = seconds(left + Duration::from_nanos(999_999_999));
-        let relayed = allocation.relayed();
-        Some(Ok(Step::Answer(Success::Allocated { relayed, lifetime })))
+        let (relayed, reserved) = (allocation.relayed(), allocation.reserved());
+        Some(Ok(Step::Answer(Success::Allocated { relayed, reserved, lifetime })))
     }
 }
 
@@ -123,23 +126,40 @@ impl Finished {
             (to, claim.key.clone(), seconds(*lifetime))
         });
         match bound {
-            Ok(Bound { relayed }) => allocations.promote(now, id, relayed),
+            Ok(bound) => allocations.promote(now, id, bound),
             Err(_) => allocations.cancel(id),
         }
         let (to, key, lifetime) = waiting?;
-        let outcome = bound.map(|Bound { relayed }| Success::Allocated { relayed, lifetime });
+        let outcome = bound.map(|Bound { relayed, reserved }| Success::Allocated {
+            relayed,
+            reserved,
+            lifetime,
+        });
         Some(Self { to, key, outcome: outcome.map_err(Refusal::from) })
     }
 }
 
-/// EVEN-PORT (RFC 8656 s7.2 step 8). The RFC says that R=1 reserves the next port; we hold no ports
-/// for others, so that request cannot be met, which the RFC answers with 508.
+/// EVEN-PORT and RESERVATION-TOKEN (RFC 8656 s7.2 steps 5 to 8). A token names an address, so nothing else may be asked
+/// of it.
 fn wanted_port(message: &Message<'_>) -> Result<WantedPort, Refusal> {
-    let Some(value) = message.get(AttributeType::EVEN_PORT) else { return Ok(WantedPort::Any) };
-    match *value {
-        [flags] if flags & 0x80 == 0 => Ok(WantedPort::Even),
-        [_] => Err(Refusal::InsufficientCapacity),
-        _ => Err(Refusal::BadRequest),
+    let even = message.get(AttributeType::EVEN_PORT);
+    let has = |kind| message.get(kind).is_some();
+    if let Some(token) = message.get(AttributeType::RESERVATION_TOKEN) {
+        let names_family = has(AttributeType::REQUESTED_ADDRESS_FAMILY)
+            || has(AttributeType::ADDITIONAL_ADDRESS_FAMILY);
+        return match token.try_into() {
+            Ok(token) if even.is_none() && !names_family => {
+                Ok(WantedPort::Reserved(ReservationToken(token)))
+            }
+            _ => Err(Refusal::BadRequest),
+        };
+    }
+    match even {
+        None => Ok(WantedPort::Any),
+        Some([flags]) if flags & 0x80 == 0 => Ok(WantedPort::Even),
+        // The next port of two addresses would be two ports under one token.
+        Some([_]) if !has(AttributeType::ADDITIONAL_ADDRESS_FAMILY) => Ok(WantedPort::EvenWithNext),
+        Some(_) => Err(Refusal::BadRequest),
     }
 }
 

@@ -54,7 +54,7 @@ impl Caller {
     /// A packet from the partner's worker.
     fn parcel(&self) -> Parcel {
         let mut parcel = Parcel::default();
-        parcel.push(RelayedAddr(self.relayed), RelayedAddr(self.partner()), b"hello");
+        parcel.push(RelayedAddr(self.relayed), RelayedAddr(self.partner()), 0, b"hello");
         parcel
     }
 
