@@ -68,8 +68,10 @@ async fn every_case_of_the_table_comes_out_as_it_says() {
 #[tokio::test]
 async fn coturn_does_the_same_but_for_what_the_table_says() {
     let coturn = Coturn::start(Auth::Secret(SECRET)).await;
-    let differs: HashMap<_, _> =
-        COTURN_DIFFERS.iter().map(|(options, over, outcome)| ((*options, *over), *outcome)).collect();
+    let differs: HashMap<_, _> = COTURN_DIFFERS
+        .iter()
+        .map(|(options, over, outcome)| ((*options, *over), *outcome))
+        .collect();
     let account = |transport| coturn.account(transport, "guest", "");
     let expected = |case: &Case, over| {
         differs.get(&(case.options, over)).copied().unwrap_or_else(|| case.outcome(over))

@@ -68,8 +68,9 @@ impl Run {
         let limit = if outcome == Outcome::Endless { ENDLESS } else { DEADLINE };
         match timeout(limit, command.output()).await {
             Ok(output) => {
-                let output = output
-                    .unwrap_or_else(|e| panic!("turnutils_uclient: {e}; tests/run installs coturn"));
+                let output = output.unwrap_or_else(|e| {
+                    panic!("turnutils_uclient: {e}; tests/run installs coturn")
+                });
                 Self {
                     output: String::from_utf8_lossy(&output.stdout).into_owned(),
                     code: output.status.code(),
