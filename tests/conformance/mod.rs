@@ -10,6 +10,7 @@ mod deviations;
 mod icmp;
 mod own_addresses;
 mod page;
+mod password_algorithms;
 mod permissions;
 mod refresh;
 mod requests;

@@ -1,5 +1,7 @@
 //! The relay over real sockets: what the state machine alone cannot show.
 
+#[cfg(feature = "tls")]
+mod all_at_once;
 mod command;
 mod crowds;
 mod cuts;

@@ -65,7 +65,7 @@ pub use pseudonym::{Holder, Pseudonyms};
 pub use quota::{QuotaLedger, Quotas};
 pub use refusal::Refusal;
 pub use reservations::{ReservationToken, Reservations};
-pub use rules::Rules;
+pub use rules::{Anonymity, Rules};
 pub use server::Server;
 pub use stream_deadlines::StreamDeadlines;
 pub use types::*;
