@@ -1,5 +1,8 @@
 //! One integration binary, so that everything links once.
 
+/// Certificates of a real ACME server.
+#[cfg(feature = "tls")]
+mod acme;
 /// ARCHITECTURE.md and the house's rules, held to the code.
 mod architecture;
 /// What an app's backend has of a server.

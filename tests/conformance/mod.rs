@@ -11,6 +11,7 @@ mod icmp;
 mod mobility;
 mod own_addresses;
 mod page;
+mod password_algorithms;
 mod permissions;
 mod refresh;
 mod requests;

@@ -50,6 +50,9 @@ async fn the_page_comes_by_both_versions_of_http_from_every_port() {
     let authority = Authority::new();
     let server = server(&authority).await;
     for address in [server.addresses().turn_tcp[0], server.addresses().http[0]] {
+        let ice = get(&authority, address, "/v1/ice").await;
+        let port = server.addresses().turn_tcp[0].port();
+        assert!(ice.contains(&format!("\"turns:localhost:{port}?transport=tcp\"")), "{ice}");
         let page = get(&authority, address, "/").await;
         assert!(page.to_ascii_lowercase().starts_with("<!doctype html>"));
 

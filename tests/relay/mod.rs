@@ -1,7 +1,10 @@
 //! The relay over real sockets: what the state machine alone cannot show.
 
+#[cfg(feature = "tls")]
+mod all_at_once;
 mod command;
 mod crowds;
+mod cuts;
 mod dont_fragment;
 pub(crate) mod embedding;
 mod icmp;

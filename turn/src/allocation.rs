@@ -8,6 +8,7 @@ use hairpin_stun::{ChannelNumber, Key, TransactionId};
 
 use crate::channels::Channels;
 use crate::permissions::Permissions;
+use crate::replies::Integrity;
 use crate::{
     Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayTransport,
     RelayedAddr, ReservationToken, User,
@@ -55,6 +56,8 @@ pub(crate) struct Pending {
     pub(crate) lifetime: Duration,
     /// Whether the answer carries FINGERPRINT.
     pub(crate) fingerprint: bool,
+    /// What the answer is signed by.
+    pub(crate) integrity: Integrity,
 }
 
 /// How many permissions and channels an allocation may hold.

@@ -68,7 +68,7 @@ pub use pseudonym::{Holder, Pseudonyms};
 pub use quota::{QuotaLedger, Quotas};
 pub use refusal::Refusal;
 pub use reservations::{ReservationToken, Reservations};
-pub use rules::{Rules, TcpRelay};
+pub use rules::{Anonymity, Rules, TcpRelay};
 pub use server::Server;
 pub use stream_deadlines::StreamDeadlines;
 pub use types::*;

@@ -9,7 +9,7 @@ use super::{Step, lifetime, requested_family, seconds};
 use crate::allocation::{Claim, Pending};
 use crate::allocations::Allocations;
 use crate::gate::Caller;
-use crate::replies::{ReplyTo, Success};
+use crate::replies::{Integrity, ReplyTo, Success};
 use crate::terms::Terms;
 use crate::{
     AllocationId, BindError, Bound, Family, Refusal, RelayTransport, RequestMethod,
@@ -25,6 +25,7 @@ pub(crate) struct Allocate {
     lifetime: Option<Duration>,
     transaction: TransactionId,
     fingerprint: bool,
+    integrity: Integrity,
 }
 
 impl Allocate {
@@ -40,6 +41,7 @@ impl Allocate {
             lifetime: lifetime(message)?,
             transaction: message.transaction_id(),
             fingerprint: message.get(AttributeType::FINGERPRINT).is_some(),
+            integrity: Integrity::of(message),
         })
     }
 
@@ -50,7 +52,7 @@ impl Allocate {
         allocations: &mut Allocations,
         terms: &Terms,
     ) -> Result<Step, Refusal> {
-        let Self { wanted, transaction, fingerprint, .. } = self;
+        let Self { wanted, transaction, fingerprint, integrity, .. } = self;
         if wanted.transport == RelayTransport::Tcp {
             terms.check_tcp_relay(caller.tuple.transport)?;
         }
@@ -61,14 +63,14 @@ impl Allocate {
         let lifetime = terms.granted_lifetime(self.lifetime);
         let claim = Claim {
             tuple: caller.tuple,
-            username: caller.username.into(),
-            user: terms.user_of(caller.username),
+            username: (*caller.username).into(),
+            user: terms.user_of(&caller.username),
             key: caller.key.clone(),
             transaction,
         };
         let owner = claim.owner();
         let transport = wanted.transport;
-        let id = allocations.begin(Pending { claim, transport, lifetime, fingerprint });
+        let id = allocations.begin(Pending { claim, transport, lifetime, fingerprint, integrity });
         Ok(Step::Bind { id, wanted, owner })
     }
 
@@ -117,12 +119,13 @@ impl Finished {
         now: Duration,
     ) -> Option<Self> {
         let waiting = allocations.pending(id).map(|pending| {
-            let Pending { claim, lifetime, fingerprint, .. } = pending;
+            let Pending { claim, lifetime, fingerprint, integrity, .. } = pending;
             let to = ReplyTo {
                 tuple: claim.tuple,
                 method: RequestMethod::Allocate,
                 transaction: claim.transaction,
                 fingerprint: *fingerprint,
+                integrity: *integrity,
             };
             (to, claim.key.clone(), seconds(*lifetime))
         });
