@@ -68,7 +68,8 @@ pub use summary::preview;
 pub use hairpin_config::{
     AdminToken, AllowedOrigins, BackendSettings, BindHost, Config, ConfigError, ConfigErrors, Host,
     HttpSettings, HttpUrl, IceSettings, IceUrl, IdentitySettings, ListenSettings, Listener,
-    ListenerSettings, LogLevel, Origin, Protocol, RelayAddress, RelaySettings, WebhookSecret,
+    ListenerSettings, LogLevel, Origin, Protocol, RelayAddress, RelayPorts, RelaySettings,
+    WebhookSecret,
 };
 pub use hairpin_signaling::{Config as SignalingConfig, Rate};
 pub use hairpin_stun::Key;

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::{AdminToken, Config, Insecurity};
+use hairpin_config::{AdminToken, Config, Insecurity, RelayPorts};
 use hairpin_turn::{OwnAddresses, QuotaLedger};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
+use crate::addresses::{Addresses, Ourselves, first_of_each_family, relay_ips, relay_note};
 use crate::backend::Backend;
 use crate::bounds::Bounds;
 use crate::clock::Clock;
@@ -24,7 +24,7 @@ use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
 use crate::net::{self, AddressWatch};
-use crate::relay::{Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
+use crate::relay::{Relay, RelayIp, RelaySetup, SharedSockets, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle};
 use crate::supervisor::Supervisor;
 
@@ -109,14 +109,15 @@ impl Server {
         let tokens = Verifier::new(&config.identity, base.metrics.clone())
             .map_err(|error| StartError::TokenKeys(error.to_string()))?;
         let tokens = Arc::new(tokens);
-        let relay_ips = relay_ips(&config.relay)?;
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
+        let (relay_ips, shared) = relay_addresses(&config, &udp)?;
         let addresses = Addresses {
             turn_udp: udp.iter().map(|udp| udp.address).collect(),
             turn_tcp: local_addresses(&listeners.turn_tcp)?,
             http: local_addresses(&listeners.http)?,
             admin: local_addresses(&listeners.admin)?.pop(),
             relay: relay_ips.iter().map(|ip| ip.advertised).collect(),
+            shared_relay: shared.iter().flat_map(SharedSockets::advertised).collect(),
         };
         notes.extend(relay_note(&addresses.relay));
         // What is safe to say of the sockets is said of those there are.
@@ -126,7 +127,7 @@ impl Server {
         // After that, for a secret made here is one of the things to be told.
         ensure_secret(&mut config);
 
-        let ourselves = Ourselves::new(&addresses, &relay_ips, config.relay.ports.clone());
+        let ourselves = Ourselves::new(&addresses, &relay_ips, &config.relay.ports);
         // Before they are read for the first time, so that no change is missed.
         let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
         let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
@@ -135,7 +136,7 @@ impl Server {
         let Bounds { ledger, budgets, .. } = bounds;
         let (backend, restored) =
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
-        let relay = start_relay(&config, own, relay_ips, udp, ledger, &base)?;
+        let relay = start_relay(&config, own, relay_ips, shared, udp, ledger, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
         let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
@@ -271,10 +272,34 @@ fn ensure_secret(config: &mut Config) {
     }
 }
 
+/// Where allocations are, and the sockets they share, if they do.
+fn relay_addresses(
+    config: &Config,
+    udp: &[UdpSockets],
+) -> Result<(Vec<RelayIp>, Option<SharedSockets>), StartError> {
+    let ips = relay_ips(&config.relay)?;
+    let port = match config.relay.ports {
+        RelayPorts::Range(_) => return Ok((ips, None)),
+        RelayPorts::Shared(port) => Some(port),
+        RelayPorts::Listening => None,
+    };
+    let ips = first_of_each_family(ips);
+    let shared = match port {
+        Some(port) => SharedSockets::bind(&ips, port, worker_count(config.workers)),
+        None => Ok(SharedSockets::of_listeners(&ips, udp)),
+    };
+    let shared = shared.map_err(|(address, source)| {
+        let what = format!("udp {address}");
+        StartError::Bind { what, setting: "shared-relay-port", source }
+    });
+    Ok((ips, Some(shared?)))
+}
+
 fn start_relay(
     config: &Config,
     own: OwnAddresses,
     relay_ips: Vec<RelayIp>,
+    shared: Option<SharedSockets>,
     listeners: Vec<UdpSockets>,
     quotas: QuotaLedger,
     base: &Base,
@@ -284,6 +309,7 @@ fn start_relay(
         rules: Arc::new(config.rules.clone()),
         own: own.into(),
         addresses: relay_ips,
+        shared,
         quotas,
         listeners,
         metrics: (0..workers).map(|worker| base.metrics.relay(worker)).collect(),

@@ -322,6 +322,7 @@ impl Relay {
                 let from = self.server.relayed(via).expect("only live allocations forward");
                 self.to_peers.push(Relayed { from, to, payload: bytes });
             }
+            Target::Shared { .. } => panic!("allocations have addresses of their own here"),
             Target::Hairpin { to, from, otherwise } => {
                 let may_leave = otherwise.is_some();
                 self.astray.push(Astray { from, to, may_leave, payload: bytes });

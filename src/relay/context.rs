@@ -44,14 +44,19 @@ impl RelayContext {
         wanted: Wanted,
         owner: &Owner,
     ) -> Result<(Claim, UdpSocket), BindError> {
-        if self.draining.load(Ordering::Relaxed) {
-            return Err(BindError::Capacity);
-        }
-        self.quotas().acquire(owner)?;
+        self.take_quota(owner)?;
         self.claim_port(worker, wanted).ok_or_else(|| {
             self.release_quota(owner);
             BindError::Capacity
         })
+    }
+
+    /// Counts an allocation of `owner`, if there may be one more.
+    pub(super) fn take_quota(&self, owner: &Owner) -> Result<(), BindError> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(BindError::Capacity);
+        }
+        self.quotas().acquire(owner)
     }
 
     /// Gives back what an allocation of `owner` counted for.

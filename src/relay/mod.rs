@@ -15,6 +15,7 @@ mod ports;
 mod routes;
 mod runs;
 mod shard;
+mod shared;
 mod sockets;
 mod stream;
 mod streams;
@@ -33,6 +34,7 @@ use crate::supervisor::Supervisor;
 
 pub(crate) use intake::StreamIntake;
 pub(crate) use ports::RelayIp;
+pub(crate) use shared::SharedSockets;
 pub(crate) use sockets::{UdpSockets, bind_listener};
 
 use context::RelayContext;
@@ -52,6 +54,8 @@ pub(crate) struct RelaySetup {
     pub(crate) own: Arc<OwnAddresses>,
     pub(crate) addresses: Vec<RelayIp>,
     pub(crate) quotas: QuotaLedger,
+    /// The sockets of the address that all allocations share, if they do.
+    pub(crate) shared: Option<SharedSockets>,
     /// UDP listeners, each with a socket for every worker, or fewer.
     pub(crate) listeners: Vec<UdpSockets>,
     /// One per worker; their number is the number of workers.
@@ -83,6 +87,7 @@ impl Relay {
         let (postboxes, mailboxes): (Vec<_>, Vec<_>) =
             mailboxes.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
         let mut relay = Self { context, metrics: setup.metrics, postboxes, threads: Vec::new() };
+        let mut shared = setup.shared.map(|shared| shared.per_worker(workers));
         let listeners = sockets::per_worker(setup.listeners, workers);
         for (index, (mailbox, listeners)) in mailboxes.into_iter().zip(listeners).enumerate() {
             let worker = WorkerSetup {
@@ -90,6 +95,9 @@ impl Relay {
                 rules: setup.rules.clone(),
                 own: setup.own.clone(),
                 listeners,
+                shared: shared
+                    .as_mut()
+                    .map(|(address, shares)| (address.clone(), shares.remove(0))),
                 mailbox,
                 postboxes: relay.postboxes.clone(),
                 metrics: relay.metrics[index].clone(),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use hairpin_turn::{AllocationId, FiveTuple, PeerAddr};
+use hairpin_turn::{AllocationId, FiveTuple, PeerAddr, Transport};
 use rustix::event::epoll;
 
 use super::gathered::Route;
@@ -22,6 +22,8 @@ pub(super) enum Token {
     Relay(usize),
     /// A TURN client's stream, by its place among the streams.
     Stream(usize),
+    /// A socket of the address that allocations share, by its place in the list.
+    Shared(usize),
 }
 
 impl Token {
@@ -31,6 +33,7 @@ impl Token {
             Self::Listener(i) => (1, i),
             Self::Relay(i) => (2, i),
             Self::Stream(i) => (3, i),
+            Self::Shared(i) => (8, i),
         };
         kind << 32 | index as u64
     }
@@ -41,6 +44,7 @@ impl Token {
             1 => Self::Listener(index),
             2 => Self::Relay(index),
             3 => Self::Stream(index),
+            8 => Self::Shared(index),
             _ => Self::Mailbox,
         }
     }
@@ -94,6 +98,8 @@ pub(super) enum Senders {
     Clients(SocketAddr),
     /// Peers of this allocation.
     Peers(AllocationId),
+    /// Peers of any.
+    Shared,
 }
 
 impl Routes {
@@ -113,7 +119,7 @@ impl Routes {
                 let RelaySocket { id, socket, .. } = self.relays.get(i)?.as_ref()?;
                 Some(Arrival { socket: socket.clone(), from: Senders::Peers(*id) })
             }
-            Token::Mailbox | Token::Stream(_) => None,
+            Token::Mailbox | Token::Stream(_) | Token::Shared(_) => None,
         }
     }
 
@@ -127,6 +133,12 @@ impl Routes {
             })?;
         let from = source(address.ip(), to.server.ip());
         Some(Route { socket: socket.clone(), from, to: to.client })
+    }
+
+    /// The socket of the listener at this address, and the source to set: a route to nowhere yet.
+    pub(super) fn listener_at(&self, server: SocketAddr) -> Option<Route> {
+        let (transport, client) = (Transport::Udp, server);
+        self.to_client(FiveTuple { transport, client, server })
     }
 
     /// The route to a peer through an allocation's socket; none if the socket is gone.

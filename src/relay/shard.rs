@@ -1,6 +1,7 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
 mod outputs;
+mod shared;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,13 +18,16 @@ use rustix::event::epoll::EventFlags;
 
 use super::context::RelayContext;
 use super::gathered::{Gathered, Route};
-use super::parcel::{Delivery, Outbox, Parcel};
+use super::parcel::{Delivery, Outbox, Parcel, Way};
 use super::routes::{Arrival, RelaySocket, Routes, Senders, Token};
+use super::shared::SharedRelay;
 use super::stream::Queued;
 use super::streams::Streams;
 use super::sys::{Batch, Datagram, SLOTS};
 use crate::metrics::{Direction, DropReason, RelayMetrics};
 use crate::net::Connection;
+use shared::Onward;
+pub(super) use shared::Sockets;
 
 /// Datagrams taken from one listener before the other sockets get their turn: all clients send to it, and packets of
 /// one flow that are received together leave together.
@@ -44,6 +48,8 @@ const TIMERS: usize = 64;
 pub(super) struct Shard {
     core: Server,
     routes: Routes,
+    /// The address that all allocations share, if they do.
+    shared: Option<SharedRelay>,
     streams: Streams,
     outbox: Outbox,
     epoll: OwnedFd,
@@ -60,7 +66,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(
         core: Server,
-        routes: Routes,
+        Sockets { routes, shared }: Sockets,
         outbox: Outbox,
         epoll: OwnedFd,
         index: usize,
@@ -68,7 +74,19 @@ impl Shard {
         context: Arc<RelayContext>,
     ) -> Self {
         let (streams, closing, released) = (Streams::default(), Vec::new(), 0);
-        Self { core, routes, streams, outbox, epoll, index, metrics, context, closing, released }
+        Self {
+            core,
+            routes,
+            shared,
+            streams,
+            outbox,
+            epoll,
+            index,
+            metrics,
+            context,
+            closing,
+            released,
+        }
     }
 
     /// The epoll set that all sockets are in.
@@ -97,9 +115,9 @@ impl Shard {
         batch: &mut Batch<'b>,
         out: &mut Gathered<'b>,
     ) -> io::Result<usize> {
-        let Some(Arrival { socket, from }) = self.routes.arrival(token) else { return Ok(0) };
+        let Some(Arrival { socket, from }) = self.arrival(token) else { return Ok(0) };
         let most = match from {
-            Senders::Clients(_) => FROM_CLIENTS,
+            Senders::Clients(_) | Senders::Shared => FROM_CLIENTS,
             Senders::Peers(_) => FROM_PEERS,
         };
         let datagrams = batch.receive(socket.as_fd(), most)?;
@@ -110,12 +128,17 @@ impl Shard {
                     let ip = destination.unwrap_or(address.ip());
                     let server = SocketAddr::new(ip, address.port());
                     let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
-                    self.core.handle_client(now, tuple, packet)
+                    if self.is_for_allocations(now, &tuple, packet.payload()) {
+                        self.receive_shared(now, source, packet)
+                    } else {
+                        self.core.handle_client(now, tuple, packet)
+                    }
                 }
                 Senders::Peers(id) => self.core.handle_peer(now, id, PeerAddr(source), packet),
+                Senders::Shared => self.receive_shared(now, source, packet),
             };
             if let Some(forward) = forward {
-                self.forward(forward, |route, bytes| out.lend(route, bytes));
+                self.forward(now, forward, |route, bytes| out.lend(route, bytes));
             }
             self.settle(now, out);
         }
@@ -130,9 +153,16 @@ impl Shard {
         out: &mut Gathered<'_>,
     ) -> usize {
         let found = parcel.len();
-        for Delivery { to, from, packet } in parcel.open() {
-            if let Some(forward) = self.core.handle_relayed(now, to, from, packet) {
-                self.forward(forward, |route, bytes| out.keep(route, bytes));
+        for Delivery { way, packet } in parcel.open() {
+            let forward = match way {
+                Way::Hairpin { to, from } => self.core.handle_relayed(now, to, from, packet),
+                Way::Peer { id, peer } => self.core.handle_peer(now, id, PeerAddr(peer), packet),
+                Way::Partner { id, shared } => {
+                    self.core.handle_partner(now, id, PeerAddr(shared), packet)
+                }
+            };
+            if let Some(forward) = forward {
+                self.forward(now, forward, |route, bytes| out.keep(route, bytes));
             }
             self.settle(now, out);
         }
@@ -238,7 +268,7 @@ impl Shard {
                 Ok(Some(frame)) => {
                     found += 1;
                     if let Some(forward) = self.core.handle_client(now, tuple, frame) {
-                        self.forward(forward, |route, bytes| out.keep(route, bytes));
+                        self.forward(now, forward, |route, bytes| out.keep(route, bytes));
                     }
                     self.settle(now, out);
                 }
@@ -317,7 +347,7 @@ impl Shard {
     }
 
     /// Passes a packet on to its stream or another worker, or to `send` with its route.
-    fn forward<'p>(&mut self, forward: Forward<'p>, send: impl FnOnce(Route, &'p [u8])) {
+    fn forward<'p>(&mut self, now: Now, forward: Forward<'p>, send: impl FnOnce(Route, &'p [u8])) {
         let route = match forward.to {
             Target::Client { tuple, hairpin } => {
                 let direction = if hairpin { Direction::Hairpin } else { Direction::ToClient };
@@ -333,10 +363,15 @@ impl Shard {
                 }
             }
             Target::Peer { via, to } => self.to_peer(via, to, &forward),
+            Target::Shared { via, to } => match self.route_shared(now, via, to, forward) {
+                Some(Onward::Out(route, bytes)) => return send(route, bytes),
+                Some(Onward::Here(forward)) => return self.forward(now, forward, send),
+                None => return,
+            },
             Target::Hairpin { to, from, otherwise } => {
                 match (self.context.ports.owner(to), otherwise) {
                     (Some((worker, to)), _) => {
-                        self.outbox.push(worker, to, from, forward.payload());
+                        self.outbox.push(worker, Way::Hairpin { to, from }, forward.payload());
                         None
                     }
                     (None, Some(via)) => self.to_peer(via, PeerAddr(to.0), &forward),

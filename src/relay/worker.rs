@@ -16,7 +16,8 @@ use super::mailbox::{Mailbox, Postbox, ToWorker};
 use super::pace::{Pace, Waited};
 use super::parcel::Outbox;
 use super::routes::{Routes, Token, watch};
-use super::shard::Shard;
+use super::shard::{Shard, Sockets};
+use super::shared::{SharedAddress, SharedRelay};
 use super::sys::{Sender, Slots};
 use crate::clock::Clock;
 use crate::log_limit::LogLimit;
@@ -36,6 +37,8 @@ pub(super) struct WorkerSetup {
     pub(super) own: Arc<OwnAddresses>,
     /// Its UDP listeners and what they are bound to.
     pub(super) listeners: Vec<(SocketAddr, UdpSocket)>,
+    /// Its end of the address that allocations share, if they do.
+    pub(super) shared: Option<(Arc<SharedAddress>, Vec<UdpSocket>)>,
     pub(super) mailbox: Mailbox,
     /// Of all workers, by number.
     pub(super) postboxes: Vec<Postbox>,
@@ -54,6 +57,9 @@ impl WorkerSetup {
         watch(&epoll, &self.mailbox, Token::Mailbox, EventFlags::IN | EventFlags::ET)?;
         for (i, (_, socket)) in self.listeners.iter().enumerate() {
             watch(&epoll, socket, Token::Listener(i), EventFlags::IN)?;
+        }
+        for (i, socket) in self.shared.iter().flat_map(|(_, sockets)| sockets).enumerate() {
+            watch(&epoll, socket, Token::Shared(i), EventFlags::IN)?;
         }
         Ok(epoll)
     }
@@ -78,12 +84,16 @@ impl Worker {
     /// `epoll` is the set that [`WorkerSetup::epoll`] made.
     pub(super) fn new(setup: WorkerSetup, epoll: OwnedFd) -> Self {
         let core = Server::new(setup.rules, setup.own, rand::random());
+        let (index, routes) = (setup.index, Routes::new(setup.listeners));
+        let shared = setup
+            .shared
+            .map(|(address, sockets)| SharedRelay::new(address, index, sockets, &routes));
         let shard = Shard::new(
             core,
-            Routes::new(setup.listeners),
+            Sockets { routes, shared },
             Outbox::new(setup.postboxes),
             epoll,
-            setup.index,
+            index,
             setup.metrics,
             setup.context,
         );
@@ -167,7 +177,7 @@ impl Worker {
             Err(error) => return Err(error.into()),
         }
         // Clients first: a peer's packet, too, shall find the permission that was asked for before it came.
-        events.sort_by_key(|event| matches!(token_of(event), Token::Relay(_)));
+        events.sort_by_key(|event| matches!(token_of(event), Token::Relay(_) | Token::Shared(_)));
         Ok(())
     }
 
@@ -194,7 +204,7 @@ impl Worker {
                         let flags = event.flags;
                         self.shard.serve_stream(now, place, flags, &mut out)
                     }
-                    Token::Listener(_) | Token::Relay(_) => {
+                    Token::Listener(_) | Token::Relay(_) | Token::Shared(_) => {
                         let received = self.shard.receive(now, token, &mut batch, &mut out);
                         received.unwrap_or_else(|error| {
                             cannot_receive(&error, token);

@@ -6,6 +6,7 @@ pub(crate) mod embedding;
 mod limits;
 mod listeners;
 mod own_addresses;
+mod shared;
 mod streams;
 mod wire;
 mod workers;

@@ -8,7 +8,8 @@ use core::fmt;
 
 use hairpin_stun::{Key, rest_password};
 
-use crate::User;
+use crate::shared::Scope;
+use crate::{User, pseudonym};
 
 /// How far ahead the expiry of a REST username may lie, in seconds: ten years. What lies further is
 /// no expiry but another unit, and would be good for ever.
@@ -63,8 +64,14 @@ impl Credentials {
     pub(crate) fn user_of(&self, username: &str) -> User {
         match self.static_key(username) {
             Some(_) => User::Static(username.into()),
-            None => User::Rest(RestName::split(username).id.into()),
+            None => User::Rest(pseudonym::split(RestName::split(username).id).0.into()),
         }
+    }
+
+    /// The session that a REST username was issued for, if a server of ours has done it.
+    pub(crate) fn scope_of(&self, username: &str) -> Option<Scope> {
+        let issued = self.static_key(username).is_none();
+        issued.then(|| pseudonym::split(RestName::split(username).id).1)?
     }
 
     /// Every key that would prove to be `username` at `unix`: a static user's, or one of each

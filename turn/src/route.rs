@@ -37,6 +37,8 @@ pub(crate) struct Route<'a> {
 enum Destination<'a> {
     /// To a peer, from the allocation's relay socket.
     Peer { via: AllocationId, to: PeerAddr },
+    /// To a peer, from the address that all allocations share.
+    Shared { via: AllocationId, to: PeerAddr },
     /// To one of our own relayed addresses, but not of this shard's allocations.
     Elsewhere { to: RelayedAddr, from: RelayedAddr, otherwise: Option<AllocationId> },
     /// To the client of an allocation, from a peer.
@@ -94,6 +96,16 @@ impl<'a> Router<'a> {
         Ok(Route { to: self.to_client(allocation, peer, Origin::Socket)?, part: None })
     }
 
+    /// A packet from another allocation, at the address that all share, for one of ours.
+    pub(crate) fn partner_data(
+        self,
+        id: AllocationId,
+        shared: PeerAddr,
+    ) -> Result<Route<'a>, DropReason> {
+        let allocation = self.allocations.live(self.now, id).ok_or(DropReason::NoAllocation)?;
+        Ok(Route { to: self.to_client(allocation, shared, Origin::Hairpin)?, part: None })
+    }
+
     /// A packet from another shard's allocation, at `from`, for one of ours.
     pub(crate) fn hairpin(
         self,
@@ -120,6 +132,7 @@ impl<'a> Router<'a> {
         }
         match self.terms.reach(peer) {
             Reach::Network => Ok(Destination::Peer { via, to: *peer }),
+            Reach::Shared => Ok(Destination::Shared { via, to: *peer }),
             Reach::Ourselves => self.to_ourselves(via, allocation.relayed(), RelayedAddr(peer.0)),
             Reach::Denied => Err(DropReason::PeerDenied),
         }
@@ -172,6 +185,9 @@ impl Route<'_> {
         match self.to {
             Destination::Peer { via, to } => {
                 Some(Forward::new(Head::EMPTY, packet, Target::Peer { via, to }))
+            }
+            Destination::Shared { via, to } => {
+                Some(Forward::new(Head::EMPTY, packet, Target::Shared { via, to }))
             }
             Destination::Elsewhere { to, from, otherwise } => {
                 Some(Forward::new(Head::EMPTY, packet, Target::Hairpin { to, from, otherwise }))

@@ -1,5 +1,7 @@
 //! The shard: what comes in, sorted, and what goes out.
 
+mod shared;
+
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -49,8 +51,8 @@ impl Server {
                 .unauthenticated_answers_per_second
                 .map(|per_second| AnswerLimit::new(per_second, seed)),
             replies: Replies::new(rules.clone()),
+            allocations: Allocations::new(own.relayed(), seed),
             terms: Terms::new(rules, own),
-            allocations: Allocations::new(seed),
             indications: IndicationIds::new(seed),
             outputs: VecDeque::new(),
         }

@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use crate::allocation::Limits;
 use crate::own_addresses::Standing;
-use crate::{Family, OwnAddresses, PeerAddr, Refusal, Rules, User};
+use crate::shared::Scope;
+use crate::{Family, OwnAddresses, PeerAddr, Refusal, RelayedAddresses, Rules, User};
 
 /// The lifetime of an allocation that asks for none, and the least one gets (RFC 8656 s7.2).
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -22,6 +23,8 @@ pub(crate) struct Terms {
 pub(crate) enum Reach {
     /// Through a relay socket.
     Network,
+    /// Through the shared address, or to somebody else at it.
+    Shared,
     /// It is a relayed address of ours, of a live allocation or not.
     Ourselves,
     /// Not at all.
@@ -55,6 +58,11 @@ impl Terms {
     /// Whose quota a username counts against.
     pub(crate) fn user_of(&self, username: &str) -> User {
         self.rules.credentials.user_of(username)
+    }
+
+    /// The session that a username was issued for.
+    pub(crate) fn scope_of(&self, username: &str) -> Option<Scope> {
+        self.rules.credentials.scope_of(username)
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -100,10 +108,15 @@ impl Terms {
     /// have been given to another one.
     #[inline(always)]
     pub(crate) fn reach(&self, peer: &PeerAddr) -> Reach {
+        let network = match self.own.relayed() {
+            RelayedAddresses::Unique => Reach::Network,
+            RelayedAddresses::Shared => Reach::Shared,
+        };
         match self.own.classify(peer.0) {
-            None => Reach::Network,
+            None => network,
+            Some(Standing::Relayed) if network == Reach::Shared => Reach::Shared,
             Some(Standing::Relayed) => Reach::Ourselves,
-            Some(Standing::Other) if self.allows_explicitly(peer.0.ip()) => Reach::Network,
+            Some(Standing::Other) if self.allows_explicitly(peer.0.ip()) => network,
             Some(Standing::Listener | Standing::Other) => Reach::Denied,
         }
     }

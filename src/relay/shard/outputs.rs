@@ -32,6 +32,9 @@ impl Shard {
                     self.core.handle_relay_bound(now, id, bound);
                 }
                 Output::CloseRelay { id, owner, .. } => {
+                    if let Some(shared) = &mut self.shared {
+                        shared.release(id);
+                    }
                     self.closing.extend(self.routes.remove_relay(id));
                     self.context.release_quota(&owner);
                 }
@@ -47,6 +50,9 @@ impl Shard {
         wanted: Wanted,
         owner: &Owner,
     ) -> Result<Bound, BindError> {
+        if self.shared.is_some() {
+            return self.bind_shared(wanted, owner);
+        }
         let (claim, socket) = self.context.bind(self.index, wanted, owner)?;
         if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
             no_relay_socket(&error, None);
