@@ -23,6 +23,7 @@ mod roaming;
 mod rooms;
 mod scenarios;
 mod server;
+mod shared_port;
 mod snippets;
 mod tabs;
 mod visitors;
