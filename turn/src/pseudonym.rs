@@ -119,6 +119,20 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_told_from_a_name_of_ours_and_from_no_other() {
+        let names = Pseudonyms::new(b"north");
+        let (ada, bob) = (names.of_user_in("ada", "s"), names.of_user_in("bob", "s"));
+        let (name, scope) = split(&ada);
+        assert_eq!(name, names.of(Holder::User("ada")));
+        assert!(scope.is_some());
+        assert_eq!(scope, split(&bob).1);
+        assert_ne!(scope, split(&names.of_user_in("ada", "t")).1);
+        for other in [name, "ada.0123456789abcdef", "~ada.0123456789abcdef", &ada[..41], "a.b.c"] {
+            assert_eq!(split(other), (other, None));
+        }
+    }
+
+    #[test]
     fn no_user_id_is_spelt_so_that_it_is_a_network() {
         let names = Pseudonyms::new(b"north");
         // The octets of an address that are text as well, alone and behind the label of networks.
