@@ -59,6 +59,7 @@ impl Transactions {
             if known.asked.party == party {
                 *known = Entry { asked, at: now };
             }
+            // Nor one that is over: who has asked first gives it up when it asks for more.
             return;
         }
         let mine = self.by_party.entry(party).or_default();
