@@ -9,7 +9,7 @@ use hairpin_turn::{IpRange, OwnAddresses, RelayedAddresses};
 
 use crate::error::StartError;
 use crate::net::{self, AddressWatch};
-use crate::relay::RelayIp;
+use crate::relay::{RelayIp, SharedSockets, UdpSockets};
 
 /// How long changes of the machine's addresses are not looked at after the last.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -36,7 +36,7 @@ pub struct Addresses {
 ///
 /// # Errors
 /// A name that cannot be resolved, an address that this machine does not have.
-pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartError> {
+fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartError> {
     let detected = net::detect_relay_ips();
     if settings.addresses.is_empty() {
         return Ok(detected.into_iter().map(|ip| RelayIp { bind: ip, advertised: ip }).collect());
@@ -61,8 +61,35 @@ pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartE
     Ok(ips)
 }
 
+/// Where allocations are, and the sockets they share, if they do.
+///
+/// # Errors
+/// A name that cannot be resolved, an address that this machine does not have, a port that somebody else has.
+pub(crate) fn relay_addresses(
+    settings: &RelaySettings,
+    workers: usize,
+    udp: &[UdpSockets],
+) -> Result<(Vec<RelayIp>, Option<SharedSockets>), StartError> {
+    let ips = relay_ips(settings)?;
+    let port = match settings.ports {
+        RelayPorts::Range(_) => return Ok((ips, None)),
+        RelayPorts::Shared(port) => Some(port),
+        RelayPorts::Listening => None,
+    };
+    let ips = first_of_each_family(ips);
+    let shared = match port {
+        Some(port) => SharedSockets::bind(&ips, port, workers),
+        None => Ok(SharedSockets::of_listeners(&ips, udp)),
+    };
+    let shared = shared.map_err(|(address, source)| {
+        let what = format!("udp {address}");
+        StartError::Bind { what, setting: "shared-relay-port", source }
+    });
+    Ok((ips, Some(shared?)))
+}
+
 /// The first of each family: where all allocations share an address, there is one.
-pub(crate) fn first_of_each_family(ips: Vec<RelayIp>) -> Vec<RelayIp> {
+fn first_of_each_family(ips: Vec<RelayIp>) -> Vec<RelayIp> {
     let mut first: Vec<RelayIp> = Vec::new();
     for ip in ips {
         if !first.iter().any(|known| known.bind.is_ipv4() == ip.bind.is_ipv4()) {

@@ -52,6 +52,17 @@ pub enum StartError {
         /// What to do about it.
         fix: String,
     },
+    /// A certificate cannot be used.
+    Certificates {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        fix: String,
+    },
     /// The URL of the keys of tokens cannot be asked.
     TokenKeys(String),
     /// A URL for webhooks cannot be asked.
@@ -98,6 +109,9 @@ impl std::fmt::Display for StartError {
             Self::Records { path, problem, fix } => {
                 write!(f, "records = {path:?}: {problem}; {fix}")
             }
+            Self::Certificates { setting, path, problem, fix } => {
+                write!(f, "{setting} = {path:?}: {problem}; {fix}")
+            }
             Self::TokenKeys(problem) => write!(f, "jwks-url: {problem}"),
             Self::Webhooks(problem) => write!(f, "webhook-url: {problem}"),
             Self::Listener(source) => write!(f, "cannot serve a socket: {source}"),
@@ -130,7 +144,11 @@ impl std::error::Error for StartError {
             | Self::RelayAddress { source, .. }
             | Self::Listener(source)
             | Self::System(source) => Some(source),
-            Self::NoRuntime | Self::Records { .. } | Self::TokenKeys(_) | Self::Webhooks(_) => None,
+            Self::NoRuntime
+            | Self::Records { .. }
+            | Self::Certificates { .. }
+            | Self::TokenKeys(_)
+            | Self::Webhooks(_) => None,
         }
     }
 }

@@ -16,6 +16,7 @@
 //!         http_on_turn: true,
 //!         admin: None,
 //!         max_connections_per_address: None,
+//!         proxies: vec![],
 //!     },
 //!     ..Default::default()
 //! };
@@ -35,6 +36,7 @@ mod addresses;
 mod backend;
 mod bounds;
 mod builder;
+mod certificates;
 mod clock;
 mod error;
 mod fetch;
@@ -48,6 +50,7 @@ mod log_limit;
 mod metrics;
 mod net;
 mod records;
+mod redirect;
 mod relay;
 mod server;
 mod signaling;
@@ -66,10 +69,10 @@ pub use summary::preview;
 
 // What a configuration is made of.
 pub use hairpin_config::{
-    AdminToken, AllowedOrigins, BackendSettings, BindHost, Config, ConfigError, ConfigErrors, Host,
-    HttpSettings, HttpUrl, IceSettings, IceUrl, IdentitySettings, ListenSettings, Listener,
-    ListenerSettings, LogLevel, Origin, Protocol, RelayAddress, RelayPorts, RelaySettings,
-    WebhookSecret,
+    AcmeSettings, AdminToken, AllowedOrigins, BackendSettings, BindHost, CertificateFiles, Config,
+    ConfigError, ConfigErrors, ExternalAccount, Host, HttpSettings, HttpUrl, IceSettings, IceUrl,
+    IdentitySettings, ListenSettings, Listener, ListenerSettings, LogLevel, Origin, Protocol,
+    Redirect, RelayAddress, RelayPorts, RelaySettings, TlsSettings, WebhookSecret,
 };
 pub use hairpin_signaling::{Config as SignalingConfig, Rate};
 pub use hairpin_stun::Key;

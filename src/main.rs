@@ -3,12 +3,14 @@
 use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin::{Listeners, Server, StartError};
 use hairpin_config::{Command, Config, Layers, LogLevel, Resolved};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 /// glibc's allocator would keep what ten thousand clients have used when they have gone, and its arenas make threads
 /// that free each other's memory wait. `.cargo/config.toml` has its settings.
@@ -128,19 +130,25 @@ impl Life {
         if let Err(error) = hairpin::raise_open_files_limit() {
             tracing::warn!(%error, "cannot raise the limit on open files");
         }
-        self.runtime.spawn(say_what_reloads(self.hangup, self.user_defined_2));
-        self.runtime.block_on(serve(config))
+        let look = Arc::new(Notify::new());
+        self.runtime.spawn(hear(self.hangup, self.user_defined_2, look.clone()));
+        self.runtime.block_on(serve(config, &look))
     }
 }
 
-/// Tells whoever sends SIGHUP or SIGUSR2 what they do here.
-async fn say_what_reloads(mut hangup: Signal, mut user_defined_2: Signal) {
+/// Tells whoever sends SIGHUP or SIGUSR2 what they do here: the first has `look` looked at certificates.
+async fn hear(mut hangup: Signal, mut user_defined_2: Signal, look: Arc<Notify>) {
     loop {
-        let name = tokio::select! {
-            _ = hangup.recv() => "SIGHUP",
-            _ = user_defined_2.recv() => "SIGUSR2",
+        let (name, more) = tokio::select! {
+            _ = hangup.recv() => {
+                look.notify_one();
+                ("SIGHUP", "certificates are looked at now; ")
+            }
+            _ = user_defined_2.recv() => ("SIGUSR2", ""),
         };
-        tracing::warn!("{name}: settings are read at the start alone; restart to apply new ones");
+        tracing::warn!(
+            "{name}: {more}settings are read at the start alone; restart to apply new ones"
+        );
     }
 }
 
@@ -148,13 +156,20 @@ fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, look: &Notify) -> Result<(), Failure> {
     let (mut interrupt, mut terminate) =
         (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let server = start(config).map_err(|error| error.to_string())?;
     print(&server.summary());
+    let looks = async {
+        loop {
+            look.notified().await;
+            server.look_for_certificates();
+        }
+    };
     tokio::select! {
         () = either(&mut interrupt, &mut terminate) => {}
+        () = looks => {}
         cause = server.failed() => return Err(format!("{cause}; this is a defect, see the log")),
     }
     tracing::info!("stopping; a second signal stops at once");

@@ -5,25 +5,27 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::{AdminToken, Config, Insecurity, RelayPorts};
+use hairpin_config::{AdminToken, Config, Insecurity};
 use hairpin_turn::{OwnAddresses, QuotaLedger};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::addresses::{Addresses, Ourselves, first_of_each_family, relay_ips, relay_note};
+use crate::addresses::{Addresses, Ourselves, relay_addresses, relay_note};
 use crate::backend::Backend;
 use crate::bounds::Bounds;
+use crate::certificates::{Certificates, Port80};
 use crate::clock::Clock;
 use crate::error::StartError;
-use crate::front::{Front, Serves};
+use crate::front::{Front, FrontSetup, Serves, Tls};
 use crate::http::Web;
 use crate::http::admin::{self, Admin, Health, Tokens};
-use crate::ice::IceIssuer;
+use crate::ice::{IceIssuer, Listening};
 use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
 use crate::net::{self, AddressWatch};
+use crate::redirect::{self, Redirect};
 use crate::relay::{Relay, RelayIp, RelaySetup, SharedSockets, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle};
 use crate::supervisor::Supervisor;
@@ -50,6 +52,7 @@ pub struct Server {
     keys: Option<JoinHandle<()>>,
     hub: HubHandle,
     backend: Backend,
+    certificates: Option<Certificates>,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
     base: Base,
@@ -109,8 +112,12 @@ impl Server {
         let tokens = Verifier::new(&config.identity, base.metrics.clone())
             .map_err(|error| StartError::TokenKeys(error.to_string()))?;
         let tokens = Arc::new(tokens);
+        let port_80 = if listeners.redirect.is_empty() { Port80::NotOurs } else { Port80::Ours };
+        let certificates =
+            Certificates::start(&config.tls, &base.metrics, &base.supervisor, port_80)?;
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
-        let (relay_ips, shared) = relay_addresses(&config, &udp)?;
+        let (relay_ips, shared) =
+            relay_addresses(&config.relay, worker_count(config.workers), &udp)?;
         let addresses = Addresses {
             turn_udp: udp.iter().map(|udp| udp.address).collect(),
             turn_tcp: local_addresses(&listeners.turn_tcp)?,
@@ -132,12 +139,16 @@ impl Server {
         let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
         let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
         let bounds = Bounds::new(&config, &addresses.relay, base.metrics.refused_connections());
-        let in_force = [bounds.lines(), Backend::lines(&config.backend)].concat();
+        let served = certificates.as_ref().map(Certificates::lines).unwrap_or_default();
+        let redirecting = local_addresses(&listeners.redirect)?;
+        let redirecting = redirect::line(&redirecting).into_iter().collect();
+        let in_force =
+            [served, redirecting, bounds.lines(), Backend::lines(&config.backend)].concat();
         let Bounds { ledger, budgets, .. } = bounds;
         let (backend, restored) =
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
         let relay = start_relay(&config, own, relay_ips, shared, udp, ledger, &base)?;
-        let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
+        let ice = Arc::new(ice_issuer(&config, &addresses, certificates.as_ref(), base.clock));
         let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
         let web = Web::new(&config, ice, hub.clone(), tokens.clone(), &budgets);
@@ -148,8 +159,23 @@ impl Server {
         };
         let turn = listeners.turn_tcp.into_iter().map(|listener| (listener, on_turn));
         let http = listeners.http.into_iter().map(|listener| (listener, Serves::Everything));
-        let front = Front::new(turn.chain(http), web.clone(), relay.intake(), budgets)
+        let redirect = certificates
+            .clone()
+            .map(|certificates| Redirect::new(listeners.redirect, certificates, budgets.clone()))
+            .transpose()
             .map_err(StartError::Listener)?;
+        let setup = FrontSetup {
+            web: web.clone(),
+            streams: relay.intake(),
+            budgets,
+            tls: certificates
+                .as_ref()
+                .map(|certificates| tls(certificates, &base))
+                .transpose()?
+                .flatten(),
+            proxies: config.listen.proxies.clone(),
+        };
+        let front = Front::new(turn.chain(http), setup).map_err(StartError::Listener)?;
         let keys = tokens
             .key_set()
             .map(|keys| base.supervisor.task("the keys of tokens", keys.clone().keep_fresh()));
@@ -158,12 +184,16 @@ impl Server {
             draining: base.draining.clone(),
             supervisor: base.supervisor.clone(),
             tokens,
+            certificates: certificates.clone(),
         };
         let admin = listeners.admin.map(|listener| {
             start_admin(listener, &config.backend.admin_tokens, hub.clone(), health)
         });
         let admin = admin.transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
+        if let Some(redirect) = redirect {
+            base.supervisor.task("the way to https", redirect.run(base.draining.clone()));
+        }
         // Half of the time is for those who were told last.
         let drain_spread = config.drain_spread.min(config.shutdown_timeout / 2);
         let web =
@@ -184,6 +214,7 @@ impl Server {
             keys,
             hub,
             backend,
+            certificates,
             admin,
             base,
         })
@@ -203,6 +234,13 @@ impl Server {
     /// What it holds now, and what it has done since it started.
     pub fn stats(&self) -> Stats {
         self.base.metrics.stats()
+    }
+
+    /// Looks now for certificates that are new, which it does every few seconds in any case.
+    pub fn look_for_certificates(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.look_now();
+        }
     }
 
     /// Returns if a part of the server ends while it runs, which only a defect can cause, and says which: stop the
@@ -272,29 +310,6 @@ fn ensure_secret(config: &mut Config) {
     }
 }
 
-/// Where allocations are, and the sockets they share, if they do.
-fn relay_addresses(
-    config: &Config,
-    udp: &[UdpSockets],
-) -> Result<(Vec<RelayIp>, Option<SharedSockets>), StartError> {
-    let ips = relay_ips(&config.relay)?;
-    let port = match config.relay.ports {
-        RelayPorts::Range(_) => return Ok((ips, None)),
-        RelayPorts::Shared(port) => Some(port),
-        RelayPorts::Listening => None,
-    };
-    let ips = first_of_each_family(ips);
-    let shared = match port {
-        Some(port) => SharedSockets::bind(&ips, port, worker_count(config.workers)),
-        None => Ok(SharedSockets::of_listeners(&ips, udp)),
-    };
-    let shared = shared.map_err(|(address, source)| {
-        let what = format!("udp {address}");
-        StartError::Bind { what, setting: "shared-relay-port", source }
-    });
-    Ok((ips, Some(shared?)))
-}
-
 fn start_relay(
     config: &Config,
     own: OwnAddresses,
@@ -319,9 +334,27 @@ fn start_relay(
     Relay::start(setup).map_err(StartError::System)
 }
 
-fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer {
+/// Without cryptography there are no certificates either.
+fn tls(certificates: &Certificates, base: &Base) -> Result<Option<Tls>, StartError> {
+    let Some(provider) = Certificates::provider() else { return Ok(None) };
+    let tls = Tls::new(certificates.resolver(), &provider, base.metrics.tls.clone());
+    tls.map(Some).map_err(|error| StartError::System(io::Error::other(error)))
+}
+
+fn ice_issuer(
+    config: &Config,
+    addresses: &Addresses,
+    certificates: Option<&Certificates>,
+    clock: Clock,
+) -> IceIssuer {
     let secret = &config.rules.credentials.secrets[0];
-    IceIssuer::new(&config.ice, secret, &addresses.turn_udp, &addresses.turn_tcp, clock)
+    let Addresses { turn_udp, turn_tcp, http, .. } = addresses;
+    // HTTP's ports serve TURN as well; but no-tcp means that it is not wanted.
+    let http = http.iter().filter(|_| !turn_tcp.is_empty());
+    let tcp: Vec<SocketAddr> = turn_tcp.iter().chain(http).copied().collect();
+    let tls = if certificates.is_some() { tcp.as_slice() } else { &[] };
+    let listening = Listening { udp: turn_udp, tcp: &tcp, tls };
+    IceIssuer::new(&config.ice, None, secret, listening, clock)
 }
 
 fn start_hub(

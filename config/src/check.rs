@@ -4,7 +4,9 @@ use std::fmt::Debug;
 
 use crate::error::{ConfigError, ConfigErrors, Invalid, Source};
 use crate::setting::{AnySetting, Setting};
-use crate::settings::{backend, http, ice, identity, process, relay, signaling, sockets, turn};
+use crate::settings::{
+    backend, http, ice, identity, process, relay, signaling, sockets, tls, turn,
+};
 use crate::types::Config;
 
 impl Config {
@@ -35,6 +37,7 @@ impl Config {
             sockets::check,
             relay::check,
             turn::check,
+            tls::check,
             http::check,
             identity::check,
             ice::check,

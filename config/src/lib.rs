@@ -31,6 +31,7 @@ mod setting;
 mod settings;
 mod strays;
 mod text;
+mod tls;
 mod types;
 
 pub use backend::{AdminToken, BackendSettings, WebhookSecret};
@@ -47,4 +48,5 @@ pub use report::Insecurity;
 pub use resolve::Resolved;
 pub use setting::{AnySetting, Arity, Group, Preset};
 pub use settings::{GROUPS, settings};
+pub use tls::{AcmeSettings, CertificateFiles, ExternalAccount, Redirect, TlsSettings};
 pub use types::*;

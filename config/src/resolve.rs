@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::report::InForce;
 use crate::settings::process::{CONFIG, DRAIN_SPREAD, LOG_LEVEL, SHUTDOWN_TIMEOUT};
 use crate::settings::relay::WORKERS;
-use crate::settings::{backend, http, ice, identity, relay, signaling, sockets, turn};
+use crate::settings::{backend, http, ice, identity, relay, signaling, sockets, tls, turn};
 use crate::types::Config;
 
 /// A configuration, and where it came from.
@@ -39,6 +39,7 @@ fn read(reader: &mut Reader) -> Config {
         listen: sockets::read(reader),
         relay: relay::read(reader),
         rules: turn::read(reader),
+        tls: tls::read(reader),
         http: http::read(reader),
         identity: identity::read(reader),
         ice: ice::read(reader),

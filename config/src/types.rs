@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_turn::{Quotas, Rules};
+use hairpin_turn::{IpRange, Quotas, Rules};
 use http::HeaderName;
 
 use crate::backend::BackendSettings;
@@ -16,6 +16,7 @@ use crate::ice_url::IceUrl;
 use crate::layers::Layers;
 use crate::origin::AllowedOrigins;
 use crate::settings::sockets::{LISTENING_IP, LISTENING_PORT};
+use crate::tls::TlsSettings;
 
 /// A whole configuration. [`Config::default`] is what `hairpin` runs on when nothing is configured.
 ///
@@ -28,6 +29,8 @@ pub struct Config {
     pub relay: RelaySettings,
     /// Who may allocate, for how long, and towards whom.
     pub rules: Rules,
+    /// What TLS is served with.
+    pub tls: TlsSettings,
     /// HTTP and WebSockets.
     pub http: HttpSettings,
     /// Who somebody is.
@@ -69,6 +72,9 @@ pub struct ListenSettings {
     pub admin: Option<SocketAddr>,
     /// TCP connections of each kind, and WebSockets, that one IPv4 address or IPv6 /64 may have; `None` is a fair share.
     pub max_connections_per_address: Option<usize>,
+    /// Where TCP connections come from that begin with a PROXY header (haproxy's proxy-protocol.txt), which is believed from
+    /// nobody else; from there none is served without it.
+    pub proxies: Vec<IpRange>,
 }
 
 /// Where a socket is bound: an address, or a name the caller resolves when it binds

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use hairpin_stun::{FramingLost, Reader};
 use hairpin_turn::{
-    AllocationId, BindError, Bound, Event, FiveTuple, Forward, Now, Output, OwnedPacket, Owner,
-    PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server, Target, Wanted,
+    AllocationId, BindError, Bound, Event, FiveTuple, Forward, Fragmentation, IcmpError, Now,
+    Output, OwnedPacket, Owner, PacketBuf, PeerAddr, QuotaLedger, Quotas, RelayedAddr, Server,
+    Target, Wanted,
 };
 
 pub use config::{
@@ -88,6 +89,8 @@ pub struct Relay {
     pub hold_binds: bool,
     /// What left through relay sockets.
     pub to_peers: Vec<Relayed>,
+    /// How many of all that ever left so may not be cut up on their way.
+    pub dont_fragment: usize,
     /// What was meant for another shard.
     pub astray: Vec<Astray>,
     /// What reached clients from other clients without leaving the process.
@@ -127,6 +130,7 @@ impl Relay {
             bind_error: None,
             hold_binds: false,
             to_peers: Vec::new(),
+            dont_fragment: 0,
             astray: Vec::new(),
             hairpins: 0,
             events: Vec::new(),
@@ -197,6 +201,13 @@ impl Relay {
         self.follower.check_peer(self.now.monotonic, relayed, peer, &passed);
     }
 
+    /// An ICMP error comes back about a datagram that a relayed address sent to a peer.
+    pub fn icmp_comes(&mut self, peer: SocketAddr, relayed: RelayedAddr, error: IcmpError) {
+        let Some(id) = self.sockets.owner(relayed) else { return };
+        self.server.handle_icmp(self.now, id, PeerAddr(peer), error);
+        self.carry_out();
+    }
+
     /// A hairpin that came over from another shard.
     pub fn shard_sends(&mut self, astray: &Astray) {
         let mut packet = OwnedPacket::from(astray.payload.as_slice());
@@ -260,8 +271,8 @@ impl Relay {
             return Err(error);
         }
         self.ledger.acquire(owner)?;
-        let opened = self.sockets.open(id, wanted).inspect_err(|_| self.ledger.release(owner));
-        opened.map(Bound::from)
+        let opened = self.sockets.open(self.now.monotonic, id, wanted, owner);
+        opened.inspect_err(|_| self.ledger.release(owner))
     }
 
     /// Does what the server asks for.
@@ -308,7 +319,8 @@ impl Relay {
     }
 
     fn send(&mut self, forward: Forward<'_>) -> Passed {
-        let (to, head) = (forward.to, forward.head().to_vec());
+        let (to, fragmentation) = (forward.to, forward.fragmentation);
+        let head = forward.head().to_vec();
         let gathered = [forward.head(), forward.payload(), forward.padding()].concat();
         let bytes = forward.into_bytes().to_vec();
         assert_eq!(gathered, bytes, "a packet is the same whichever way it is put together");
@@ -320,6 +332,7 @@ impl Relay {
             }
             Target::Peer { via, to } => {
                 let from = self.server.relayed(via).expect("only live allocations forward");
+                self.dont_fragment += usize::from(fragmentation == Fragmentation::Forbidden);
                 self.to_peers.push(Relayed { from, to, payload: bytes });
             }
             Target::Shared { .. } => panic!("allocations have addresses of their own here"),

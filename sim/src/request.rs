@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use hairpin_stun::{AttributeType, Class, Key, Method, TransactionId, Writer};
-use hairpin_turn::Family;
+use hairpin_turn::{Family, ReservationToken};
 
 /// A request of a TURN client, as its attributes say it and before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,19 @@ pub struct Allocate {
     pub family: Option<Family>,
     /// LIFETIME in seconds.
     pub lifetime: Option<u32>,
-    /// EVEN-PORT, without a reservation of the next one.
-    pub even_port: bool,
+    /// EVEN-PORT.
+    pub even_port: Option<EvenPort>,
+    /// RESERVATION-TOKEN.
+    pub reservation: Option<ReservationToken>,
+}
+
+/// What EVEN-PORT asks for beside an even port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvenPort {
+    /// Nothing.
+    Alone,
+    /// That the next port is reserved (R=1).
+    WithNext,
 }
 
 impl Request {
@@ -80,8 +91,12 @@ impl Allocate {
         if let Some(lifetime) = self.lifetime {
             writer.u32(AttributeType::LIFETIME, lifetime);
         }
-        if self.even_port {
-            writer.bytes(AttributeType::EVEN_PORT, &[0]);
+        if let Some(even) = self.even_port {
+            let flags = if even == EvenPort::WithNext { 0x80 } else { 0 };
+            writer.bytes(AttributeType::EVEN_PORT, &[flags]);
+        }
+        if let Some(ReservationToken(token)) = self.reservation {
+            writer.bytes(AttributeType::RESERVATION_TOKEN, &token);
         }
     }
 }

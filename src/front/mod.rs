@@ -1,41 +1,46 @@
 //! The front door: every TCP listener of TURN and of HTTP. A connection is accepted here, says by its first bytes
 //! what it speaks, and goes to a relay worker or to HTTP; so every port serves everything that is not switched off there.
+//! Before that a trusted proxy may say whose it is, and TLS may begin, after which it says again what it speaks.
 //!
 //! All of it runs on the shared runtime, with one accepting task for each listener. A connection that is silent, or
-//! for which there is no room yet, costs a task and a descriptor, both bounded by a [permit](permits::Permits).
+//! for which there is no room yet, costs a task and a descriptor, both bounded by a [permit](permits::Permits); so is
+//! one in the middle of a handshake. Those permits are the client's, not its proxy's.
 
 mod listener;
+mod opening;
 mod permits;
-mod sniff;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hairpin_stun::Sniffed;
+use hairpin_turn::IpRange;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use listener::{Families, bind_listener};
+pub(crate) use tls::Tls;
 
 use crate::http::Web;
 use crate::log_limit::LogLimit;
 use crate::net::{Budgets, Connection, Held, Io, canonical};
 use crate::relay::StreamIntake;
+use opening::{Ends, Opening, unexpected_header};
 use permits::{Permit, Permits};
-use sniff::{Sniffed, sniff};
+use tls::Secured;
 
-/// Connections that have not been handed on; each costs about a KiB and a file descriptor.
+/// Connections that have not been handed on; each costs about a KiB and a file descriptor, or 10 KiB in a TLS handshake.
 const SILENT: usize = 4096;
 
-/// How long a connection may take to say what it is.
+/// How long a connection may take to say what it is, TLS and all.
 const FIRST_BYTES: Duration = Duration::from_secs(10);
-
-/// Read at once: a request, an Allocate, a ClientHello.
-const CHUNK: usize = 2048;
 
 /// How long to leave a listener alone when the process is out of file descriptors: connections wait in the
 /// kernel's queue until some are closed.
@@ -61,6 +66,19 @@ struct Rooms {
     streams: StreamIntake,
     permits: Permits,
     budgets: Budgets,
+    tls: Option<Tls>,
+    proxies: Vec<IpRange>,
+}
+
+/// What the front door is made of.
+pub(crate) struct FrontSetup {
+    pub(crate) web: Web,
+    pub(crate) streams: StreamIntake,
+    pub(crate) budgets: Budgets,
+    /// Without it, a connection that begins with TLS is closed.
+    pub(crate) tls: Option<Tls>,
+    /// Where connections come from that begin with a PROXY header.
+    pub(crate) proxies: Vec<IpRange>,
 }
 
 impl Front {
@@ -70,16 +88,15 @@ impl Front {
     /// What the system says when a socket cannot be registered with the runtime.
     pub(crate) fn new(
         listeners: impl IntoIterator<Item = (std::net::TcpListener, Serves)>,
-        web: Web,
-        streams: StreamIntake,
-        budgets: Budgets,
+        setup: FrontSetup,
     ) -> io::Result<Self> {
         let adopt = |(listener, serves): (std::net::TcpListener, _)| {
             listener.set_nonblocking(true)?;
             Ok((TcpListener::from_std(listener)?, serves))
         };
         let listeners = listeners.into_iter().map(adopt).collect::<io::Result<_>>()?;
-        let rooms = Rooms { web, streams, budgets, permits: Permits::new(SILENT) };
+        let FrontSetup { web, streams, budgets, tls, proxies } = setup;
+        let rooms = Rooms { web, streams, budgets, permits: Permits::new(SILENT), tls, proxies };
         Ok(Self { listeners, rooms: Arc::new(rooms) })
     }
 
@@ -142,15 +159,11 @@ async fn greet(
     serves: Serves,
     peer: SocketAddr,
     held: Held,
-    mut permit: Permit,
+    permit: Permit,
     rooms: Arc<Rooms>,
 ) {
-    tokio::select! {
-        biased;
-        () = permit.withdrawn() => tracing::debug!(%peer, "a silent connection makes room"),
-        shown = rooms.show_in(stream, serves, peer, held) => if let Err(error) = shown {
-            tracing::debug!(%peer, %error, "connection dropped");
-        }
+    if let Err(error) = rooms.show_in(stream, serves, peer, held, permit).await {
+        tracing::debug!(%peer, %error, "connection dropped");
     }
 }
 
@@ -160,61 +173,64 @@ impl Rooms {
         stream: TcpStream,
         serves: Serves,
         peer: SocketAddr,
-        mut held: Held,
+        held: Held,
+        mut permit: Permit,
     ) -> io::Result<()> {
+        let deadline = Instant::now() + FIRST_BYTES;
         stream.set_nodelay(true)?;
-        let (protocol, already_read) = first_bytes(&stream).await?;
-        let local = canonical(stream.local_addr()?);
-        let connection = |stream: TcpStream, held| {
-            let io = Io::Tcp(stream.into_std()?);
-            io::Result::Ok(Connection { io, peer, local, already_read, held })
+        let ends = Ends { peer, local: canonical(stream.local_addr()?) };
+        let opening = permit.hold(Opening::of(&stream, ends, &self.proxies, deadline)).await??;
+        let client = opening.ends.peer.ip();
+        // What is left of its silence is the client's own.
+        let mut permit = if client == peer.ip() {
+            permit
+        } else {
+            drop(permit);
+            self.permits.give(client)
         };
+        permit.hold(self.serve(stream, opening, serves, held, deadline)).await?
+    }
+
+    /// Serves whoever has begun to speak, or lets it begin again within TLS.
+    async fn serve(
+        &self,
+        stream: TcpStream,
+        opening: Opening,
+        serves: Serves,
+        held: Held,
+        deadline: Instant,
+    ) -> io::Result<()> {
+        let Opening { ends: Ends { peer, local }, protocol, already_read } = opening;
+        let Some(tls) = self.tls.as_ref().filter(|_| protocol == Sniffed::Tls) else {
+            let io = Io::Tcp(stream.into_std()?);
+            let connection = Connection { io, peer, local, already_read, held };
+            self.hand_over(connection, protocol, serves).await;
+            return Ok(());
+        };
+        // On the heap: a connection that is silent shall not be as large as one in a handshake.
+        let secured = Box::pin(tls.accept(stream, already_read, serves, deadline)).await?;
+        let Secured { stream, protocol, already_read } = secured;
+        let connection = Connection { io: Io::Tls(stream), peer, local, already_read, held };
+        self.hand_over(connection, protocol, serves).await;
+        Ok(())
+    }
+
+    async fn hand_over(&self, mut connection: Connection, protocol: Sniffed, serves: Serves) {
+        let peer = connection.peer;
         match protocol {
             Sniffed::Stun => {
-                held.place = self.budgets.turn_tcp.take(peer.ip());
-                if held.place.is_some() {
-                    self.streams.serve(connection(stream, held)?);
+                connection.held.place = self.budgets.turn_tcp.take(peer.ip());
+                if connection.held.place.is_some() {
+                    self.streams.serve(connection);
                 }
             }
-            Sniffed::Http if serves == Serves::Everything => {
-                self.web.serve(connection(stream, held)?).await;
-            }
+            Sniffed::Http if serves == Serves::Everything => self.web.serve(connection).await,
             Sniffed::Http => tracing::debug!(%peer, "HTTP is off"),
-            // TLS ends elsewhere, and no proxy is trusted to say who its client is: nothing to say to either.
-            Sniffed::Tls | Sniffed::Proxy | Sniffed::Unknown | Sniffed::More => {
+            Sniffed::Proxy => unexpected_header(peer),
+            // There is no certificate, or it is TLS within TLS.
+            Sniffed::Tls | Sniffed::Unknown | Sniffed::More => {
                 tracing::debug!(%peer, ?protocol, "connection not served");
             }
         }
-        Ok(())
     }
-}
-
-/// Reads until it is decided what a connection speaks, which may take no longer than [`FIRST_BYTES`].
-async fn first_bytes(stream: &TcpStream) -> io::Result<(Sniffed, Vec<u8>)> {
-    tokio::time::timeout(FIRST_BYTES, read_until_decided(stream)).await?
-}
-
-async fn read_until_decided(stream: &TcpStream) -> io::Result<(Sniffed, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    loop {
-        stream.readable().await?;
-        match read_some(stream, &mut bytes) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(error),
-        }
-        match sniff(&bytes) {
-            Sniffed::More => {}
-            decided => return Ok((decided, bytes)),
-        }
-    }
-}
-
-/// Not part of [`read_until_decided`], whose future would carry the chunk while it waits.
-fn read_some(stream: &TcpStream, bytes: &mut Vec<u8>) -> io::Result<usize> {
-    let mut chunk = [0; CHUNK];
-    let read = stream.try_read(&mut chunk)?;
-    bytes.extend_from_slice(&chunk[..read]);
-    Ok(read)
 }

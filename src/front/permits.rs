@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -94,8 +95,20 @@ impl Given {
 }
 
 impl Permit {
+    /// Does something for as long as the permit is not withdrawn.
+    ///
+    /// # Errors
+    /// It was withdrawn.
+    pub(crate) async fn hold<T>(&mut self, work: impl Future<Output = T>) -> io::Result<T> {
+        tokio::select! {
+            biased;
+            () = self.withdrawn() => Err(io::Error::other("a silent connection makes room")),
+            done = work => Ok(done),
+        }
+    }
+
     /// Returns when the permit is withdrawn.
-    pub(crate) async fn withdrawn(&mut self) {
+    async fn withdrawn(&mut self) {
         let Err(_) = (&mut self.withdrawn).await;
     }
 }

@@ -12,11 +12,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use super::app::{App, Descriptor, Peer};
 use super::io::Reread;
-use crate::net::{Connection, Held, Io};
+use crate::net::{AsyncIo, Connection, Held};
 
 /// How long a client may take to send a request's header, or to think of another request; over HTTP/2, to
 /// answer a ping.
@@ -38,9 +37,9 @@ const STREAMS: u32 = 16;
 pub(super) async fn serve(
     app: Arc<App>,
     router: Router,
-    Connection { io: Io::Tcp(stream), peer, local, already_read, held }: Connection,
+    Connection { io, peer, local, already_read, held }: Connection,
 ) {
-    let stream = match TcpStream::from_std(stream) {
+    let stream = match AsyncIo::try_from(io) {
         Ok(stream) => TokioIo::new(Reread::new(already_read, stream)),
         Err(error) => return tracing::debug!(%peer, %local, %error, "connection dropped"),
     };
@@ -71,10 +70,10 @@ pub(super) async fn serve(
 }
 
 /// Answers a connection that there is no room for, whatever it asks; within no time, or not at all.
-pub(super) async fn refuse(Connection { io: Io::Tcp(stream), .. }: Connection) {
+pub(super) async fn refuse(Connection { io, .. }: Connection) {
     const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\
         Content-Length: 0\r\nConnection: close\r\n\r\n";
-    let Ok(mut stream) = TcpStream::from_std(stream) else { return };
+    let Ok(mut stream) = AsyncIo::try_from(io) else { return };
     let said = async {
         stream.write_all(ANSWER).await?;
         stream.shutdown().await

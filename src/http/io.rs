@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::net::AsyncIo;
 
 /// Gives back what was read before it goes on with what is below.
 #[derive(Debug)]
@@ -13,16 +14,16 @@ pub(super) struct Reread {
     already_read: Vec<u8>,
     /// How many of these have been given back.
     given: usize,
-    stream: TcpStream,
+    stream: AsyncIo,
 }
 
 impl Reread {
-    pub(super) fn new(already_read: Vec<u8>, stream: TcpStream) -> Self {
+    pub(super) fn new(already_read: Vec<u8>, stream: AsyncIo) -> Self {
         Self { already_read, given: 0, stream }
     }
 
     /// The socket, and what has not been given back.
-    pub(super) fn into_parts(mut self) -> (Vec<u8>, TcpStream) {
+    pub(super) fn into_parts(mut self) -> (Vec<u8>, AsyncIo) {
         (self.already_read.split_off(self.given), self.stream)
     }
 }

@@ -13,13 +13,13 @@ use axum::response::Response;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
-use tokio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
 
 use super::Refusal;
 use super::app::{App, Descriptor};
 use super::entry::{Entry, PROTOCOL, offered};
 use super::io::Reread;
+use crate::net::AsyncIo;
 use crate::signaling::{Visitor, socket};
 
 /// Whether a request wants to become a WebSocket.
@@ -48,7 +48,7 @@ pub(super) async fn websocket(
 }
 
 /// What the client has sent after its handshake, and the socket. Of HTTP nothing is left, not even its buffer.
-fn taken_apart(upgraded: Upgraded) -> (Vec<u8>, TcpStream) {
+fn taken_apart(upgraded: Upgraded) -> (Vec<u8>, AsyncIo) {
     let parts =
         downcast::<TokioIo<Reread>>(upgraded).expect("connections are served on nothing else");
     let (unread, stream) = parts.io.into_inner().into_parts();

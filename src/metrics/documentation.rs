@@ -29,6 +29,7 @@ fn eventful() -> Metrics {
         relay.challenged(method);
         Refusal::ALL.into_iter().for_each(|refusal| relay.refused(method, refusal));
     }
+    metrics.certificates.expiries(vec![("example.org".to_owned(), 0)]);
     TokenVerdict::ALL.into_iter().for_each(|verdict| metrics.identity.token(verdict));
     let signaling = &metrics.signaling;
     signaling.matched(Duration::from_secs(1));
@@ -60,7 +61,7 @@ fn table(families: &[MetricFamily]) -> String {
             labels.entry(label.name()).or_default().insert(label.value());
         }
         let labels = labels.into_iter().map(|(name, values)| match name {
-            "version" => "`version`".to_owned(),
+            "name" | "version" => format!("`{name}`"),
             _ => {
                 let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
                 format!("`{name}`: {}", values.join(" "))

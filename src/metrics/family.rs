@@ -2,7 +2,9 @@
 
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
-use prometheus::{Counter, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+use prometheus::{
+    Counter, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+};
 
 /// The names here are constants of ours, which is all that the library checks.
 const VALID: &str = "the metric's name, help and labels are valid";
@@ -17,6 +19,20 @@ pub(super) fn seconds(name: &str, help: &str, value: f64) -> Vec<MetricFamily> {
     let gauge = Gauge::new(name, help).expect(VALID);
     gauge.set(value);
     gauge.collect()
+}
+
+/// A gauge for each value of a label; without any it is left out.
+pub(super) fn seconds_by<'a>(
+    name: &str,
+    help: &str,
+    label: &str,
+    series: impl IntoIterator<Item = (&'a str, f64)>,
+) -> Vec<MetricFamily> {
+    let gauges = GaugeVec::new(Opts::new(name, help), &[label]).expect(VALID);
+    for (value, seconds) in series {
+        gauges.with_label_values(&[value]).set(seconds);
+    }
+    gauges.collect().into_iter().filter(|family| !family.get_metric().is_empty()).collect()
 }
 
 /// A gauge that is 1, and says something by its label.

@@ -4,6 +4,7 @@
 //! lives in one [`RelayMetrics`] per worker, which that worker alone writes; a scrape sums them up.
 
 mod backend;
+mod certificates;
 #[cfg(test)]
 mod documentation;
 mod family;
@@ -12,6 +13,7 @@ mod process;
 mod relay;
 mod signaling;
 mod stats;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -21,12 +23,14 @@ use crate::net::REFUSED;
 use prometheus::proto::MetricFamily;
 
 pub(crate) use backend::{Dropped, RecordsMetrics, WebhookMetrics};
+pub(crate) use certificates::CertificateMetrics;
 pub(crate) use identity::{IdentityMetrics, TokenVerdict};
 /// The media type of [`Metrics::text`].
 pub(crate) use prometheus::TEXT_FORMAT as CONTENT_TYPE;
 pub(crate) use relay::{Direction, DropReason, RelayMetrics};
 pub(crate) use signaling::SignalingMetrics;
 pub use stats::Stats;
+pub(crate) use tls::{Handshake, TlsMetrics};
 
 /// Everything the process counts.
 #[derive(Debug)]
@@ -36,10 +40,14 @@ pub(crate) struct Metrics {
     pub(crate) signaling: SignalingMetrics,
     /// What is counted of tokens.
     pub(crate) identity: IdentityMetrics,
+    /// What is counted of TLS.
+    pub(crate) tls: Arc<TlsMetrics>,
     /// What the file of records does.
     pub(crate) records: RecordsMetrics,
     /// And webhooks.
     pub(crate) webhooks: WebhookMetrics,
+    /// Certificates that TLS is served with.
+    pub(crate) certificates: CertificateMetrics,
     /// Connections refused, by what for.
     refused_connections: [Arc<AtomicU64>; REFUSED.len()],
 }
@@ -49,9 +57,18 @@ impl Metrics {
     pub(crate) fn new(workers: usize) -> Self {
         let relay = (0..workers).map(|_| Arc::default()).collect();
         let refused_connections = Default::default();
-        let (records, webhooks, identity) = Default::default();
+        let (records, webhooks, identity, tls, certificates) = Default::default();
         let signaling = SignalingMetrics::new();
-        Self { relay, signaling, identity, records, webhooks, refused_connections }
+        Self {
+            relay,
+            signaling,
+            identity,
+            tls,
+            records,
+            webhooks,
+            certificates,
+            refused_connections,
+        }
     }
 
     /// The counters of one worker; `worker` is below the number given to [`Metrics::new`].
@@ -69,8 +86,10 @@ impl Metrics {
         families.extend(self.identity.gather());
         families.extend(relay::gather(&self.relay));
         families.extend(relay::refused_connections(&self.refused_connections));
+        families.extend(self.tls.gather());
         families.extend(self.records.gather());
         families.extend(self.webhooks.gather());
+        families.extend(self.certificates.gather());
         families.extend(process::gather());
         families
     }

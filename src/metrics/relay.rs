@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hairpin_turn::{BindError, Refusal, RequestMethod};
+use hairpin_turn::{BindError, Refusal, RequestMethod, Transport};
 use prometheus::proto::MetricFamily;
 
 use super::family::{counter, counters, gauge};
@@ -27,6 +27,8 @@ pub(crate) struct RelayMetrics {
     released: Count,
     tcp_opened: Count,
     tcp_closed: Count,
+    tls_opened: Count,
+    tls_closed: Count,
 }
 
 impl RelayMetrics {
@@ -95,19 +97,25 @@ impl RelayMetrics {
         self.dropped.iter().map(Count::get).sum()
     }
 
-    /// TURN clients connected over TCP now.
+    /// TURN clients connected over TCP now, with TLS or without.
     pub(super) fn tcp_connections(&self) -> u64 {
         self.tcp_opened.get().saturating_sub(self.tcp_closed.get())
     }
 
-    /// A TURN client connected over TCP.
-    pub(crate) fn tcp_opened(&self) {
+    /// A TURN client connected over a stream.
+    pub(crate) fn stream_opened(&self, transport: Transport) {
         self.tcp_opened.add(1);
+        if transport == Transport::Tls {
+            self.tls_opened.add(1);
+        }
     }
 
-    /// A TURN client's TCP connection closed.
-    pub(crate) fn tcp_closed(&self) {
+    /// A TURN client's stream closed.
+    pub(crate) fn stream_closed(&self, transport: Transport) {
         self.tcp_closed.add(1);
+        if transport == Transport::Tls {
+            self.tls_closed.add(1);
+        }
     }
 }
 
@@ -233,6 +241,7 @@ pub(super) fn gather(workers: &[Arc<RelayMetrics>]) -> Vec<MetricFamily> {
 
     let (allocated, released) = (sum(&|w| &w.allocated), sum(&|w| &w.released));
     let (opened, closed) = (sum(&|w| &w.tcp_opened), sum(&|w| &w.tcp_closed));
+    let (tls_opened, tls_closed) = (sum(&|w| &w.tls_opened), sum(&|w| &w.tls_closed));
     let bindings = sum(&|w| &w.bindings);
     let by_direction = |count: fn(&Traffic) -> &Count| {
         Direction::ALL.map(|d| ([d.name()], sum(&|w| count(&w.forwarded[d as usize]))))
@@ -261,7 +270,16 @@ pub(super) fn gather(workers: &[Arc<RelayMetrics>]) -> Vec<MetricFamily> {
     [
         gauge("hairpin_allocations", "TURN allocations held now", open(allocated, released)),
         counter("hairpin_allocations_total", "TURN allocations made", allocated),
-        gauge("hairpin_tcp_connections", "TURN clients connected over TCP now", open(opened, closed)),
+        gauge(
+            "hairpin_tcp_connections",
+            "TURN clients connected over TCP now, with TLS or without",
+            open(opened, closed),
+        ),
+        gauge(
+            "hairpin_tls_connections",
+            "TURN clients connected over TLS now",
+            open(tls_opened, tls_closed),
+        ),
         counter("hairpin_binding_requests_total", "STUN Binding requests answered", bindings),
         counters(
             "hairpin_relayed_packets_total",

@@ -47,6 +47,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use hairpin_turn::Transport;
+
     use super::super::{Direction, DropReason};
     use super::*;
 
@@ -57,13 +59,13 @@ mod tests {
         for (worker, bytes) in [(0, 160), (1, 1200)] {
             let relay = metrics.relay(worker);
             relay.allocated();
-            relay.tcp_opened();
+            relay.stream_opened(Transport::Tcp);
             relay.forwarded(Direction::ToPeer, bytes);
             relay.forwarded(Direction::Hairpin, bytes);
             relay.dropped(DropReason::NobodyThere, 3);
         }
         metrics.relay(1).released();
-        metrics.relay(0).tcp_closed();
+        metrics.relay(0).stream_closed(Transport::Tcp);
         let expected = Stats {
             allocations: 1,
             turn_tcp_connections: 1,

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
+use tokio_rustls::server::TlsStream;
+
 use super::Held;
 
 /// A connection that has said what it speaks.
@@ -9,11 +11,12 @@ use super::Held;
 pub(crate) struct Connection {
     /// What carries its bytes.
     pub(crate) io: Io,
-    /// The other end, IPv4-mapped addresses as IPv4.
+    /// The client, IPv4-mapped addresses as IPv4: what a trusted proxy says of it, where it came through one.
     pub(crate) peer: SocketAddr,
-    /// Our end, in the same form.
+    /// Where the client has connected to, in the same form.
     pub(crate) local: SocketAddr,
-    /// The first bytes of the stream, which have been read from `io` to find out what it speaks.
+    /// The first bytes of the stream, which have been read from `io` to find out what it speaks; what came out of TLS,
+    /// where there is any.
     pub(crate) already_read: Vec<u8>,
     /// What is given back when it closes.
     pub(crate) held: Held,
@@ -24,6 +27,8 @@ pub(crate) struct Connection {
 pub(crate) enum Io {
     /// A plain socket, non-blocking.
     Tcp(TcpStream),
+    /// A TLS connection whose handshake is done. On the heap: it is more than a KiB.
+    Tls(Box<TlsStream<tokio::net::TcpStream>>),
 }
 
 /// IPv4 addresses in their own form: a dual-stack listener reports them mapped into IPv6.

@@ -2,12 +2,14 @@
 //! it can be served.
 
 mod addresses;
+mod async_io;
 mod budget;
 mod connection;
 mod limit;
 mod netlink;
 
 pub(crate) use addresses::{detect_relay_ips, own_addresses, own_ranges, resolve};
+pub(crate) use async_io::AsyncIo;
 pub(crate) use budget::{BudgetSetup, Budgets, Held, Place, Places, REFUSED, connections_within};
 pub(crate) use connection::{Connection, Io, canonical};
 pub(crate) use limit::{AddressLimit, network};

@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
+use hairpin_turn::Fragmentation;
+
 use super::runs::Packet;
 use super::sys::Sender;
 
@@ -15,6 +17,9 @@ pub(super) struct Route {
     /// The source address, where the socket is bound to a wildcard; `None` leaves it to the socket.
     pub(super) from: Option<IpAddr>,
     pub(super) to: SocketAddr,
+    pub(super) fragmentation: Fragmentation,
+    /// DSCP and ECN.
+    pub(super) traffic_class: u8,
 }
 
 /// The datagrams of a turn. Those to one destination by one socket leave in the order they came in.
@@ -70,6 +75,8 @@ impl<'b> Gathered<'b> {
             packets.extend(group.iter().map(|Departure { route, bytes, .. }| Packet {
                 from: route.from,
                 to: route.to,
+                fragmentation: route.fragmentation,
+                traffic_class: route.traffic_class,
                 bytes: match bytes {
                     Bytes::Lent(bytes) => bytes,
                     Bytes::Kept(range) => &kept[range.clone()],
@@ -100,6 +107,16 @@ mod tests {
         Rc::new(UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports"))
     }
 
+    fn route(socket: &Rc<UdpSocket>, to: SocketAddr) -> Route {
+        Route {
+            socket: socket.clone(),
+            from: None,
+            to,
+            fragmentation: Fragmentation::Allowed,
+            traffic_class: 0,
+        }
+    }
+
     fn receive(socket: &UdpSocket) -> Vec<Vec<u8>> {
         let mut slots = Slots::new();
         let mut batch = slots.batch();
@@ -116,7 +133,7 @@ mod tests {
         for (i, payload) in payloads.iter().enumerate() {
             for (sender, receiver) in senders.iter().zip(&receivers) {
                 let to = receiver.local_addr().expect("bound");
-                let route = Route { socket: sender.clone(), from: None, to };
+                let route = route(sender, to);
                 // Forwards and answers, in turn.
                 match i % 2 {
                     0 => gathered.lend(route, payload),
@@ -138,7 +155,7 @@ mod tests {
         let (sender, receiver) = (socket(), socket());
         let to = receiver.local_addr().expect("bound");
         let mut gathered = Gathered::default();
-        gathered.keep(Route { socket: sender.clone(), from: None, to }, b"last words");
+        gathered.keep(route(&sender, to), b"last words");
         drop(sender);
         assert_eq!(gathered.send(&mut Sender::new()), 0);
         assert_eq!(receive(&receiver), [b"last words"]);

@@ -165,7 +165,7 @@ mod tests {
     fn parcel(bytes: usize) -> Parcel {
         let anyone = RelayedAddr(([203, 0, 113, 5], 50_000).into());
         let mut parcel = Parcel::default();
-        parcel.push(Way::Hairpin { to: anyone, from: anyone }, &vec![0; bytes]);
+        parcel.push(Way::Hairpin { to: anyone, from: anyone }, 0, &vec![0; bytes]);
         parcel
     }
 

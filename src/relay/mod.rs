@@ -4,11 +4,14 @@
 //! its deadlines in one epoll set. Nothing on the packet path is shared but the port table's atomics. A packet for a
 //! relayed address of another worker is handed over in a parcel, never sent through a socket.
 
+mod carrier;
 mod context;
+mod errors;
 mod gathered;
 mod intake;
 mod layout;
 mod mailbox;
+mod options;
 mod pace;
 mod parcel;
 mod ports;

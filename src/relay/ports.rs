@@ -13,6 +13,8 @@ use std::time::Instant;
 use hairpin_turn::{Family, RelayedAddr, Wanted, WantedPort};
 
 const FREE: u16 = 0;
+/// Held for somebody's next allocation: of no worker yet.
+const RESERVED: u16 = u16::MAX - 1;
 /// Another program has it.
 const FOREIGN: u16 = u16::MAX;
 
@@ -53,7 +55,7 @@ impl PortTable {
         }
     }
 
-    /// Claims a free port for a worker, beginning the search at a place that `random` chooses and going
+    /// Claims a free port for a worker, and reserves the next one if that is wanted, beginning the search at a place that `random` chooses and going
     /// round the whole range once, so that the last free port is found too.
     pub(super) fn claim(&self, wanted: Wanted, worker: usize, random: u32) -> Option<Claim> {
         let size = usize::from(self.range.end() - self.range.start()) + 1;
@@ -66,22 +68,32 @@ impl PortTable {
         for (address, (_, owners)) in of_family {
             for offset in (start..size).chain(0..start) {
                 let port = self.range.start() + offset as u16;
-                if wanted.port == WantedPort::Even && port % 2 == 1 {
+                if wanted.port != WantedPort::Any && port % 2 == 1 {
                     continue;
                 }
-                let mine = owner_mark(worker);
-                let taken = owners[offset].compare_exchange(
-                    FREE,
-                    mine,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                );
-                if taken.is_ok() {
-                    return Some(Claim { address, port });
+                if !take(&owners[offset], owner_mark(worker)) {
+                    continue;
                 }
+                let claim = Claim { address, port };
+                if wanted.port != WantedPort::EvenWithNext
+                    || owners.get(offset + 1).is_some_and(|next| take(next, RESERVED))
+                {
+                    return Some(claim);
+                }
+                self.release(claim);
             }
         }
         None
+    }
+
+    /// The port that was reserved with a claim.
+    pub(super) fn next(&self, claim: Claim) -> Claim {
+        Claim { port: claim.port + 1, ..claim }
+    }
+
+    /// Gives a reserved port to a worker.
+    pub(super) fn assign(&self, claim: Claim, worker: usize) {
+        self.mark(claim, owner_mark(worker));
     }
 
     /// Gives a port back.
@@ -135,7 +147,7 @@ impl PortTable {
             .find(|(ip, _)| ip.advertised == to.0.ip() || ip.bind == to.0.ip())?;
         let offset = to.0.port().checked_sub(*self.range.start())?;
         match owners.get(usize::from(offset))?.load(Ordering::Acquire) {
-            FREE | FOREIGN => None,
+            FREE | FOREIGN | RESERVED => None,
             mark => Some((
                 usize::from(mark) - 1,
                 RelayedAddr(SocketAddr::new(ip.advertised, to.0.port())),
@@ -144,8 +156,12 @@ impl PortTable {
     }
 }
 
+fn take(owner: &AtomicU16, mark: u16) -> bool {
+    owner.compare_exchange(FREE, mark, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
 fn owner_mark(worker: usize) -> u16 {
-    let mark = u16::try_from(worker + 1).ok().filter(|mark| *mark != FOREIGN);
+    let mark = u16::try_from(worker + 1).ok().filter(|mark| *mark < RESERVED);
     mark.expect("workers are bounded by the number of cores")
 }
 
@@ -181,6 +197,22 @@ mod tests {
         ports.sort_unstable();
         assert_eq!(ports, [50_002, 50_004]);
         assert_eq!(table.claim(even, 0, 0), None);
+    }
+
+    #[test]
+    fn the_next_port_is_reserved_and_nobodys_until_it_is_assigned() {
+        let table = table(50_001..=50_004);
+        let pair = Wanted { port: WantedPort::EvenWithNext, ..ANY_V4 };
+        let claim = table.claim(pair, 0, 3).expect("one pair is there");
+        let next = table.next(claim);
+        assert_eq!((claim.port, next.port), (50_002, 50_003));
+        assert_eq!(table.claim(pair, 0, 0), None, "50,004 has no next one");
+        assert_eq!(table.owner(table.relayed(next)), None);
+        table.assign(next, 7);
+        assert_eq!(table.owner(table.relayed(next)).map(|(worker, _)| worker), Some(7));
+        table.release(claim);
+        table.release(next);
+        assert!(table.claim(pair, 0, 0).is_some(), "both are free again");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use hairpin_turn::{AllocationId, FiveTuple, PeerAddr, Transport};
+use hairpin_turn::{AllocationId, FiveTuple, Fragmentation, PeerAddr, Transport};
 use rustix::event::epoll;
 
 use super::gathered::Route;
@@ -132,7 +132,9 @@ impl Routes {
                     && (address.ip().is_unspecified() || address.ip() == to.server.ip())
             })?;
         let from = source(address.ip(), to.server.ip());
-        Some(Route { socket: socket.clone(), from, to: to.client })
+        let fragmentation = Fragmentation::Allowed;
+        let (socket, traffic_class) = (socket.clone(), 0);
+        Some(Route { socket, from, to: to.client, fragmentation, traffic_class })
     }
 
     /// The socket of the listener at this address, and the source to set: a route to nowhere yet.
@@ -142,9 +144,15 @@ impl Routes {
     }
 
     /// The route to a peer through an allocation's socket; none if the socket is gone.
-    pub(super) fn to_peer(&self, via: AllocationId, to: PeerAddr) -> Option<Route> {
+    pub(super) fn to_peer(
+        &self,
+        via: AllocationId,
+        to: PeerAddr,
+        fragmentation: Fragmentation,
+    ) -> Option<Route> {
         let relay = self.relays.get(via.index())?.as_ref().filter(|relay| relay.id == via)?;
-        Some(Route { socket: relay.socket.clone(), from: None, to: to.0 })
+        let (socket, traffic_class) = (relay.socket.clone(), 0);
+        Some(Route { socket, from: None, to: to.0, fragmentation, traffic_class })
     }
 
     /// Adds an allocation's socket.

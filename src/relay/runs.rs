@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use hairpin_turn::Fragmentation;
+
 /// Packets in one segmented send; the kernel's own bound (`UDP_MAX_SEGMENTS`, 64 before Linux 6.10).
 pub(super) const MAX_RUN: usize = 64;
 
@@ -14,6 +16,9 @@ pub(super) struct Packet<'b> {
     /// The source address, where the socket is bound to a wildcard; `None` leaves it to the socket.
     pub(super) from: Option<IpAddr>,
     pub(super) to: SocketAddr,
+    pub(super) fragmentation: Fragmentation,
+    /// DSCP and ECN: IPv4's TOS, IPv6's traffic class.
+    pub(super) traffic_class: u8,
     pub(super) bytes: &'b [u8],
 }
 
@@ -29,7 +34,10 @@ pub(super) fn run_length(packets: &[Packet<'_>]) -> usize {
     for next in others.iter().take(MAX_RUN - 1) {
         let len = next.bytes.len();
         total += len;
-        let same_flow = next.to == first.to && next.from == first.from;
+        let same_flow = next.to == first.to
+            && next.from == first.from
+            && next.fragmentation == first.fragmentation
+            && next.traffic_class == first.traffic_class;
         if last < size || len == 0 || len > size || total > MAX_RUN_BYTES || !same_flow {
             break;
         }
@@ -46,7 +54,14 @@ mod tests {
     fn packets(sizes: &[usize]) -> Vec<Packet<'static>> {
         static BYTES: [u8; 65_507] = [0; 65_507];
         let to = "192.0.2.1:9".parse().expect("literal");
-        sizes.iter().map(|&size| Packet { from: None, to, bytes: &BYTES[..size] }).collect()
+        let packet = |&size| Packet {
+            from: None,
+            to,
+            fragmentation: Fragmentation::Allowed,
+            traffic_class: 0,
+            bytes: &BYTES[..size],
+        };
+        sizes.iter().map(packet).collect()
     }
 
     #[test]
@@ -75,5 +90,11 @@ mod tests {
         let mut other = packets(&[160; 4]);
         other[1].from = Some("192.0.2.2".parse().expect("literal"));
         assert_eq!(run_length(&other), 1);
+        let mut other = packets(&[160; 4]);
+        other[3].fragmentation = Fragmentation::Forbidden;
+        assert_eq!(run_length(&other), 3);
+        let mut other = packets(&[160; 4]);
+        other[2].traffic_class = 1;
+        assert_eq!(run_length(&other), 2, "ECN is each packet's own");
     }
 }

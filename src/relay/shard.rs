@@ -1,32 +1,32 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
+mod errors;
+mod onward;
 mod outputs;
 mod shared;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_stun::Reader;
-use hairpin_turn::{
-    AllocationId, FiveTuple, Forward, Now, OwnAddresses, PeerAddr, Server, Target, Transport,
-};
+use hairpin_turn::{FiveTuple, Now, OwnAddresses, PeerAddr, Server, Transport};
 use rustix::event::epoll::EventFlags;
 
+use super::carrier::Carrier;
 use super::context::RelayContext;
-use super::gathered::{Gathered, Route};
+use super::errors::is_about_something_else;
+use super::gathered::Gathered;
 use super::parcel::{Delivery, Outbox, Parcel, Way};
 use super::routes::{Arrival, RelaySocket, Routes, Senders, Token};
 use super::shared::SharedRelay;
-use super::stream::Queued;
 use super::streams::Streams;
 use super::sys::{Batch, Datagram, SLOTS};
-use crate::metrics::{Direction, DropReason, RelayMetrics};
+use crate::metrics::{DropReason, RelayMetrics};
 use crate::net::Connection;
-use shared::Onward;
 pub(super) use shared::Sockets;
 
 /// Datagrams taken from one listener before the other sockets get their turn: all clients send to it, and packets of
@@ -38,6 +38,9 @@ const FROM_PEERS: usize = 64;
 
 /// Frames taken from one stream before the others get their turn.
 const FRAMES: usize = 64;
+
+/// DSCP and ECN of what comes over a stream, which has one of each for all that it carries (RFC 8656 s16).
+const OF_A_STREAM: u8 = 0;
 
 /// Streams whose deadlines are looked at in one turn.
 const TIMERS: usize = 64;
@@ -61,19 +64,20 @@ pub(super) struct Shard {
     closing: Vec<RelaySocket>,
     /// Allocations gone in this turn, counted once their ports can be had again.
     released: usize,
+    /// What was too long to be sent whole in the turn before: by which socket, and to whom.
+    too_long: Vec<(RawFd, SocketAddr)>,
 }
 
 impl Shard {
     pub(super) fn new(
         core: Server,
-        Sockets { routes, shared }: Sockets,
+        Sockets { routes, shared, streams }: Sockets,
         outbox: Outbox,
         epoll: OwnedFd,
         index: usize,
         metrics: Arc<RelayMetrics>,
         context: Arc<RelayContext>,
     ) -> Self {
-        let (streams, closing, released) = (Streams::default(), Vec::new(), 0);
         Self {
             core,
             routes,
@@ -84,8 +88,9 @@ impl Shard {
             index,
             metrics,
             context,
-            closing,
-            released,
+            closing: Vec::new(),
+            released: 0,
+            too_long: Vec::new(),
         }
     }
 
@@ -120,25 +125,30 @@ impl Shard {
             Senders::Clients(_) | Senders::Shared => FROM_CLIENTS,
             Senders::Peers(_) => FROM_PEERS,
         };
-        let datagrams = batch.receive(socket.as_fd(), most)?;
+        let datagrams = match batch.receive(socket.as_fd(), most) {
+            // It is told by the error queue.
+            Err(error) if is_about_something_else(&error) => return Ok(0),
+            received => received?,
+        };
         let found = datagrams.len();
-        for Datagram { source, destination, packet } in datagrams {
+        for Datagram { source, arrived, packet } in datagrams {
             let forward = match from {
                 Senders::Clients(address) => {
-                    let ip = destination.unwrap_or(address.ip());
+                    let ip = arrived.destination.unwrap_or(address.ip());
                     let server = SocketAddr::new(ip, address.port());
                     let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
                     if self.is_for_allocations(now, &tuple, packet.payload()) {
-                        self.receive_shared(now, source, packet)
+                        self.receive_shared(now, source, arrived.traffic_class, packet)
                     } else {
                         self.core.handle_client(now, tuple, packet)
                     }
                 }
                 Senders::Peers(id) => self.core.handle_peer(now, id, PeerAddr(source), packet),
-                Senders::Shared => self.receive_shared(now, source, packet),
+                Senders::Shared => self.receive_shared(now, source, arrived.traffic_class, packet),
             };
             if let Some(forward) = forward {
-                self.forward(now, forward, |route, bytes| out.lend(route, bytes));
+                let class = arrived.traffic_class;
+                self.forward(now, forward, class, |route, bytes| out.lend(route, bytes));
             }
             self.settle(now, out);
         }
@@ -153,7 +163,7 @@ impl Shard {
         out: &mut Gathered<'_>,
     ) -> usize {
         let found = parcel.len();
-        for Delivery { way, packet } in parcel.open() {
+        for Delivery { way, traffic_class, packet } in parcel.open() {
             let forward = match way {
                 Way::Hairpin { to, from } => self.core.handle_relayed(now, to, from, packet),
                 Way::Peer { id, peer } => self.core.handle_peer(now, id, PeerAddr(peer), packet),
@@ -162,7 +172,7 @@ impl Shard {
                 }
             };
             if let Some(forward) = forward {
-                self.forward(now, forward, |route, bytes| out.keep(route, bytes));
+                self.forward(now, forward, traffic_class, |route, bytes| out.keep(route, bytes));
             }
             self.settle(now, out);
         }
@@ -186,13 +196,15 @@ impl Shard {
         out: &mut Gathered<'_>,
     ) -> io::Result<()> {
         let Connection { io, peer: client, local: server, already_read, held } = connection;
-        let tuple = FiveTuple { transport: Transport::Tcp, client, server };
+        let carrier = Carrier::new(io)?;
+        let transport = carrier.transport();
+        let tuple = FiveTuple { transport, client, server };
         // The client knows that its last connection is over before we do.
         if let Some(place) = self.streams.place_of(&tuple) {
             self.close_stream(now, place, out);
         }
-        let place = self.streams.open(&self.epoll, io, tuple, held, now.monotonic)?;
-        self.metrics.tcp_opened();
+        let place = self.streams.open(&self.epoll, carrier, tuple, held, now.monotonic)?;
+        self.metrics.stream_opened(transport);
         let mut reader = self.streams.take_reader(place);
         let mut rest = already_read.as_slice();
         while !rest.is_empty() {
@@ -268,11 +280,21 @@ impl Shard {
                 Ok(Some(frame)) => {
                     found += 1;
                     if let Some(forward) = self.core.handle_client(now, tuple, frame) {
-                        self.forward(now, forward, |route, bytes| out.keep(route, bytes));
+                        self.forward(now, forward, OF_A_STREAM, |route, bytes| {
+                            out.keep(route, bytes)
+                        });
                     }
                     self.settle(now, out);
                 }
-                Ok(None) => break true,
+                // What TLS has opened may be more than fitted in, and no event will tell of it.
+                Ok(None) => match self.streams.refill(place, &mut reader) {
+                    Ok(0) => break true,
+                    Ok(_) => {}
+                    Err(_) => {
+                        self.streams.doom(place);
+                        return found;
+                    }
+                },
                 Err(_) => {
                     self.streams.doom(place);
                     return found;
@@ -292,7 +314,11 @@ impl Shard {
                 stream.deadlines.left_over(now.monotonic, reader.buffered());
             }
             let deadline = stream.deadlines.deadline(ends);
+            let wants_write = stream.wants_write();
             self.streams.look_by(place, deadline);
+            if wants_write {
+                self.streams.write_later(place);
+            }
         }
         if !drained {
             self.streams.read_later(place);
@@ -334,62 +360,14 @@ impl Shard {
         }
     }
 
-    /// Counts packets that could not be sent.
-    pub(super) fn lost(&self, packets: usize) {
+    fn count_lost(&self, packets: usize) {
         self.metrics.dropped(DropReason::SendFailed, packets);
     }
 
     fn close_stream(&mut self, now: Now, place: usize, out: &mut Gathered<'_>) {
         let Some(stream) = self.streams.close(place) else { return };
-        self.metrics.tcp_closed();
+        self.metrics.stream_closed(stream.tuple.transport);
         self.core.handle_disconnect(now, &stream.tuple);
         self.settle(now, out);
-    }
-
-    /// Passes a packet on to its stream or another worker, or to `send` with its route.
-    fn forward<'p>(&mut self, now: Now, forward: Forward<'p>, send: impl FnOnce(Route, &'p [u8])) {
-        let route = match forward.to {
-            Target::Client { tuple, hairpin } => {
-                let direction = if hairpin { Direction::Hairpin } else { Direction::ToClient };
-                self.metrics.forwarded(direction, forward.wire_len());
-                match tuple.transport {
-                    Transport::Udp | Transport::Dtls => self.routes.to_client(tuple),
-                    Transport::Tcp | Transport::Tls => {
-                        if self.streams.send_data(&tuple, &forward) == Queued::Refused {
-                            self.metrics.dropped(DropReason::SlowReader, 1);
-                        }
-                        None
-                    }
-                }
-            }
-            Target::Peer { via, to } => self.to_peer(via, to, &forward),
-            Target::Shared { via, to } => match self.route_shared(now, via, to, forward) {
-                Some(Onward::Out(route, bytes)) => return send(route, bytes),
-                Some(Onward::Here(forward)) => return self.forward(now, forward, send),
-                None => return,
-            },
-            Target::Hairpin { to, from, otherwise } => {
-                match (self.context.ports.owner(to), otherwise) {
-                    (Some((worker, to)), _) => {
-                        self.outbox.push(worker, Way::Hairpin { to, from }, forward.payload());
-                        None
-                    }
-                    (None, Some(via)) => self.to_peer(via, PeerAddr(to.0), &forward),
-                    (None, None) => {
-                        self.metrics.dropped(DropReason::NobodyThere, 1);
-                        None
-                    }
-                }
-            }
-        };
-        if let Some(route) = route {
-            send(route, forward.into_bytes());
-        }
-    }
-
-    fn to_peer(&self, via: AllocationId, to: PeerAddr, forward: &Forward<'_>) -> Option<Route> {
-        let route = self.routes.to_peer(via, to)?;
-        self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
-        Some(route)
     }
 }

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use hairpin_turn::Family;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::sys;
+use super::options;
 
 /// A UDP listener: sockets that are bound to one address.
 pub(crate) struct UdpSockets {
@@ -76,8 +76,9 @@ impl UdpSockets {
                 if address.is_ipv6() && !rustix::net::sockopt::ipv6_v6only(&socket)? {
                     return Err(both_families(address));
                 }
-                sys::report_destination(socket.as_fd(), address.is_ipv6())?;
+                options::report_destination(socket.as_fd(), address.is_ipv6())?;
             }
+            options::report_traffic_class(socket.as_fd(), address.is_ipv6())?;
             match listeners.iter_mut().find(|listener| listener.address == address) {
                 Some(listener) => listener.sockets.push(socket),
                 None => listeners.push(Self { address, sockets: vec![socket] }),
@@ -101,7 +102,9 @@ fn both_families(address: SocketAddr) -> io::Error {
 pub(super) fn relay_socket(family: Family) -> io::Result<Socket> {
     let v6 = family == Family::V6;
     let socket = udp_socket(if v6 { Domain::IPV6 } else { Domain::IPV4 })?;
-    sys::allow_fragments(socket.as_fd(), v6)?;
+    options::allow_fragments(socket.as_fd(), v6)?;
+    options::report_errors(socket.as_fd(), v6)?;
+    options::report_traffic_class(socket.as_fd(), v6)?;
     Ok(socket)
 }
 

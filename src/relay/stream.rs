@@ -1,7 +1,7 @@
-//! One TURN client over TCP: its frames come out of a reader, and what it is sent waits in a bounded queue for the client
-//! to read it.
+//! One TURN client over TCP, with TLS or without: its frames come out of a reader, and what it is sent waits in a bounded
+//! queue for the client to read it.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use hairpin_stun::Reader;
 use hairpin_turn::{FiveTuple, Forward, StreamDeadlines};
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::net::{Held, Io};
+use super::carrier::Carrier;
+use crate::net::Held;
 
 /// Bytes of data that wait for a slow reader; beyond that datagrams are lost, as on any full link.
 const DATA_LIMIT: usize = 256 << 10;
@@ -30,14 +31,14 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
 
 /// A connection, its unfinished frame, and what has not been written yet.
 pub(super) struct Stream {
-    io: Io,
+    carrier: Carrier,
     pub(super) tuple: FiveTuple,
     /// Holds what has been received and not been taken; none when nothing has.
     pub(super) reader: Option<Reader>,
     pub(super) deadlines: StreamDeadlines,
     /// When the deadlines are looked at next, which may be before the first of them.
     pub(super) timer: Option<Duration>,
-    /// What is to be written.
+    /// What is to be written, and not in the carrier's hands.
     pub(super) pending: Vec<u8>,
     /// What the socket has taken since this was last looked at.
     pub(super) taken: usize,
@@ -69,17 +70,16 @@ pub(super) enum Queued {
 }
 
 impl Stream {
-    pub(super) fn new(io: Io, tuple: FiveTuple, held: Held, now: Duration) -> Self {
+    pub(super) fn new(carrier: Carrier, tuple: FiveTuple, held: Held, now: Duration) -> Self {
         let deadlines = StreamDeadlines::new(now);
         let state = State::default();
         let (reader, timer, pending, taken) = (None, None, Vec::new(), 0);
-        Self { io, tuple, reader, deadlines, timer, pending, taken, state, _held: held }
+        Self { carrier, tuple, reader, deadlines, timer, pending, taken, state, _held: held }
     }
 
     /// Bounds what the connection costs the kernel. These are wishes: without them it is served as well.
     pub(super) fn tune(&self) {
-        let Io::Tcp(socket) = &self.io;
-        let socket = SockRef::from(socket);
+        let socket = SockRef::from(self.carrier.socket());
         let tuned = socket
             .set_send_buffer_size(SEND_BUFFER)
             .and_then(|()| socket.set_tcp_keepalive(&KEEPALIVE));
@@ -90,9 +90,8 @@ impl Stream {
 
     /// Has the kernel forget what the client has not taken, when the stream is dropped: it would keep it for minutes.
     pub(super) fn abandon_output(&self) {
-        let Io::Tcp(socket) = &self.io;
         // It can only fail where there is nothing to forget.
-        let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(self.carrier.socket()).set_linger(Some(Duration::ZERO));
     }
 
     /// Reads once into a reader, and returns how much that was. Nothing waiting is no bytes.
@@ -100,16 +99,20 @@ impl Stream {
     /// # Errors
     /// What the system says; `UnexpectedEof` when the client has closed.
     pub(super) fn receive(&mut self, reader: &mut Reader) -> io::Result<usize> {
-        let Io::Tcp(socket) = &mut self.io;
-        match socket.read(reader.spare()) {
-            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-            Ok(n) => {
-                reader.filled(n);
-                Ok(n)
-            }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
-            Err(e) => Err(e),
-        }
+        self.carrier.receive(reader)
+    }
+
+    /// Moves into a reader what has been received before and is not in one yet, and returns how much that was.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the client has closed.
+    pub(super) fn refill(&mut self, reader: &mut Reader) -> io::Result<usize> {
+        self.carrier.refill(reader)
+    }
+
+    /// Tells the client that nothing more will come, as far as the socket takes it.
+    pub(super) fn say_goodbye(&mut self) {
+        self.carrier.close();
     }
 
     /// Queues a relayed packet.
@@ -137,8 +140,9 @@ impl Stream {
     /// Whether so many bytes more are too many. A turn may bring more than a reader is owed, so what the socket takes
     /// is not counted.
     fn is_over(&mut self, limit: usize, more: usize) -> bool {
-        let over = |pending: &[u8]| !pending.is_empty() && pending.len() + more > limit;
-        over(&self.pending) && (self.state.blocked || self.write().is_err() || over(&self.pending))
+        let over = |waiting: usize| waiting > 0 && waiting + more > limit;
+        over(self.waiting())
+            && (self.state.blocked || self.write().is_err() || over(self.waiting()))
     }
 
     /// Writes what is waiting as far as the socket takes it.
@@ -146,22 +150,23 @@ impl Stream {
     /// # Errors
     /// What the system says when the connection is broken.
     pub(super) fn write(&mut self) -> io::Result<()> {
-        let Io::Tcp(socket) = &mut self.io;
-        match socket.write(&self.pending) {
-            Ok(written) => {
-                self.taken += written;
-                self.pending.drain(..written);
-            }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(e) => return Err(e),
-        }
+        self.taken += self.carrier.write(&mut self.pending)?;
         Ok(())
+    }
+
+    /// Bytes that wait for the client to read.
+    pub(super) fn waiting(&self) -> usize {
+        self.pending.len() + self.carrier.waiting()
+    }
+
+    /// Whether there is something to write that nobody has queued: TLS speaks for itself, too.
+    pub(super) fn wants_write(&self) -> bool {
+        self.carrier.waiting() > 0 && !self.state.blocked
     }
 }
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        let Io::Tcp(socket) = &self.io;
-        socket.as_fd()
+        self.carrier.socket().as_fd()
     }
 }

@@ -1,4 +1,4 @@
-//! All of a worker's TURN clients over TCP.
+//! All of a worker's TURN clients over TCP, with TLS or without.
 
 #[cfg(test)]
 mod tests;
@@ -8,17 +8,20 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use hairpin_stun::Reader;
+use hairpin_stun::{ChannelNumbers, Reader};
 use hairpin_turn::{FiveTuple, Forward, StreamDeadlines};
 use rustix::event::epoll::{self, EventFlags};
 
+use super::carrier::Carrier;
 use super::routes::{Token, watch};
 use super::stream::{Queued, Stream};
-use crate::net::{Held, Io};
+use crate::net::Held;
 
 /// Streams found by place and by 5-tuple, and what is to be done with them by the end of a turn.
 #[derive(Default)]
 pub(super) struct Streams {
+    /// Those that channels may have.
+    numbers: ChannelNumbers,
     /// By the number in their tokens.
     places: Vec<Option<Stream>>,
     vacant: Vec<usize>,
@@ -41,6 +44,10 @@ const SPARE: usize = 16;
 const SPARE_BYTES: usize = 64 << 10;
 
 impl Streams {
+    pub(super) fn new(numbers: ChannelNumbers) -> Self {
+        Self { numbers, ..Self::default() }
+    }
+
     /// Begins to serve a connection, and returns its place.
     ///
     /// # Errors
@@ -48,12 +55,12 @@ impl Streams {
     pub(super) fn open(
         &mut self,
         epoll: &OwnedFd,
-        io: Io,
+        carrier: Carrier,
         tuple: FiveTuple,
         held: Held,
         now: Duration,
     ) -> io::Result<usize> {
-        let stream = Stream::new(io, tuple, held, now);
+        let stream = Stream::new(carrier, tuple, held, now);
         stream.tune();
         let place = self.vacant.last().copied().unwrap_or(self.places.len());
         watch(epoll, &stream, Token::Stream(place), EventFlags::IN)?;
@@ -76,7 +83,7 @@ impl Streams {
 
     /// Takes a stream out; dropping it closes the connection.
     pub(super) fn close(&mut self, place: usize) -> Option<Stream> {
-        let stream = self.places.get_mut(place)?.take()?;
+        let mut stream = self.places.get_mut(place)?.take()?;
         self.vacant.push(place);
         if stream.state.doomed {
             // Whoever gets the place next is not to be closed in its stead.
@@ -91,6 +98,8 @@ impl Streams {
         }
         if stream.state.blocked {
             stream.abandon_output();
+        } else {
+            stream.say_goodbye();
         }
         Some(stream)
     }
@@ -152,9 +161,9 @@ impl Streams {
                 continue;
             };
             stream.state.queued = false;
-            let blocked = stream.write().map(|()| !stream.pending.is_empty());
+            let blocked = stream.write().map(|()| stream.waiting() > 0);
             let taken = std::mem::take(&mut stream.taken);
-            stream.deadlines.written(now, taken, stream.pending.len());
+            stream.deadlines.written(now, taken, stream.waiting());
             let watched = blocked.and_then(|blocked| {
                 if std::mem::replace(&mut stream.state.blocked, blocked) == blocked {
                     return Ok(());
@@ -181,7 +190,16 @@ impl Streams {
     /// The reader of a stream, or an empty one.
     pub(super) fn take_reader(&mut self, place: usize) -> Reader {
         let reader = self.get_mut(place).and_then(|stream| stream.reader.take());
-        reader.or_else(|| self.readers.pop()).unwrap_or_default()
+        reader.or_else(|| self.readers.pop()).unwrap_or_else(|| Reader::under(self.numbers))
+    }
+
+    /// Moves into a stream's reader what it has received before.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the client has closed, or there is no such stream any more.
+    pub(super) fn refill(&mut self, place: usize, reader: &mut Reader) -> io::Result<usize> {
+        let stream = self.get_mut(place).ok_or(io::ErrorKind::UnexpectedEof)?;
+        stream.refill(reader)
     }
 
     /// Gives a stream its reader back, if there is something in it.

@@ -8,13 +8,15 @@
 
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use hairpin_turn::{HEADROOM, PacketBuf, TAILROOM};
+use hairpin_turn::{Fragmentation, HEADROOM, PacketBuf, TAILROOM};
 use rustix::net::SendFlags;
 
-use super::layout::{Control, Message, Name};
+use super::errors::is_about_something_else;
+use super::layout::{Arrived, Control, Message, Name, SocketError};
+use super::options;
 use super::runs::{MAX_RUN, Packet, run_length};
 
 /// Datagrams a worker receives before it sends what came of them.
@@ -38,8 +40,8 @@ pub(super) struct Slots {
 pub(super) struct Datagram<'b> {
     /// Where it came from.
     pub(super) source: SocketAddr,
-    /// The local address it was sent to; known when the socket was told so by [`report_destination`].
-    pub(super) destination: Option<IpAddr>,
+    /// How it came.
+    pub(super) arrived: Arrived,
     /// What it carries, in its slot.
     pub(super) packet: PacketBuf<'b>,
 }
@@ -127,7 +129,7 @@ impl<'b> Batch<'b> {
         let messages = &mut self.slots.messages[first..first + offered];
         // SAFETY: the headers' pointers refer to `memory`, `names`, `controls` and `_vectors` of the slots, borrowed mutably
         // for the call. The parts of `memory` they refer to are not handed out: those are the slots below `used`.
-        let received = match unsafe { recvmmsg(socket, messages) } {
+        let received = match unsafe { recvmmsg(socket, messages, 0) } {
             Ok(received) => received,
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
             Err(e) => return Err(e),
@@ -141,7 +143,7 @@ impl<'b> Batch<'b> {
             // SAFETY: `slot` is one of `SLOTS`, and the kernel writes to its name and its control messages in a call of
             // `receive` alone, which borrows the batch mutably as this closure does.
             let (name, control) = unsafe { (&*names.at(slot), &*controls.at(slot)) };
-            let destination = control.destination(message.header.control_len);
+            let arrived = control.arrived(message.header.control_len);
             // The kernel wrote how much it used; the next call must offer everything again.
             message.header.name_len = Name::LEN as i32;
             message.header.control_len = Control::LEN;
@@ -150,13 +152,48 @@ impl<'b> Batch<'b> {
             let slot = unsafe { std::slice::from_raw_parts_mut(memory.at(slot * SLOT), SLOT) };
             let packet = PacketBuf::new(slot, HEADROOM..HEADROOM + len);
             let packet = packet.expect("a slot has room around the longest datagram");
-            Datagram { source: name.read(), destination, packet }
+            Datagram { source: name.read(), arrived, packet }
         }))
     }
 }
 
+/// Errors taken at once.
+const ERRORS: usize = 16;
+
+/// Takes entries out of a socket's error queue, [`ERRORS`] at most: where what they are about was sent to.
+///
+/// # Errors
+/// What `recvmmsg` says, other than "try again".
+pub(super) fn receive_errors(
+    socket: BorrowedFd<'_>,
+) -> io::Result<arrayvec::ArrayVec<(SocketAddr, SocketError), ERRORS>> {
+    let mut names = [Name::EMPTY; ERRORS];
+    let mut controls = [Control::EMPTY; ERRORS];
+    let mut messages = [const { Message::EMPTY }; ERRORS];
+    for (i, Message { header, .. }) in messages.iter_mut().enumerate() {
+        (header.name, header.name_len) = (&raw mut names[i], Name::LEN as i32);
+        (header.control, header.control_len) = (&raw mut controls[i], Control::LEN);
+    }
+    // SAFETY: the headers' pointers refer to `names` and `controls`, which nobody else uses before they are read below. What
+    // the datagrams carried is not asked for.
+    let received = match unsafe { recvmmsg(socket, &mut messages, libc::MSG_ERRQUEUE) } {
+        Ok(received) => received,
+        Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+        Err(e) => return Err(e),
+    };
+    let read =
+        |i: usize| Some((names[i].read(), controls[i].error(messages[i].header.control_len)?));
+    Ok((0..received).filter_map(read).collect())
+}
+
 /// Packets tried by one `sendmmsg`.
 const BATCH: usize = 64;
+
+/// How often a packet is tried again when it was another one's error that kept it from being sent.
+const TRIES: usize = 3;
+
+/// Packets remembered at once that were too long to be sent whole.
+const MAX_TOO_LONG: usize = 16;
 
 /// Sends packets in batches; runs of one flow leave as a single segmented send (UDP GSO).
 pub(super) struct Sender {
@@ -165,6 +202,8 @@ pub(super) struct Sender {
     controls: Box<[Control; BATCH]>,
     vectors: Vec<libc::iovec>,
     segmentation: bool,
+    /// What DONT-FRAGMENT kept from being sent: by which socket, and to whom.
+    too_long: Vec<(RawFd, SocketAddr)>,
 }
 
 impl Sender {
@@ -175,6 +214,7 @@ impl Sender {
             controls: Box::new([Control::EMPTY; BATCH]),
             vectors: Vec::with_capacity(BATCH + MAX_RUN),
             segmentation: true,
+            too_long: Vec::new(),
         }
     }
 
@@ -182,19 +222,27 @@ impl Sender {
     /// that cannot leave at once: it is lost, as it would be on any full link.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>, packets: &[Packet<'_>]) -> usize {
         // The plain call is the cheaper one for a single packet, which is what most relay sockets send.
-        if let [Packet { from: None, to, bytes }] = packets {
-            let sent = rustix::net::sendto(socket, bytes, SendFlags::DONTWAIT, to);
-            return usize::from(sent.is_err());
+        let plain = Fragmentation::Allowed;
+        if let [Packet { from: None, to, fragmentation, traffic_class: 0, bytes }] = packets
+            && *fragmentation == plain
+        {
+            if rustix::net::sendto(socket, bytes, SendFlags::DONTWAIT, to).is_ok() {
+                return 0;
+            }
         }
-        let mut lost = 0;
+        let (mut lost, mut tries) = (0, 0);
         let mut rest = packets;
         while !rest.is_empty() {
             let runs = self.prepare(rest);
+            let messages = &mut self.messages[..runs.len()];
+            let whole = rest[0].fragmentation == Fragmentation::Forbidden && rest[0].to.is_ipv4();
             // SAFETY: these messages were just prepared: their names, vectors and controls are allocations of this struct
             // which `prepare` has finished with, and the vectors point at packets' bytes, which `packets` borrows until this
             // function returns and which the kernel only reads.
-            let error = match unsafe { sendmmsg(socket, &mut self.messages[..runs.len()]) } {
+            let mut send = || unsafe { sendmmsg(socket, messages) };
+            let error = match if whole { options::unfragmented(socket, send) } else { send() } {
                 Ok(sent) => {
+                    tries = 0;
                     rest = &rest[runs[..sent].iter().sum()..];
                     continue;
                 }
@@ -211,11 +259,27 @@ impl Sender {
                     }
                     lost += refused.chunks(1).map(|one| self.send(socket, one)).sum::<usize>();
                 }
+                _ if is_about_something_else(&error) && tries < TRIES => {
+                    tries += 1;
+                    continue;
+                }
+                Some(libc::EMSGSIZE) if refused[0].fragmentation == Fragmentation::Forbidden => {
+                    lost += 1;
+                    if self.too_long.len() < MAX_TOO_LONG {
+                        self.too_long.push((socket.as_raw_fd(), refused[0].to));
+                    }
+                }
                 _ => lost += refused.len(),
             }
+            tries = 0;
             rest = behind;
         }
         lost
+    }
+
+    /// What was too long to be sent whole since this was last asked, or a part of it.
+    pub(super) fn take_too_long(&mut self) -> Vec<(RawFd, SocketAddr)> {
+        std::mem::take(&mut self.too_long)
     }
 
     /// Fills messages with the first of the packets, a run in each, and returns the runs' lengths.
@@ -225,6 +289,10 @@ impl Sender {
         self.vectors.clear();
         let mut rest = packets;
         while !rest.is_empty() && self.vectors.len() < BATCH && !runs.is_full() {
+            // Over IPv4 it is the socket that has the DF bit set, for all it sends.
+            if rest[0].fragmentation != packets[0].fragmentation {
+                break;
+            }
             let length = if self.segmentation { run_length(rest) } else { 1 };
             let (run, behind) = rest.split_at(length);
             let index = runs.len();
@@ -238,7 +306,7 @@ impl Sender {
             let header = &mut self.messages[index].header;
             header.name_len = self.names[index].write(run[0].to) as i32;
             header.name = &raw mut self.names[index];
-            header.control_len = self.controls[index].write(run[0].from, segment);
+            header.control_len = self.controls[index].write(&run[0], segment);
             header.control = &raw mut self.controls[index];
             header.vectors = self.vectors.as_mut_ptr().wrapping_add(first);
             header.vector_count = run.len();
@@ -254,7 +322,11 @@ impl Sender {
 /// # Safety
 /// The headers' pointers are valid for writing as many bytes as the headers say, and nobody else uses those during the call.
 #[cfg(not(miri))]
-unsafe fn recvmmsg(socket: BorrowedFd<'_>, messages: &mut [Message]) -> io::Result<usize> {
+unsafe fn recvmmsg(
+    socket: BorrowedFd<'_>,
+    messages: &mut [Message],
+    flags: libc::c_int,
+) -> io::Result<usize> {
     // SAFETY: these are that many headers; the caller vouches for what they point at.
     let received = unsafe {
         libc::syscall(
@@ -262,7 +334,7 @@ unsafe fn recvmmsg(socket: BorrowedFd<'_>, messages: &mut [Message]) -> io::Resu
             socket.as_raw_fd(),
             messages.as_mut_ptr(),
             messages.len() as libc::c_uint,
-            libc::MSG_DONTWAIT,
+            libc::MSG_DONTWAIT | flags,
             std::ptr::null_mut::<libc::timespec>(),
         )
     };
@@ -288,33 +360,16 @@ unsafe fn sendmmsg(socket: BorrowedFd<'_>, messages: &mut [Message]) -> io::Resu
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// Asks the kernel to report each datagram's destination, for answers to leave from the address asked
-/// (RFC 8489 s6.3.1).
+/// Sets an option whose value is a C `int`.
 ///
 /// # Errors
 /// What `setsockopt` says.
-pub(super) fn report_destination(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
-    if v6 {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
-    } else {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
-    }
-}
-
-/// Lets the kernel fragment what is larger than the path's MTU: without DONT-FRAGMENT the relay sends with
-/// DF clear (RFC 8656 s14).
-///
-/// # Errors
-/// What `setsockopt` says.
-pub(super) fn allow_fragments(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
-    if v6 {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)
-    } else {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
-    }
-}
-
-fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
+pub(super) fn set_option(
+    socket: BorrowedFd<'_>,
+    level: i32,
+    name: i32,
+    value: i32,
+) -> io::Result<()> {
     // SAFETY: the option's value is the `i32` at this address, whose size is passed with it.
     let result = unsafe {
         libc::setsockopt(

@@ -18,6 +18,7 @@ use super::parcel::Outbox;
 use super::routes::{Routes, Token, watch};
 use super::shard::{Shard, Sockets};
 use super::shared::{SharedAddress, SharedRelay};
+use super::streams::Streams;
 use super::sys::{Sender, Slots};
 use crate::clock::Clock;
 use crate::log_limit::LogLimit;
@@ -83,6 +84,7 @@ pub(super) struct Worker {
 impl Worker {
     /// `epoll` is the set that [`WorkerSetup::epoll`] made.
     pub(super) fn new(setup: WorkerSetup, epoll: OwnedFd) -> Self {
+        let streams = Streams::new(setup.rules.channel_numbers);
         let core = Server::new(setup.rules, setup.own, rand::random());
         let (index, routes) = (setup.index, Routes::new(setup.listeners));
         let shared = setup
@@ -90,7 +92,7 @@ impl Worker {
             .map(|(address, sockets)| SharedRelay::new(address, index, sockets, &routes));
         let shard = Shard::new(
             core,
-            Sockets { routes, shared },
+            Sockets { routes, shared, streams },
             Outbox::new(setup.postboxes),
             epoll,
             index,
@@ -205,6 +207,10 @@ impl Worker {
                         self.shard.serve_stream(now, place, flags, &mut out)
                     }
                     Token::Listener(_) | Token::Relay(_) | Token::Shared(_) => {
+                        let flags = event.flags;
+                        if flags.contains(EventFlags::ERR) {
+                            self.shard.receive_errors(now, token, &mut out);
+                        }
                         let received = self.shard.receive(now, token, &mut batch, &mut out);
                         received.unwrap_or_else(|error| {
                             cannot_receive(&error, token);
@@ -219,7 +225,8 @@ impl Worker {
                 self.shard.handle_timeout(now, &mut out);
             }
             self.shard.finish_streams(now, &mut out);
-            self.shard.lost(out.send(&mut self.sender));
+            let lost = out.send(&mut self.sender);
+            self.shard.lost(lost, self.sender.take_too_long());
             self.shard.finish();
             if last {
                 return self.pace.turn(now.monotonic, self.waited, found);

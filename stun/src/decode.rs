@@ -61,6 +61,13 @@ pub fn error_code(value: &[u8]) -> Option<(u16, &str)> {
     Some((class * 100 + number, short_text(reason)?))
 }
 
+/// ICMP (RFC 8656 s18.13): type, code, and what goes with them.
+pub fn icmp(value: &[u8]) -> Option<(u8, u16, u32)> {
+    let &[_, _, k, c, ref data @ ..] = value else { return None };
+    let kind_and_code = u16::from_be_bytes([k, c]);
+    Some(((kind_and_code >> 9) as u8, kind_and_code & 0x1FF, u32(data)?))
+}
+
 /// UNKNOWN-ATTRIBUTES (RFC 8489 s14.13): a list of 16-bit types.
 pub fn unknown_attributes(value: &[u8]) -> impl Iterator<Item = AttributeType> + Clone {
     let (types, _) = value.as_chunks();

@@ -3,9 +3,11 @@
 //! A [`Message`] is a checked view of a received datagram; a [`Writer`] builds one into a buffer of
 //! the caller's. Nothing is copied but what is written. The two messages that carry media have
 //! shorter paths: a [`PacketBuf`] is a payload with room around it, and a [`Head`] what ChannelData
-//! or a Data indication put into that room. A [`Reader`] cuts a byte stream into frames.
+//! or a Data indication put into that room. A [`Reader`] cuts a byte stream into frames; what such
+//! a stream speaks at all is told by [`sniff`], and whose it is behind a proxy by [`proxy_header`].
 //!
-//! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here.
+//! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here, and for the longer kind of
+//! [`Key`].
 //!
 //! No input makes this crate panic: bytes from strangers give an error or `None`.
 //!
@@ -48,18 +50,22 @@ mod head;
 mod integrity;
 mod key;
 mod message;
+mod opening;
 mod packet;
+mod proxy_header;
 mod reader;
 mod writer;
 
 pub use attribute::{Attribute, AttributeType, Attributes};
-pub use channel::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber};
+pub use channel::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber, ChannelNumbers};
 pub use demux::FirstByte;
 pub use error::{BufferTooSmall, FramingLost, IntegrityError, ParseError};
-pub use frame::{Frame, MAX_FRAME_LEN, next_frame};
+pub use frame::{Frame, MAX_FRAME_LEN, next_frame, next_frame_under};
 pub use head::Head;
 pub use key::{Key, PasswordAlgorithm, rest_password, userhash};
 pub use message::{Class, HEADER_LEN, MAGIC_COOKIE, Message, Method, TransactionId};
+pub use opening::{Sniffed, sniff};
 pub use packet::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
+pub use proxy_header::{MAX_PROXY_HEADER_LEN, NoProxyHeader, ProxyHeader, proxy_header};
 pub use reader::Reader;
 pub use writer::Writer;

@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::{Frame, FramingLost, HEADROOM, MAX_FRAME_LEN, PacketBuf, TAILROOM, next_frame};
+use crate::{
+    ChannelNumbers, Frame, FramingLost, HEADROOM, MAX_FRAME_LEN, PacketBuf, TAILROOM,
+    next_frame_under,
+};
 
 /// What has been received of a stream and not yet been taken as frames.
 ///
@@ -19,6 +22,7 @@ pub struct Reader {
     buffer: Vec<u8>,
     /// What was received and not yet taken.
     received: Range<usize>,
+    numbers: ChannelNumbers,
 }
 
 impl Reader {
@@ -27,7 +31,12 @@ impl Reader {
 
     /// A reader at the start of a stream.
     pub fn new() -> Self {
-        Self { buffer: vec![0; buffer_len(Self::SMALL)], received: HEADROOM..HEADROOM }
+        Self::under(ChannelNumbers::Rfc8656)
+    }
+
+    /// The same with the numbers that channels may have.
+    pub fn under(numbers: ChannelNumbers) -> Self {
+        Self { buffer: vec![0; buffer_len(Self::SMALL)], received: HEADROOM..HEADROOM, numbers }
     }
 
     /// Where to receive into. Empty only when at least one whole frame waits to be taken, or the
@@ -61,7 +70,7 @@ impl Reader {
     /// When what comes next can be no frame.
     pub fn next_frame(&mut self) -> Result<Option<PacketBuf<'_>>, FramingLost> {
         let start = self.received.start;
-        match next_frame(&self.buffer[self.received.clone()]) {
+        match next_frame_under(self.numbers, &self.buffer[self.received.clone()]) {
             Frame::Complete { len, padded } => {
                 self.received.start += padded;
                 Ok(PacketBuf::new(&mut self.buffer, start..start + len))

@@ -89,6 +89,17 @@ impl<'b> Writer<'b> {
         })
     }
 
+    /// ICMP (RFC 8656 s18.13): a type of 7 bits, a code of 9, and what goes with it.
+    pub fn icmp(&mut self, kind: u8, code: u8, data: u32) -> &mut Self {
+        debug_assert!(kind < 0x80, "no such type: {kind}");
+        let kind_and_code = u16::from(kind) << 9 | u16::from(code);
+        self.attribute(AttributeType::ICMP, 8, |_, out| {
+            out[..2].fill(0);
+            out[2..4].copy_from_slice(&kind_and_code.to_be_bytes());
+            out[4..].copy_from_slice(&data.to_be_bytes());
+        })
+    }
+
     /// UNKNOWN-ATTRIBUTES (RFC 8489 s14.13).
     pub fn unknown_attributes<I>(&mut self, types: I) -> &mut Self
     where

@@ -6,10 +6,15 @@
 mod allocate;
 mod channels;
 mod credentials;
+mod deviations;
+mod icmp;
 mod own_addresses;
+mod page;
+mod password_algorithms;
 mod permissions;
 mod refresh;
 mod requests;
+mod reservations;
 mod rest;
 mod safety;
 mod send_data;

@@ -1,5 +1,7 @@
 //! RFC 8656 s11: Send and Data indications.
 
+use std::net::SocketAddr;
+
 use hairpin_sim::client::{Client, Received, build};
 use hairpin_sim::relay::{Relay, Relayed};
 use hairpin_stun::{AttributeType, Class, Method, Writer};
@@ -82,15 +84,32 @@ fn c124_a_denied_peer_is_dropped_in_silence() {
 }
 
 #[test]
-fn c125_c126_with_dont_fragment_it_is_dropped_because_that_is_unsupported() {
+fn c125_c126_dont_fragment_holds_for_that_datagram_alone() {
     let (mut relay, mut client, _) = permitted();
-    indicate(&mut relay, &mut client, Method::SEND, |w| {
-        w.xor_address(AttributeType::XOR_PEER_ADDRESS, peer(1))
+    send_whole(&mut relay, &mut client, peer(1));
+    assert_eq!((relay.take_relayed().len(), relay.dont_fragment), (1, 1));
+    assert!(client_reaches(&mut relay, &mut client, peer(1)));
+    assert_eq!(relay.dont_fragment, 1);
+}
+
+#[test]
+fn c159_between_the_families_dont_fragment_is_ignored() {
+    let mut relay = Relay::default();
+    let mut client = Client::ann(1);
+    assert!(client.tuple.client.is_ipv4());
+    client.allocate_v6(&mut relay);
+    client.permit(&mut relay, &[peer_v6(1)]);
+    send_whole(&mut relay, &mut client, peer_v6(1));
+    assert_eq!((relay.take_relayed().len(), relay.dont_fragment), (1, 0));
+}
+
+/// A Send indication with DONT-FRAGMENT.
+fn send_whole(relay: &mut Relay, client: &mut Client, peer: SocketAddr) {
+    indicate(relay, client, Method::SEND, |w| {
+        w.xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
             .bytes(AttributeType::DONT_FRAGMENT, &[])
             .bytes(AttributeType::DATA, b"data");
     });
-    assert!(relay.to_peers.is_empty());
-    assert!(client_reaches(&mut relay, &mut client, peer(1)), "that datagram alone");
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn c008_responses_are_dropped() {
 #[test]
 fn c009_unknown_required_attributes_are_listed_in_a_420() {
     let mut relay = Relay::default();
-    let unknown = [AttributeType(0x7001), AttributeType::DONT_FRAGMENT, AttributeType(0x0002)];
+    let unknown = [AttributeType(0x7001), AttributeType::USE_CANDIDATE, AttributeType(0x0002)];
     let bytes = build(Class::Request, Method::BINDING, ID, |w| {
         for kind in unknown {
             w.bytes(kind, &[1, 2, 3]);

@@ -18,6 +18,7 @@ const PAGES: &[&str] = &[
     "bench/README.md",
     "docs/admin.md",
     "docs/configuration.md",
+    "docs/conformance.md",
     "docs/coturn.md",
     "docs/deploy-fly.md",
     "docs/identity.md",
@@ -25,6 +26,7 @@ const PAGES: &[&str] = &[
     "docs/metrics.md",
     "docs/protocol.md",
     "docs/records.md",
+    "docs/tls.md",
     "docs/webhooks.md",
 ];
 

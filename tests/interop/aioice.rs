@@ -2,13 +2,12 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use tokio::process::Command;
-use tokio::time::timeout;
 
+use super::program::says_ok;
 use super::server::Hairpin;
-use super::{Account, DEADLINE, EchoPeer, Transport};
+use super::{Account, EchoPeer, Transport};
 
 /// Runs a scenario of the script: `echo` through one allocation, or `ice` between two agents that
 /// may use relayed candidates only.
@@ -19,15 +18,8 @@ pub(super) async fn run(scenario: &str, account: &Account) {
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/aioice_client.py"))
         .arg(scenario)
         .args([account.server.to_string(), peer.address.to_string()])
-        .arg(if account.transport == Transport::Udp { "udp" } else { "tcp" })
-        .args([&account.username, &account.password])
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let output = timeout(DEADLINE, command.output()).await.expect("done in time");
-    let output = output.unwrap_or_else(|e| panic!("{}: {e}; run tests/run", python().display()));
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.trim() == "ok", "{scenario}:\n{out}{err}");
+        .args([account.transport.name(), &account.username, &account.password]);
+    says_ok(&mut command, account).await;
 }
 
 /// A Python that has aioice and what reads our documents: `AIOICE_PYTHON`, or the environment that `tests/run` makes.
@@ -39,25 +31,17 @@ pub(super) fn python() -> PathBuf {
 }
 
 #[tokio::test]
-async fn completes_a_relayed_echo_over_udp() {
+async fn completes_a_relayed_echo() {
     let hairpin = Hairpin::start().await;
-    run("echo", &hairpin.account(Transport::Udp)).await;
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        run("echo", &hairpin.account(transport)).await;
+    }
 }
 
 #[tokio::test]
-async fn completes_a_relayed_echo_over_tcp() {
+async fn two_relayed_agents_connect() {
     let hairpin = Hairpin::start().await;
-    run("echo", &hairpin.account(Transport::Tcp)).await;
-}
-
-#[tokio::test]
-async fn two_relayed_agents_connect_over_udp() {
-    let hairpin = Hairpin::start().await;
-    run("ice", &hairpin.account(Transport::Udp)).await;
-}
-
-#[tokio::test]
-async fn two_relayed_agents_connect_over_tcp() {
-    let hairpin = Hairpin::start().await;
-    run("ice", &hairpin.account(Transport::Tcp)).await;
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        run("ice", &hairpin.account(transport)).await;
+    }
 }

@@ -1,6 +1,6 @@
 """aioice against a TURN server; prints "ok". Run by aioice.rs beside this file.
 
-aioice_client.py echo|ice SERVER:PORT PEER:PORT udp|tcp USERNAME PASSWORD
+aioice_client.py echo|ice SERVER:PORT PEER:PORT udp|tcp|tls USERNAME PASSWORD
 """
 
 import asyncio
@@ -30,7 +30,7 @@ async def echo(server, peer, transport, username, password):
     """Sends to an echo peer through one allocation. aioice binds a channel at once, without a
     CreatePermission before it."""
     relay, receiver = await create_turn_endpoint(
-        Receiver, server, username=username, password=password, transport=transport
+        Receiver, server, username=username, password=password, **over(transport)
     )
     # Each length modulo 4, because a stream pads ChannelData.
     for number in range(ROUND_TRIPS):
@@ -48,7 +48,7 @@ async def ice(server, _peer, transport, username, password):
             turn_server=server,
             turn_username=username,
             turn_password=password,
-            turn_transport=transport,
+            **{f"turn_{name}": value for name, value in over(transport).items()},
             transport_policy=TransportPolicy.RELAY,
         )
         for controlling in (True, False)
@@ -64,6 +64,11 @@ async def ice(server, _peer, transport, username, password):
         await agent.send(b"hello")
         assert await other.recv() == b"hello"
     await asyncio.gather(*(agent.close() for agent in agents))
+
+
+def over(transport):
+    """As aioice says it: TLS is TCP with a flag."""
+    return {"transport": "tcp", "ssl": True} if transport == "tls" else {"transport": transport}
 
 
 def address(text):

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -9,11 +10,14 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{interval, timeout};
 
+use super::authority::Authority;
 use super::{Account, DEADLINE, Transport};
 
 /// A running `turnserver` on loopback, relaying to loopback; killed when dropped.
 pub(super) struct Coturn {
-    pub(super) address: SocketAddr,
+    address: SocketAddr,
+    tls: SocketAddr,
+    authority: Arc<Authority>,
     _process: Child,
     _directory: TempDir,
 }
@@ -26,14 +30,21 @@ pub(super) enum Auth<'a> {
 
 impl Coturn {
     pub(super) async fn start(auth: Auth<'_>) -> Self {
-        let address = free_address();
+        let (address, tls) = (free_address(), free_address());
+        let authority = Arc::new(Authority::new());
         let directory = tempfile::tempdir().expect("the temporary directory is writable");
         let file = |name: &str| directory.path().join(name);
         let mut command = Command::new("turnserver");
         command
-            .args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers"])
-            .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--realm", "interop"])
-            .args(["--listening-port", &address.port().to_string(), "--lt-cred-mech"])
+            .args(["-n", "--no-cli", "--allow-loopback-peers", "--mobility"])
+            .args(["--listening-ip", "127.0.0.1", "--listening-ip", "::1", "--realm", "interop"])
+            .args(["--relay-ip", "127.0.0.1", "--relay-ip", "::1", "--lt-cred-mech"])
+            .args(["--listening-port", &address.port().to_string()])
+            .args(["--tls-listening-port", &tls.port().to_string()])
+            .arg("--cert")
+            .arg(authority.certificate())
+            .arg("--pkey")
+            .arg(authority.key())
             .arg("--log-file=stdout")
             .arg("--userdb")
             .arg(file("users"))
@@ -53,15 +64,20 @@ impl Coturn {
             .spawn()
             .unwrap_or_else(|error| panic!("turnserver: {error}; tests/run installs coturn"));
         timeout(DEADLINE, listening(address)).await.expect("coturn listens in time");
-        Self { address, _process: process, _directory: directory }
+        timeout(DEADLINE, listening(tls)).await.expect("coturn listens in time");
+        Self { address, tls, authority, _process: process, _directory: directory }
     }
 
     pub(super) fn account(&self, transport: Transport, username: &str, password: &str) -> Account {
         Account {
-            server: self.address,
+            server: match transport {
+                Transport::Udp | Transport::Tcp => self.address,
+                Transport::Tls | Transport::Dtls => self.tls,
+            },
             transport,
             username: username.into(),
             password: password.into(),
+            authority: Arc::clone(&self.authority),
         }
     }
 }
@@ -85,22 +101,31 @@ async fn listening(address: SocketAddr) {
     }
 }
 
-/// The control of every echo test in this module: what these clients fail at with hairpin, they
-/// can do with coturn.
+/// The control of every client in this module but coturn's own, which has one of its own: what these fail at with hairpin, they can do with coturn.
 #[tokio::test]
 async fn coturn_passes_the_same_clients() {
     const NAME: &str = "guest";
     const PASSWORD: &str = "somepassword";
     let coturn = Coturn::start(Auth::User { name: NAME, password: PASSWORD }).await;
-    let udp = coturn.account(Transport::Udp, NAME, PASSWORD);
-    let tcp = coturn.account(Transport::Tcp, NAME, PASSWORD);
+    let account = |transport| coturn.account(transport, NAME, PASSWORD);
+    let [udp, tcp, tls, dtls] =
+        [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Dtls].map(account);
 
     super::webrtc_rs::relayed_echo(&udp).await.expect("webrtc-rs");
+    let scripts = async |account: &Account| {
+        for scenario in ["echo", "ice"] {
+            if account.transport != Transport::Dtls {
+                super::aioice::run(scenario, account).await;
+            }
+            super::pion::run(scenario, account).await;
+        }
+        if account.transport != Transport::Dtls {
+            super::werift::run(account).await;
+        }
+    };
+    tokio::join!(scripts(&udp), scripts(&tcp), scripts(&tls), scripts(&dtls));
     for account in [&udp, &tcp] {
         super::turn_client_proto::relayed_echo(account).await;
-        super::aioice::run("echo", account).await;
-        super::aioice::run("ice", account).await;
-        super::uclient::Run::to_peer(account).await.lost_nothing();
-        super::uclient::Run::client_to_client(account).await.lost_nothing();
+        super::libnice::run(account).await;
     }
 }

@@ -13,7 +13,7 @@ const INSIDE: &str = "INSIDE_A_NAMESPACE";
 
 /// Whether the test runs in a network namespace of its own. If not, it is run there by another process, and here there is
 /// nothing left to do.
-fn in_a_namespace(test: &str) -> bool {
+pub(super) fn in_a_namespace(test: &str) -> bool {
     if std::env::var(INSIDE).is_ok_and(|inside| inside == test) {
         ip("link set lo up");
         return true;
@@ -39,13 +39,13 @@ fn in_a_namespace(test: &str) -> bool {
     false
 }
 
-fn ip(arguments: &str) {
+pub(super) fn ip(arguments: &str) {
     let done = Command::new("ip").args(arguments.split(' ')).status().expect("iproute2 is there");
     assert!(done.success(), "ip {arguments}");
 }
 
 /// A server that finds its relay addresses out.
-fn detecting() -> Builder {
+pub(super) fn detecting() -> Builder {
     Server::builder()
         .set("shutdown-timeout", "0")
         .set("listening-ip", "127.0.0.1")

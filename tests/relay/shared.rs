@@ -188,10 +188,11 @@ async fn what_nobody_is_tied_to_is_dropped_and_counted() {
 
 #[tokio::test]
 async fn no_port_of_ones_own_is_to_be_had() {
-    use hairpin_sim::{Allocate, Request, TurnEvent};
+    use hairpin_sim::{Allocate, EvenPort, Request, TurnEvent};
     let server = start(shared()).await;
     let mut client = Client::udp(server.addresses().turn_udp[0]).await;
-    let even = Request::Allocate(Allocate { even_port: true, ..Default::default() });
+    let even =
+        Request::Allocate(Allocate { even_port: Some(EvenPort::Alone), ..Default::default() });
     let bytes = client.turn.request(even);
     client.wire.send(&bytes).await;
     assert_eq!(client.event().await, TurnEvent::Refused(508));

@@ -8,8 +8,10 @@ use hairpin_stun::{ChannelNumber, Key, TransactionId};
 
 use crate::channels::Channels;
 use crate::permissions::Permissions;
+use crate::replies::Integrity;
 use crate::{
-    Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayedAddr, User,
+    Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayedAddr,
+    ReservationToken, User,
 };
 
 /// A relayed transport address and who may use it how. Servers hold these by the ten thousand: a
@@ -18,6 +20,8 @@ use crate::{
 pub(crate) struct Allocation {
     claim: Claim,
     relayed: RelayedAddr,
+    /// For the same answer again to a retransmission.
+    reserved: Option<Box<ReservationToken>>,
     expires: Duration,
     permissions: Permissions,
     channels: Channels,
@@ -50,6 +54,8 @@ pub(crate) struct Pending {
     pub(crate) lifetime: Duration,
     /// Whether the answer carries FINGERPRINT.
     pub(crate) fingerprint: bool,
+    /// What the answer is signed by.
+    pub(crate) integrity: Integrity,
 }
 
 /// How many permissions and channels an allocation may hold.
@@ -61,9 +67,10 @@ pub(crate) struct Limits {
 
 impl Allocation {
     /// A new allocation has no permissions and no channels.
-    pub(crate) fn new(claim: Claim, relayed: RelayedAddr, expires: Duration) -> Self {
+    pub(crate) fn new(claim: Claim, bound: Bound, expires: Duration) -> Self {
+        let (relayed, reserved) = (bound.relayed, bound.reserved.map(Box::new));
         let (permissions, channels) = Default::default();
-        Self { claim, relayed, expires, permissions, channels }
+        Self { claim, relayed, reserved, expires, permissions, channels }
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -76,6 +83,10 @@ impl Allocation {
 
     pub(crate) fn relayed(&self) -> RelayedAddr {
         self.relayed
+    }
+
+    pub(crate) fn reserved(&self) -> Option<ReservationToken> {
+        self.reserved.as_deref().copied()
     }
 
     pub(crate) fn family(&self) -> Family {

@@ -13,7 +13,7 @@ use crate::gate::Caller;
 use crate::key_hasher::KeyHasher;
 use crate::slab::Slab;
 use crate::{
-    AllocationId, Event, FiveTuple, Output, Owner, Path, PathChange, PeerAddr, Refusal,
+    AllocationId, Bound, Event, FiveTuple, Output, Owner, Path, PathChange, PeerAddr, Refusal,
     RelayedAddr, RelayedAddresses, ReleaseReason,
 };
 
@@ -170,15 +170,14 @@ impl Allocations {
     }
 
     /// Makes live what was pending. What was abandoned is told to be closed again.
-    pub(crate) fn promote(&mut self, now: Duration, id: AllocationId, relayed: RelayedAddr) {
+    pub(crate) fn promote(&mut self, now: Duration, id: AllocationId, bound: Bound) {
+        let relayed = bound.relayed;
         let Some(Pending { claim, lifetime, .. }) = self.pending(id) else {
             return self.close_abandoned(id, relayed);
         };
         let (tuple, user, expires) = (claim.tuple, claim.user.clone(), now + *lifetime);
         self.slab.replace_with(id, |state| match state {
-            State::Pending(pending) => {
-                State::Live(Allocation::new(pending.claim, relayed, expires))
-            }
+            State::Pending(pending) => State::Live(Allocation::new(pending.claim, bound, expires)),
             other => other,
         });
         self.deadlines.insert((expires, id.index));

@@ -13,6 +13,8 @@ use crate::{AllocationId, FiveTuple, PeerAddr, RelayedAddr};
 pub struct Forward<'b> {
     head: Head,
     packet: PacketBuf<'b>,
+    /// Whether it may be cut up on its way. Means nothing unless it leaves towards a peer.
+    pub fragmentation: Fragmentation,
     /// Where it goes.
     pub to: Target,
 }
@@ -20,7 +22,12 @@ pub struct Forward<'b> {
 impl<'b> Forward<'b> {
     #[inline]
     pub(crate) fn new(head: Head, packet: PacketBuf<'b>, to: Target) -> Self {
-        Self { head, packet, to }
+        Self { head, packet, fragmentation: Fragmentation::Allowed, to }
+    }
+
+    #[inline]
+    pub(crate) fn to_peer(packet: PacketBuf<'b>, to: Target, fragmentation: Fragmentation) -> Self {
+        Self { head: Head::EMPTY, packet, fragmentation, to }
     }
 
     /// What goes in front of the payload, at most [`HEADROOM`](crate::HEADROOM) bytes; empty unless
@@ -59,6 +66,17 @@ impl<'b> Forward<'b> {
     pub fn into_bytes(self) -> &'b [u8] {
         self.packet.enclose(&self.head)
     }
+}
+
+/// Whether a datagram may be cut up on its way to a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fragmentation {
+    /// It may: the DF bit is clear.
+    #[default]
+    Allowed,
+    /// It is lost rather than cut up (DONT-FRAGMENT, RFC 8656 s11.2): the DF bit is set, or over IPv6
+    /// it is not fragmented here.
+    Forbidden,
 }
 
 /// Where a [`Forward`] goes.

@@ -6,7 +6,9 @@ use core::time::Duration;
 
 use hairpin_stun::ChannelNumber;
 
-use crate::{AllocationId, Event, Family, FiveTuple, Owner, PeerAddr, RelayedAddr};
+use crate::{
+    AllocationId, Event, Family, FiveTuple, Owner, PeerAddr, RelayedAddr, ReservationToken,
+};
 
 /// What the caller must carry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +118,10 @@ pub enum WantedPort {
     Any,
     /// An even one (EVEN-PORT with R=0, RFC 8656 s18.7).
     Even,
+    /// An even one, with the next one held for somebody who knows [`Bound::reserved`] (R=1).
+    EvenWithNext,
+    /// The one that is held under a token, of whatever family that is.
+    Reserved(ReservationToken),
 }
 
 /// A relay socket that is there.
@@ -123,11 +129,13 @@ pub enum WantedPort {
 pub struct Bound {
     /// What peers see.
     pub relayed: RelayedAddr,
+    /// Under which the next port is held, where that was wanted.
+    pub reserved: Option<ReservationToken>,
 }
 
 impl From<RelayedAddr> for Bound {
     fn from(relayed: RelayedAddr) -> Self {
-        Self { relayed }
+        Self { relayed, reserved: None }
     }
 }
 

@@ -7,14 +7,18 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use hairpin_stun::{AttributeType, ChannelData, ChannelNumber, Head, Message, PacketBuf, decode};
+use hairpin_stun::{
+    AttributeType, ChannelData, ChannelNumber, Head, Message, PacketBuf, ParseError, decode,
+};
 
 use crate::allocation::Allocation;
 use crate::allocations::Allocations;
 use crate::indication_ids::IndicationIds;
 use crate::replies::UNDERSTOOD;
 use crate::terms::{Reach, Terms};
-use crate::{AllocationId, DropReason, FiveTuple, Forward, PeerAddr, RelayedAddr, Target};
+use crate::{
+    AllocationId, DropReason, FiveTuple, Forward, Fragmentation, PeerAddr, RelayedAddr, Target,
+};
 
 /// The longest payload a UDP datagram has over IPv4; what is longer with its header cannot be sent.
 const MAX_DATAGRAM: usize = 65_507;
@@ -32,6 +36,7 @@ pub(crate) struct Route<'a> {
     to: Destination<'a>,
     /// What of the packet is passed on; `None` is all.
     part: Option<Range<usize>>,
+    fragmentation: Fragmentation,
 }
 
 enum Destination<'a> {
@@ -65,24 +70,28 @@ impl<'a> Router<'a> {
     pub(crate) fn channel_data(
         self,
         tuple: &FiveTuple,
-        packet: &[u8],
+        data: Result<ChannelData, ParseError>,
     ) -> Result<Route<'a>, DropReason> {
-        let data = ChannelData::parse(packet).map_err(|_| DropReason::Malformed)?;
+        let data = data.map_err(|_| DropReason::Malformed)?;
         let found = self.allocations.by_tuple(self.now, tuple);
         let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
         let peer = allocation.peer_of(self.now, data.number).ok_or(DropReason::NoChannel)?;
-        Ok(Route { to: self.to_peer(id, allocation, peer)?, part: Some(data.payload) })
+        Ok(Route::new(self.to_peer(id, allocation, peer)?, Some(data.payload)))
     }
 
     /// A Send indication from a client (RFC 8656 s11.2).
     pub(crate) fn send_indication(
         self,
         tuple: &FiveTuple,
-        Sent { peer, data }: &Sent,
+        Sent { peer, data, fragmentation }: &Sent,
     ) -> Result<Route<'a>, DropReason> {
         let found = self.allocations.by_tuple(self.now, tuple);
         let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
-        Ok(Route { to: self.to_peer(id, allocation, peer)?, part: Some(data.clone()) })
+        let route = Route::new(self.to_peer(id, allocation, peer)?, Some(data.clone()));
+        // Between the families DONT-FRAGMENT is ignored (RFC 8656 s14).
+        let translates = tuple.client.is_ipv4() != peer.0.is_ipv4();
+        let fragmentation = if translates { Fragmentation::Allowed } else { *fragmentation };
+        Ok(Route { fragmentation, ..route })
     }
 
     /// A datagram from a peer to the relay socket of an allocation.
@@ -93,7 +102,7 @@ impl<'a> Router<'a> {
         peer: PeerAddr,
     ) -> Result<Route<'a>, DropReason> {
         let allocation = self.allocations.live(self.now, id).ok_or(DropReason::NoAllocation)?;
-        Ok(Route { to: self.to_client(allocation, peer, Origin::Socket)?, part: None })
+        Ok(Route::new(self.to_client(allocation, peer, Origin::Socket)?, None))
     }
 
     /// A packet from another allocation, at the address that all share, for one of ours.
@@ -103,7 +112,7 @@ impl<'a> Router<'a> {
         shared: PeerAddr,
     ) -> Result<Route<'a>, DropReason> {
         let allocation = self.allocations.live(self.now, id).ok_or(DropReason::NoAllocation)?;
-        Ok(Route { to: self.to_client(allocation, shared, Origin::Hairpin)?, part: None })
+        Ok(Route::new(self.to_client(allocation, shared, Origin::Hairpin)?, None))
     }
 
     /// A packet from another shard's allocation, at `from`, for one of ours.
@@ -115,7 +124,7 @@ impl<'a> Router<'a> {
         let found = self.allocations.by_relayed(self.now, to);
         let allocation = found.ok_or(DropReason::NoAllocation)?;
         let to = self.to_client(allocation, PeerAddr(from.0), Origin::Hairpin)?;
-        Ok(Route { to, part: None })
+        Ok(Route::new(to, None))
     }
 
     /// From a client to a peer: through the allocation's relay socket, unless the peer is one of
@@ -169,6 +178,13 @@ impl<'a> Router<'a> {
     }
 }
 
+impl<'a> Route<'a> {
+    #[inline(always)]
+    fn new(to: Destination<'a>, part: Option<Range<usize>>) -> Self {
+        Self { to, part, fragmentation: Fragmentation::Allowed }
+    }
+}
+
 impl Route<'_> {
     /// The packet, on its way. Takes an id from `indications` if it leaves as a Data indication.
     /// `None` when it is too long for that way.
@@ -184,13 +200,16 @@ impl Route<'_> {
         };
         match self.to {
             Destination::Peer { via, to } => {
-                Some(Forward::new(Head::EMPTY, packet, Target::Peer { via, to }))
+                let to = Target::Peer { via, to };
+                Some(Forward::to_peer(packet, to, self.fragmentation))
             }
             Destination::Shared { via, to } => {
-                Some(Forward::new(Head::EMPTY, packet, Target::Shared { via, to }))
+                let to = Target::Shared { via, to };
+                Some(Forward::to_peer(packet, to, self.fragmentation))
             }
             Destination::Elsewhere { to, from, otherwise } => {
-                Some(Forward::new(Head::EMPTY, packet, Target::Hairpin { to, from, otherwise }))
+                let to = Target::Hairpin { to, from, otherwise };
+                Some(Forward::to_peer(packet, to, self.fragmentation))
             }
             Destination::Client { allocation, peer, channel, origin } => {
                 let (tuple, len) = (allocation.tuple(), packet.payload().len());
@@ -227,18 +246,19 @@ pub(crate) struct Sent {
     peer: PeerAddr,
     /// Where in the message the data lies.
     data: Range<usize>,
+    fragmentation: Fragmentation,
 }
 
 impl Sent {
     /// One walk over the attributes: for a client without channels this is the way of every packet.
     pub(crate) fn parse(message: &Message<'_>) -> Result<Self, DropReason> {
         let (mut peer, mut data) = (None, None);
+        let mut fragmentation = Fragmentation::Allowed;
         for attribute in message.attributes() {
             match attribute.kind {
                 AttributeType::XOR_PEER_ADDRESS => peer = peer.or(Some(attribute.value)),
                 AttributeType::DATA => data = data.or(Some(attribute.range())),
-                // DONT-FRAGMENT among them: no datagram rather than one that may be cut up (RFC 8656
-                // s11.2).
+                AttributeType::DONT_FRAGMENT => fragmentation = Fragmentation::Forbidden,
                 kind if kind.is_comprehension_required() && !UNDERSTOOD.contains(&kind) => {
                     return Err(DropReason::Unexpected);
                 }
@@ -248,6 +268,6 @@ impl Sent {
         let peer = peer
             .and_then(|value| decode::xor_address(value, message.transaction_id()))
             .ok_or(DropReason::Malformed)?;
-        Ok(Self { peer: PeerAddr(peer), data: data.ok_or(DropReason::Malformed)? })
+        Ok(Self { peer: PeerAddr(peer), data: data.ok_or(DropReason::Malformed)?, fragmentation })
     }
 }

@@ -1,13 +1,14 @@
 //! The shard: what comes in, sorted, and what goes out.
 
-mod shared;
+mod hairpins;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use hairpin_stun::{Class, FirstByte, Key, Message, Method, PacketBuf};
+use hairpin_stun::{ChannelData, Class, FirstByte, Key, Message, Method, PacketBuf};
 
+use crate::allocation::Allocation;
 use crate::allocations::Allocations;
 use crate::answer_limit::AnswerLimit;
 use crate::gate::{Caller, Denial, Gate};
@@ -19,7 +20,7 @@ use crate::replies::{Replies, ReplyTo};
 use crate::route::{Route, Router, Sent};
 use crate::terms::Terms;
 use crate::{
-    AllocationId, BindError, Bound, DropReason, Event, FiveTuple, Forward, Now, Output,
+    AllocationId, BindError, Bound, DropReason, Event, FiveTuple, Forward, IcmpError, Now, Output,
     OwnAddresses, PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules, Transport,
 };
 
@@ -75,9 +76,16 @@ impl Server {
     ) -> Option<Forward<'b>> {
         match packet.payload().first().copied().map(FirstByte::of) {
             Some(FirstByte::ChannelData) => {
-                self.route(now, packet, |router, bytes| router.channel_data(&tuple, bytes))
+                let parse = ChannelData::parse;
+                self.route(now, packet, |router, bytes| router.channel_data(&tuple, parse(bytes)))
             }
             Some(FirstByte::Stun) => self.handle_message(now, tuple, packet),
+            // Beside the way of all others, which is to have nothing to decide.
+            Some(FirstByte::OldChannelData) => {
+                let numbers = self.terms.channel_numbers();
+                let parse = |bytes: &_| ChannelData::parse_under(numbers, bytes);
+                self.route(now, packet, |router, bytes| router.channel_data(&tuple, parse(bytes)))
+            }
             Some(FirstByte::Dtls | FirstByte::Other) | None => self.dropped(DropReason::Malformed),
         }
     }
@@ -93,18 +101,15 @@ impl Server {
         self.route(now, packet, |router, _| router.peer_data(id, peer))
     }
 
-    /// Takes a datagram that an allocation of another shard, at `from`, sent to `to`.
-    ///
-    /// `None` also when no live allocation of this shard has that address; the packet is then
-    /// dropped.
-    pub fn handle_relayed<'b>(
-        &mut self,
-        now: Now,
-        to: RelayedAddr,
-        from: RelayedAddr,
-        packet: PacketBuf<'b>,
-    ) -> Option<Forward<'b>> {
-        self.route(now, packet, |router, _| router.hairpin(to, from))
+    /// Takes an ICMP error about a datagram that an allocation sent to `peer`: that is the destination
+    /// of the packet inside. Its client is told, if the peer has a permission (RFC 8656 s11.5).
+    pub fn handle_icmp(&mut self, now: Now, id: AllocationId, peer: PeerAddr, error: IcmpError) {
+        let allocation = self.allocations.live(now.monotonic, id);
+        let permits = |allocation: &&Allocation| allocation.admits(now.monotonic, peer.0.ip());
+        let Some(allocation) = allocation.filter(permits) else { return };
+        if let Some(bytes) = error.indication(peer, self.indications.next()) {
+            self.outputs.push_back(Output::Transmit { to: *allocation.tuple(), bytes });
+        }
     }
 
     /// Takes the answer to [`Output::BindRelay`], which lets the Allocate request be answered: with
@@ -282,7 +287,7 @@ impl Server {
             }
             RequestMethod::ChannelBind => {
                 let id = allocations.owned_by(now, caller)?;
-                ChannelBind::parse(message)?.apply(id, allocations, terms, now)
+                ChannelBind::parse(message, terms)?.apply(id, allocations, terms, now)
             }
         }
     }

@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use hairpin_stun::ChannelNumbers;
+
 use crate::allocation::Limits;
 use crate::own_addresses::Standing;
 use crate::shared::Scope;
@@ -63,6 +65,10 @@ impl Terms {
     /// The session that a username was issued for.
     pub(crate) fn scope_of(&self, username: &str) -> Option<Scope> {
         self.rules.credentials.scope_of(username)
+    }
+
+    pub(crate) fn channel_numbers(&self) -> ChannelNumbers {
+        self.rules.channel_numbers
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -10,6 +10,7 @@ pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod signaling;
 pub(crate) mod sockets;
+pub(crate) mod tls;
 pub(crate) mod turn;
 
 use crate::setting::{AnySetting, Group};
@@ -19,6 +20,7 @@ pub const GROUPS: &[Group] = &[
     sockets::GROUP,
     relay::GROUP,
     turn::GROUP,
+    tls::GROUP,
     http::GROUP,
     identity::GROUP,
     ice::GROUP,

@@ -7,6 +7,7 @@ mod identity;
 mod meaning;
 mod precedence;
 mod secrets;
+mod tls;
 mod typed;
 
 use hairpin_config::{Command, Config, ConfigErrors, Layers, Resolved};

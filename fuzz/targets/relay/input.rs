@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use arbitrary::Arbitrary;
 use hairpin_sim::relay::{PORT, REALM, SERVER_V4, SERVER_V6};
-use hairpin_stun::{AttributeType, Class, Key, Method, TransactionId, Writer};
+use hairpin_stun::{AttributeType, Class, Key, Method, TransactionId, Writer, userhash};
 use hairpin_turn::{BindError, FiveTuple, Transport};
 
 /// The relay addresses of the server.
@@ -118,6 +118,11 @@ pub(crate) fn key(user: &str) -> Key {
     Key::long_term(user, REALM, "password")
 }
 
+/// The same by SHA-256.
+pub(crate) fn key_sha256(user: &str) -> Key {
+    Key::long_term_sha256(user, REALM, "password")
+}
+
 /// Whom packets are for.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(crate) enum Peer {
@@ -180,6 +185,8 @@ pub(crate) enum RequestMethod {
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
     Right,
+    /// By a key of SHA-256, and a hash in place of the name.
+    Sha256,
     WrongKey,
     OtherUser,
     OldNonce,
@@ -193,6 +200,9 @@ pub(crate) enum Attribute {
     Family(u8),
     Peer(Peer),
     Channel(u8),
+    EvenPort(u8),
+    /// The number of the reservation.
+    Reservation(u8),
     Raw(u16, Vec<u8>),
 }
 
@@ -219,12 +229,17 @@ impl Request {
         };
         if self.proof != Proof::None {
             let nonce = if self.proof == Proof::OldNonce { "obMatJos2AAAAold" } else { nonce };
-            let key = key(if self.proof == Proof::WrongKey { "mallory" } else { user });
-            writer
-                .text(AttributeType::USERNAME, user)
-                .text(AttributeType::REALM, REALM)
-                .text(AttributeType::NONCE, nonce)
-                .integrity(key.as_ref());
+            writer.text(AttributeType::REALM, REALM).text(AttributeType::NONCE, nonce);
+            if self.proof == Proof::Sha256 {
+                writer
+                    .bytes(AttributeType::USERHASH, &userhash(user, REALM))
+                    .bytes(AttributeType::PASSWORD_ALGORITHMS, &[0, 2, 0, 0, 0, 1, 0, 0])
+                    .bytes(AttributeType::PASSWORD_ALGORITHM, &[0, 2, 0, 0])
+                    .integrity_sha256(key_sha256(user).as_ref());
+            } else {
+                let key = key(if self.proof == Proof::WrongKey { "mallory" } else { user });
+                writer.text(AttributeType::USERNAME, user).integrity(key.as_ref());
+            }
         }
         if self.fingerprint {
             writer.fingerprint();
@@ -246,12 +261,17 @@ impl Attribute {
             }
             Self::Peer(peer) => writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer.address()),
             Self::Channel(number) => writer.channel_number(channel(*number)),
+            Self::EvenPort(flags) => writer.bytes(AttributeType::EVEN_PORT, &[*flags]),
+            Self::Reservation(number) => {
+                let token = u64::from(*number).to_be_bytes();
+                writer.bytes(AttributeType::RESERVATION_TOKEN, &token)
+            }
             Self::Raw(kind, value) => writer.bytes(AttributeType(*kind), value),
         };
     }
 }
 
-/// Few channel numbers, the last one just outside of the range.
+/// Few channel numbers, the last one of RFC 5766 alone.
 pub(crate) fn channel(number: u8) -> u16 {
     [0x4000, 0x4001, 0x4FFF, 0x5000][usize::from(number % 4)]
 }

@@ -7,17 +7,19 @@ use std::time::Duration;
 use hairpin_sim::relay::{
     Astray, Config, Delivered, Origin, REALM, Relay, Relayed, SECRET, config, own_addresses,
 };
-use hairpin_stun::{AttributeType, Class, Message, Method, Writer, decode};
-use hairpin_turn::{Credentials, FiveTuple, PeerAddr, RelayedAddr, Rules};
+use hairpin_stun::{AttributeType, ChannelNumbers, Class, Message, Method, Writer, decode};
+use hairpin_turn::{Anonymity, Credentials, FiveTuple, PeerAddr, RelayedAddr, Rules};
 
-use crate::input::{Client, Proof, RELAY_PORTS, RELAYS, Request, Step, channel, id, key};
+use crate::input::{
+    Client, Proof, RELAY_PORTS, RELAYS, Request, Step, channel, id, key, key_sha256,
+};
 
 /// How long a permission may last after the last request for it (RFC 8656 s9).
 const PERMISSION: Duration = Duration::from_secs(300);
 
 /// An answer to who has proved nothing is no longer than this, or than the request: a challenge, and the
 /// signature and the fingerprint of one to the holder of a key whose nonce is old.
-const SHORT: usize = 104;
+const SHORT: usize = 128;
 
 /// A relay that does what the core asks for and has every packet checked by what the core told of its
 /// paths, and beside it what clients have asked for.
@@ -80,7 +82,7 @@ impl World {
     fn request(&mut self, client: Client, request: &Request) {
         let tuple = client.tuple();
         let bytes = request.encode(client, &self.nonces[&client]);
-        let proven = [Proof::Right, Proof::OtherUser].contains(&request.proof);
+        let proven = [Proof::Right, Proof::Sha256, Proof::OtherUser].contains(&request.proof);
         if proven {
             self.note_peers(tuple, &bytes);
         }
@@ -192,11 +194,20 @@ enum Proven {
 }
 
 fn world_config() -> Config {
-    let users = ["alice", "bob"].map(|user| (user.into(), key(user)));
-    let credentials = Credentials { secrets: vec![SECRET.into()], users: users.into() };
+    let users = ["alice", "bob"];
+    let keys = users.into_iter().flat_map(|user| [(user, key(user)), (user, key_sha256(user))]);
+    let users: Vec<_> = keys.map(|(user, key)| (user.into(), key)).collect();
+    let credentials = Credentials { secrets: vec![SECRET.into()], users };
     let Config { rules, seed, .. } = config();
-    let rules =
-        Rules { realm: REALM.into(), credentials, max_permissions: 3, max_channels: 2, ..rules };
+    let rules = Rules {
+        realm: REALM.into(),
+        credentials,
+        anonymity: Anonymity::StaticUsers,
+        max_permissions: 3,
+        max_channels: 2,
+        channel_numbers: ChannelNumbers::Rfc5766,
+        ..rules
+    };
     Config { rules, own: own_addresses(&RELAYS, RELAY_PORTS), seed }
 }
 

@@ -31,6 +31,7 @@ pub(super) use operations::ANY;
 
 use super::Refusal;
 use super::operations::Described;
+use crate::certificates::{self, Certificates};
 use crate::identity::{Trouble, Verifier};
 use crate::log_limit::LogLimit;
 use crate::metrics::{self, Metrics};
@@ -71,6 +72,8 @@ pub(crate) struct Health {
     pub(crate) supervisor: Supervisor,
     /// Whose keys may be old.
     pub(crate) tokens: Arc<Verifier>,
+    /// Which may be old, too, where there are any.
+    pub(crate) certificates: Option<Certificates>,
 }
 
 /// Answers `/metrics`, `/healthz`, `/readyz` and the API under `/v1/` until it is dropped, with all its connections.
@@ -191,6 +194,14 @@ async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
         None => {}
         Some(Trouble::Old(why)) => text += &format!("{why}\n"),
         Some(Trouble::NoKeys(why)) => {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+            text = format!("{why}\n");
+        }
+    }
+    match health.certificates.as_ref().map_or(Ok(()), Certificates::health) {
+        Ok(()) => {}
+        Err(certificates::Trouble::Degraded(why)) => text += &format!("{why}\n"),
+        Err(certificates::Trouble::Expired(why)) => {
             status = StatusCode::SERVICE_UNAVAILABLE;
             text = format!("{why}\n");
         }

@@ -246,6 +246,7 @@ async fn readyz_says_when_there_are_no_keys_and_when_they_are_old() {
         draining: CancellationToken::new(),
         supervisor: crate::supervisor::Supervisor::default(),
         tokens: site.tokens.clone(),
+        certificates: None,
     };
     let (hub, tokens) = (site.hub.clone(), std::sync::Arc::new(admin::Tokens::new(&[])));
     tokio::spawn(admin::serve(listener, admin::Admin { health, hub, tokens }));

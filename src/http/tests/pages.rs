@@ -153,6 +153,7 @@ async fn the_admin_listener_tells_health_and_metrics() {
         draining: draining.clone(),
         supervisor: crate::supervisor::Supervisor::default(),
         tokens: site.tokens.clone(),
+        certificates: None,
     };
     let tokens = std::sync::Arc::new(admin::Tokens::new(&[]));
     let hub = site.hub.clone();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use hairpin_turn::{AllocationId, BindError, Bound, Event, Now, Output, Owner, Transport, Wanted};
 use rustix::event::epoll::EventFlags;
 
-use super::super::context::no_relay_socket;
+use super::super::context::{RelayPort, no_relay_socket};
 use super::super::gathered::Gathered;
 use super::super::routes::{RelaySocket, Token, watch};
 use super::Shard;
@@ -53,7 +53,7 @@ impl Shard {
         if self.shared.is_some() {
             return self.bind_shared(wanted, owner);
         }
-        let (claim, socket) = self.context.bind(self.index, wanted, owner)?;
+        let RelayPort { claim, socket, reserved } = self.context.bind(self.index, wanted, owner)?;
         if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
             no_relay_socket(&error, None);
             drop(socket);
@@ -62,7 +62,7 @@ impl Shard {
             return Err(BindError::Capacity);
         }
         self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket) });
-        Ok(self.context.ports.relayed(claim).into())
+        Ok(Bound { relayed: self.context.ports.relayed(claim), reserved })
     }
 
     fn count(&mut self, now: Now, event: Event) {

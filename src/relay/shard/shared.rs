@@ -13,13 +13,15 @@ use super::super::gathered::Route;
 use super::super::parcel::Way;
 use super::super::routes::{Arrival, Routes, Senders, Token};
 use super::super::shared::{Lent, SharedRelay};
+use super::super::streams::Streams;
 use super::Shard;
 use crate::metrics::{Direction, DropReason};
 
-/// The UDP sockets of a shard.
+/// The sockets of a shard.
 pub(in super::super) struct Sockets {
     pub(in super::super) routes: Routes,
     pub(in super::super) shared: Option<SharedRelay>,
+    pub(in super::super) streams: Streams,
 }
 
 /// Whether STUN is ICE's: a Binding request of short-term credentials, or an answer. A server is asked for an address without.
@@ -74,12 +76,14 @@ impl Shard {
         &mut self,
         now: Now,
         peer: SocketAddr,
+        traffic_class: u8,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
         let shared = self.shared.as_mut()?;
         match shared.receivers(now.monotonic, peer, packet.payload()) {
             Ok(parties) => {
-                let id = self.hand_over(parties, packet.payload(), |id| Way::Peer { id, peer })?;
+                let way = |id| Way::Peer { id, peer };
+                let id = self.hand_over(parties, traffic_class, packet.payload(), way)?;
                 self.core.handle_peer(now, id, PeerAddr(peer), packet)
             }
             Err(reason) => self.unrouted(reason),
@@ -92,6 +96,7 @@ impl Shard {
         now: Now,
         via: AllocationId,
         to: PeerAddr,
+        traffic_class: u8,
         forward: Forward<'p>,
     ) -> Option<Onward<'p>> {
         let Self { core, shared, .. } = self;
@@ -100,13 +105,13 @@ impl Shard {
         let scope = || core.scope(via);
         match shared.outbound(now.monotonic, via, scope, to, forward.payload()) {
             Ok(Outbound::ToPeer) => {
-                let route = shared.route(to)?;
+                let route = shared.route(to, forward.fragmentation)?;
                 self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
                 Some(Onward::Out(route, forward.into_bytes()))
             }
             Ok(Outbound::Here(parties)) => {
                 let way = |id| Way::Partner { id, shared: to };
-                let id = self.hand_over(parties, forward.payload(), way)?;
+                let id = self.hand_over(parties, traffic_class, forward.payload(), way)?;
                 let packet = forward.into_packet();
                 self.core.handle_partner(now, id, PeerAddr(to), packet).map(Onward::Here)
             }
@@ -118,6 +123,7 @@ impl Shard {
     fn hand_over(
         &mut self,
         parties: Parties,
+        traffic_class: u8,
         payload: &[u8],
         way: impl Fn(AllocationId) -> Way,
     ) -> Option<AllocationId> {
@@ -128,7 +134,7 @@ impl Shard {
             return Some(id);
         }
         for Party { shard, id } in parties.iter() {
-            self.outbox.push(usize::from(shard), way(id), payload);
+            self.outbox.push(usize::from(shard), way(id), traffic_class, payload);
         }
         None
     }

@@ -5,9 +5,10 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use super::super::options;
 use super::super::ports::RelayIp;
 use super::super::sockets::{self, UdpSockets};
-use super::super::sys;
+
 use super::{SharedAddress, SharedIp};
 
 /// A shared address: for each family its sockets, one a worker; or none, where the listeners' are used.
@@ -66,7 +67,8 @@ impl SharedSockets {
 fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
     let sockets = sockets::bind_listener(address, workers)?;
     for socket in &sockets {
-        sys::allow_fragments(socket.as_fd(), address.is_ipv6())?;
+        options::allow_fragments(socket.as_fd(), address.is_ipv6())?;
+        options::report_traffic_class(socket.as_fd(), address.is_ipv6())?;
     }
     Ok(sockets)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use hairpin_turn::shared::{Kind, Outbound, Parties, Party, Scope, Source, Unrouted};
-use hairpin_turn::{AllocationId, Family, RelayedAddr};
+use hairpin_turn::{AllocationId, Family, Fragmentation, RelayedAddr};
 
 use super::super::gathered::Route;
 use super::super::routes::Routes;
@@ -98,10 +98,15 @@ impl SharedRelay {
     }
 
     /// The way out to a peer.
-    pub(in super::super) fn route(&self, to: SocketAddr) -> Option<Route> {
+    pub(in super::super) fn route(
+        &self,
+        to: SocketAddr,
+        fragmentation: Fragmentation,
+    ) -> Option<Route> {
         let of_family = |socket: &&Socket| socket.advertised.is_ipv4() == to.is_ipv4();
         let Socket { source, socket, .. } = self.sockets.iter().find(of_family)?;
-        Some(Route { socket: socket.clone(), from: *source, to })
+        let (socket, traffic_class) = (socket.clone(), 0);
+        Some(Route { socket, from: *source, to, fragmentation, traffic_class })
     }
 
     /// Whether an allocation is tied to what comes from a peer.

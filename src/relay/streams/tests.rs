@@ -31,7 +31,7 @@ impl Served {
         let tuple = FiveTuple { transport: Transport::Tcp, client: address, server };
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("a descriptor");
         let mut streams = Streams::default();
-        let opened = streams.open(&epoll, Io::Tcp(socket), tuple, Held::default(), at(100));
+        let opened = streams.open(&epoll, Carrier::Tcp(socket), tuple, Held::default(), at(100));
         let place = opened.expect("it is watched");
         let mut served = Self { epoll, streams, place, tuple, client };
         served.stream().deadlines.frame(at(100));

@@ -42,7 +42,11 @@ pub(super) unsafe fn sendmmsg(_: BorrowedFd<'_>, messages: &mut [Message]) -> io
 ///
 /// # Safety
 /// As for the kernel's.
-pub(super) unsafe fn recvmmsg(_: BorrowedFd<'_>, messages: &mut [Message]) -> io::Result<usize> {
+pub(super) unsafe fn recvmmsg(
+    _: BorrowedFd<'_>,
+    messages: &mut [Message],
+    _: libc::c_int,
+) -> io::Result<usize> {
     let mut received = 0;
     for Message { header, len } in messages {
         let Some(sent) = WIRE.with_borrow_mut(VecDeque::pop_front) else { break };
@@ -69,7 +73,7 @@ mod tests {
     /// Packets of one batch are written to while the next ones are received, and slots and headers are used again.
     #[test]
     fn what_the_kernel_writes_to_is_nobody_elses() {
-        let from: IpAddr = "2001:db8::1".parse().expect("literal");
+        let from: std::net::IpAddr = "2001:db8::1".parse().expect("literal");
         let to = |port| SocketAddr::new("2001:db8::2".parse().expect("literal"), port);
         let sizes: [(usize, u16); 6] = [(70, 1), (70, 1), (30, 1), (70, 2), (0, 3), (1, 3)];
         let buffers: Vec<Vec<u8>> =
@@ -77,6 +81,8 @@ mod tests {
         let packets = sizes.iter().zip(&buffers).map(|(&(_, port), bytes)| Packet {
             from: Some(from),
             to: to(port),
+            fragmentation: Fragmentation::Allowed,
+            traffic_class: 0xB9,
             bytes,
         });
         let packets: Vec<_> = packets.collect();
@@ -91,8 +97,8 @@ mod tests {
                 received.extend(datagrams);
             }
             assert_eq!(batch.left(), SLOTS - received.len());
-            let seen = received.into_iter().map(|Datagram { source, destination, packet }| {
-                assert_eq!(destination, Some(from));
+            let seen = received.into_iter().map(|Datagram { source, arrived, packet }| {
+                assert_eq!(arrived, Arrived { destination: Some(from), traffic_class: 0xB9 });
                 (source.port(), packet.enclose(&head).len())
             });
             assert_eq!(seen.collect::<Vec<_>>(), [(1, 170), (2, 70), (3, 0), (3, 1)]);

@@ -9,14 +9,15 @@ use std::time::Instant;
 
 use hairpin_sim::{TurnClient, TurnEvent};
 use hairpin_stun::{Class, HEADER_LEN, Key, Method, TransactionId, Writer};
-use hairpin_turn::{Credentials, QuotaLedger, Quotas, RelayedAddr, StreamDeadlines};
+use hairpin_turn::{Credentials, Fragmentation, QuotaLedger, Quotas, RelayedAddr, StreamDeadlines};
 
 use super::super::mailbox::mailbox;
+use super::super::options::report_destination;
 use super::super::parcel::{Parcel, Way};
 use super::super::ports::{PortTable, RelayIp};
 use super::super::runs::Packet;
 use super::super::sockets::{UdpSockets, bind_listener, per_worker};
-use super::super::sys::{SLOTS, report_destination};
+use super::super::sys::SLOTS;
 use super::*;
 use crate::metrics::Metrics;
 use crate::net::{Connection, Held, Io};
@@ -130,7 +131,8 @@ impl Crowd {
     fn send(&mut self, client: usize, bytes: &[u8]) {
         let [.., a, b] = (client as u32).to_be_bytes();
         let from = Some(Ipv4Addr::new(127, 1, a, b).into());
-        let packet = Packet { from, to: self.server, bytes };
+        let (fragmentation, traffic_class) = (Fragmentation::Allowed, 0);
+        let packet = Packet { from, to: self.server, fragmentation, traffic_class, bytes };
         assert_eq!(self.sender.send(self.socket.as_fd(), &[packet]), 0);
     }
 
@@ -142,7 +144,7 @@ impl Crowd {
             Some(IpAddr::V4(ip)) => (ip.to_bits() & 0xFFFF) as usize,
             other => panic!("{other:?} is no address of ours"),
         };
-        received.map(|d| (address(d.destination), d.packet.payload().to_vec())).collect()
+        received.map(|d| (address(d.arrived.destination), d.packet.payload().to_vec())).collect()
     }
 }
 
@@ -234,7 +236,7 @@ fn neither_a_busy_stream_nor_a_flood_of_datagrams_or_parcels_keeps_others_waitin
     for _ in 0..8 {
         let mut parcel = Parcel::default();
         for _ in 0..PARCEL_PACKETS / 2 {
-            parcel.push(Way::Hairpin { to: nobody, from: nobody }, b"x");
+            parcel.push(Way::Hairpin { to: nobody, from: nobody }, 0, b"x");
         }
         bench.postbox.send_parcel(parcel).expect("there is room");
     }

@@ -16,11 +16,11 @@ pub(crate) struct ChannelBind {
 }
 
 impl ChannelBind {
-    pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
+    pub(crate) fn parse(message: &Message<'_>, terms: &Terms) -> Result<Self, Refusal> {
         let number = message
             .get(AttributeType::CHANNEL_NUMBER)
             .and_then(decode::channel_number)
-            .and_then(ChannelNumber::new)
+            .and_then(|number| terms.channel_numbers().number(number))
             .ok_or(Refusal::BadRequest)?;
         let value = message.get(AttributeType::XOR_PEER_ADDRESS).ok_or(Refusal::BadRequest)?;
         Ok(Self { number, peer: peer_address(message, value)? })

@@ -82,6 +82,7 @@ async fn ask(site: &Site, request: (&str, &str, &str), token: &str) -> (u16, Val
         draining: site.stop.clone(),
         supervisor: Supervisor::default(),
         tokens: site.tokens.clone(),
+        certificates: None,
     };
     let tokens = Arc::new(Tokens::new(&[hairpin_config::AdminToken::new(TOKEN)]));
     let router = admin::router(Admin { health, hub: site.hub.clone(), tokens });

@@ -55,7 +55,7 @@ impl Caller {
     fn parcel(&self) -> Parcel {
         let mut parcel = Parcel::default();
         let (to, from) = (RelayedAddr(self.relayed), RelayedAddr(self.partner()));
-        parcel.push(Way::Hairpin { to, from }, b"hello");
+        parcel.push(Way::Hairpin { to, from }, 0, b"hello");
         parcel
     }
 

@@ -1,8 +1,11 @@
-//! Which protocol a TCP connection speaks, by its first bytes: one open port is enough for all of them.
+//! Which protocol a TCP connection speaks, by its first bytes: one open port is enough for all of them. The same holds
+//! for what comes out of TLS, for who names no protocol there (RFC 7301).
+
+use crate::MAGIC_COOKIE;
 
 /// What the first bytes of a connection say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sniffed {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sniffed {
     /// Too little to tell.
     More,
     /// STUN and TURN (RFC 8656 s3.1).
@@ -38,15 +41,12 @@ const STARTS: [(&[u8], Sniffed); 13] = [
     (b"\r\n\r\n\0\r\nQUIT\n", Sniffed::Proxy),
 ];
 
-/// RFC 8489 s5.
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
-
 /// Tells protocols apart by all that a connection has sent so far. More bytes never change what was decided, and
 /// within 24 bytes everything is.
 ///
 /// ChannelData (0x40-0x4F) shares bytes with methods of HTTP, but cannot come first: a channel needs an
 /// allocation, and that a request.
-pub(crate) fn sniff(bytes: &[u8]) -> Sniffed {
+pub fn sniff(bytes: &[u8]) -> Sniffed {
     if let Some(0x00 | 0x01) = bytes.first() {
         return stun(bytes);
     }
@@ -61,9 +61,10 @@ pub(crate) fn sniff(bytes: &[u8]) -> Sniffed {
 /// The message type's first byte has been seen: two zero bits, and of the method only numbers that are assigned
 /// (RFC 8489 s18.2), which all lie below 0x080. The cookie after type and length is what makes it STUN.
 fn stun(bytes: &[u8]) -> Sniffed {
+    const COOKIE: [u8; 4] = MAGIC_COOKIE.to_be_bytes();
     match bytes.get(4..).unwrap_or_default() {
-        cookie if cookie.starts_with(&MAGIC_COOKIE) => Sniffed::Stun,
-        cookie if MAGIC_COOKIE.starts_with(cookie) => Sniffed::More,
+        cookie if cookie.starts_with(&COOKIE) => Sniffed::Stun,
+        cookie if COOKIE.starts_with(cookie) => Sniffed::More,
         _ => Sniffed::Unknown,
     }
 }
