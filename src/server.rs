@@ -28,6 +28,7 @@ use crate::net::{self, AddressWatch, Budgets};
 use crate::redirect::{self, Redirect};
 use crate::relay::{Relay, RelayIp, RelaySetup, SharedSockets, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle};
+use crate::summary::secure_url;
 use crate::supervisor::Supervisor;
 
 /// How often a stopping server looks whether the last allocation has gone.
@@ -141,7 +142,9 @@ impl Server {
         let bounds = Bounds::new(&config, &addresses.relay, base.metrics.refused_connections());
         let served = certificates.as_ref().map(Certificates::lines).unwrap_or_default();
         let redirecting = local_addresses(&listeners.redirect)?;
-        let redirecting = redirect::line(&redirecting).into_iter().collect();
+        let redirecting =
+            redirect::line(&redirecting).into_iter().chain(secure_url(&config, &addresses));
+        let redirecting = redirecting.collect();
         let in_force =
             [served, redirecting, bounds.lines(), Backend::lines(&config.backend)].concat();
         let Bounds { ledger, budgets, .. } = bounds;
