@@ -6,7 +6,8 @@
 //! or a Data indication put into that room. A [`Reader`] cuts a byte stream into frames; what such
 //! a stream speaks at all is told by [`sniff`], and whose it is behind a proxy by [`proxy_header`].
 //!
-//! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here.
+//! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here, and for the longer kind of
+//! [`Key`].
 //!
 //! No input makes this crate panic: bytes from strangers give an error or `None`.
 //!

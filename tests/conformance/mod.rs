@@ -10,6 +10,7 @@ mod deviations;
 mod icmp;
 mod own_addresses;
 mod page;
+mod password_algorithms;
 mod permissions;
 mod refresh;
 mod requests;
@@ -20,6 +21,7 @@ mod send_data;
 mod streams;
 mod stun_basics;
 mod stun_codec;
+mod tcp_relay;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
