@@ -21,6 +21,7 @@ mod send_data;
 mod streams;
 mod stun_basics;
 mod stun_codec;
+mod tcp_relay;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
