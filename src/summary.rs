@@ -21,7 +21,10 @@ pub(crate) fn summary(
         turn_tcp: strings(&addresses.turn_tcp),
         http: strings(&addresses.http),
         admin: strings(addresses.admin.as_slice()),
-        relay: strings(&addresses.relay),
+        relay: match &addresses.shared_relay[..] {
+            [] => strings(&addresses.relay),
+            shared => strings(shared),
+        },
         bounds,
         url: addresses.http.first().map(|http| url(*http, &addresses.relay)),
     };
@@ -145,6 +148,7 @@ mod tests {
             http: vec![any],
             admin: None,
             relay: vec!["192.0.2.7".parse().expect("literal")],
+            shared_relay: Vec::new(),
         }
     }
 

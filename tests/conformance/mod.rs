@@ -8,6 +8,7 @@ mod channels;
 mod credentials;
 mod deviations;
 mod icmp;
+mod mobility;
 mod own_addresses;
 mod page;
 mod password_algorithms;

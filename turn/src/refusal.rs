@@ -11,6 +11,8 @@ pub enum Refusal {
     Unauthenticated,
     /// 403: a peer that nobody may talk to.
     Forbidden,
+    /// 405: a ticket to move an allocation with, which is not given out (RFC 8016).
+    MobilityForbidden,
     /// 420: an attribute that must be understood, and is not.
     UnknownAttribute,
     /// 437: no allocation where one is needed, or one where none may be.
@@ -37,10 +39,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
+        Self::MobilityForbidden,
         Self::UnknownAttribute,
         Self::AllocationMismatch,
         Self::StaleNonce,
@@ -65,6 +68,7 @@ impl Refusal {
             Self::BadRequest => "400",
             Self::Unauthenticated => "401",
             Self::Forbidden => "403",
+            Self::MobilityForbidden => "405",
             Self::UnknownAttribute => "420",
             Self::AllocationMismatch => "437",
             Self::StaleNonce => "438",
@@ -89,6 +93,7 @@ impl Refusal {
             Self::BadRequest => (400, "Bad Request"),
             Self::Unauthenticated => (401, "Unauthenticated"),
             Self::Forbidden => (403, "Forbidden"),
+            Self::MobilityForbidden => (405, "Mobility Forbidden"),
             Self::UnknownAttribute => (420, "Unknown Attribute"),
             Self::AllocationMismatch => (437, "Allocation Mismatch"),
             Self::StaleNonce => (438, "Stale Nonce"),

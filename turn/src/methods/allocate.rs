@@ -31,6 +31,7 @@ pub(crate) struct Allocate {
 impl Allocate {
     pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
         let transport = requested_transport(message)?;
+        check_mobility(message)?;
         let port = wanted_port(message)?;
         // IPv4 unless asked otherwise, whatever the client itself uses (RFC 8656 s7.2 step 6; a
         // Chromium on IPv6 relies on it).
@@ -162,6 +163,16 @@ fn wanted_port(message: &Message<'_>) -> Result<WantedPort, Refusal> {
         Some([flags]) if flags & 0x80 == 0 => Ok(WantedPort::Even),
         // The next port of two addresses would be two ports under one token.
         Some([_]) if !has(AttributeType::ADDITIONAL_ADDRESS_FAMILY) => Ok(WantedPort::EvenWithNext),
+        Some(_) => Err(Refusal::BadRequest),
+    }
+}
+
+/// MOBILITY-TICKET asks for a ticket and holds none (RFC 8016 s3.1.2: 400). None is given out, for
+/// allocations stay where they are: 405 tells the client, who then asks without.
+fn check_mobility(message: &Message<'_>) -> Result<(), Refusal> {
+    match message.get(AttributeType::MOBILITY_TICKET) {
+        None => Ok(()),
+        Some([]) => Err(Refusal::MobilityForbidden),
         Some(_) => Err(Refusal::BadRequest),
     }
 }
