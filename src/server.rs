@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::{AdminToken, Config, Insecurity};
+use hairpin_config::{AdminToken, Config, Host, Insecurity};
 use hairpin_turn::{OwnAddresses, QuotaLedger};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ use crate::ice::{IceIssuer, Listening};
 use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
-use crate::net::{self, AddressWatch};
+use crate::net::{self, AddressWatch, Budgets};
 use crate::redirect::{self, Redirect};
 use crate::relay::{Relay, RelayIp, RelaySetup, SharedSockets, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle};
@@ -147,7 +147,8 @@ impl Server {
         let Bounds { ledger, budgets, .. } = bounds;
         let (backend, restored) =
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
-        let relay = start_relay(&config, own, relay_ips, shared, udp, ledger, &base)?;
+        let bounds = (ledger, budgets.clone());
+        let relay = start_relay(&config, own, relay_ips, shared, udp, bounds, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, certificates.as_ref(), base.clock));
         let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
@@ -316,7 +317,7 @@ fn start_relay(
     relay_ips: Vec<RelayIp>,
     shared: Option<SharedSockets>,
     listeners: Vec<UdpSockets>,
-    quotas: QuotaLedger,
+    (quotas, budgets): (QuotaLedger, Budgets),
     base: &Base,
 ) -> Result<Relay, StartError> {
     let workers = worker_count(config.workers);
@@ -326,6 +327,7 @@ fn start_relay(
         addresses: relay_ips,
         shared,
         quotas,
+        budgets,
         listeners,
         metrics: (0..workers).map(|worker| base.metrics.relay(worker)).collect(),
         clock: base.clock,
@@ -354,7 +356,8 @@ fn ice_issuer(
     let tcp: Vec<SocketAddr> = turn_tcp.iter().chain(http).copied().collect();
     let tls = if certificates.is_some() { tcp.as_slice() } else { &[] };
     let listening = Listening { udp: turn_udp, tcp: &tcp, tls };
-    IceIssuer::new(&config.ice, None, secret, listening, clock)
+    let domain = config.tls.acme.as_ref().and_then(|acme| Host::bare(acme.domains.first()?));
+    IceIssuer::new(&config.ice, domain.as_ref(), secret, listening, clock)
 }
 
 fn start_hub(

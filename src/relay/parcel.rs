@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use hairpin_turn::{AllocationId, HEADROOM, PacketBuf, RelayedAddr, TAILROOM};
 
 use super::mailbox::Postbox;
+use super::streams::MovedStream;
 
 /// The packets of one turn for one worker, each with the room around it that the state machine wants.
 #[derive(Debug, Default)]
@@ -94,6 +95,11 @@ impl Outbox {
     pub(super) fn push(&mut self, worker: usize, way: Way, traffic_class: u8, bytes: &[u8]) {
         self.parcels[worker].push(way, traffic_class, bytes);
         self.filled = true;
+    }
+
+    /// Gives a stream to another worker.
+    pub(super) fn hand_over(&self, worker: usize, stream: MovedStream) {
+        self.postboxes[worker].send_moved(stream);
     }
 
     /// Sends what was collected and returns how many packets were lost to full mailboxes.

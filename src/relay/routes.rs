@@ -24,6 +24,10 @@ pub(super) enum Token {
     Stream(usize),
     /// A socket of the address that allocations share, by its place in the list.
     Shared(usize),
+    /// A relay socket that listens, by its allocation's index.
+    RelayListener(usize),
+    /// A connection to a peer, by its place among them.
+    Peer(usize),
 }
 
 impl Token {
@@ -34,6 +38,8 @@ impl Token {
             Self::Relay(i) => (2, i),
             Self::Stream(i) => (3, i),
             Self::Shared(i) => (8, i),
+            Self::RelayListener(i) => (4, i),
+            Self::Peer(i) => (5, i),
         };
         kind << 32 | index as u64
     }
@@ -45,6 +51,8 @@ impl Token {
             2 => Self::Relay(index),
             3 => Self::Stream(index),
             8 => Self::Shared(index),
+            4 => Self::RelayListener(index),
+            5 => Self::Peer(index),
             _ => Self::Mailbox,
         }
     }
@@ -119,7 +127,11 @@ impl Routes {
                 let RelaySocket { id, socket, .. } = self.relays.get(i)?.as_ref()?;
                 Some(Arrival { socket: socket.clone(), from: Senders::Peers(*id) })
             }
-            Token::Mailbox | Token::Stream(_) | Token::Shared(_) => None,
+            Token::Mailbox
+            | Token::Stream(_)
+            | Token::RelayListener(_)
+            | Token::Peer(_)
+            | Token::Shared(_) => None,
         }
     }
 

@@ -20,6 +20,7 @@ mod program;
 mod rest_credentials;
 mod server;
 mod turn_client_proto;
+mod turn_client_proto_tcp;
 mod uclient;
 mod webrtc_rs;
 mod werift;

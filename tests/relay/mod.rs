@@ -14,6 +14,7 @@ mod own_addresses;
 mod proxied;
 mod shared;
 mod streams;
+mod tcp_relay;
 #[cfg(feature = "tls")]
 mod tls;
 mod traffic_class;
