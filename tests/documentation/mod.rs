@@ -27,6 +27,7 @@ const PAGES: &[&str] = &[
     "docs/metrics.md",
     "docs/protocol.md",
     "docs/records.md",
+    "docs/shared-port.md",
     "docs/tls.md",
     "docs/webhooks.md",
 ];
