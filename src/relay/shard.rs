@@ -1,6 +1,8 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
+mod dtls;
 mod errors;
+mod forwards;
 mod outputs;
 
 use std::io;
@@ -10,22 +12,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_stun::Reader;
-use hairpin_turn::{
-    AllocationId, FiveTuple, Forward, Now, OwnAddresses, PeerAddr, Server, Target, Transport,
-};
+use hairpin_stun::{FirstByte, Reader};
+use hairpin_turn::{FiveTuple, Now, OwnAddresses, PeerAddr, Server, Transport};
 use rustix::event::epoll::EventFlags;
 
 use super::carrier::Carrier;
 use super::context::RelayContext;
+use super::dtls::Sessions;
 use super::errors::is_about_something_else;
-use super::gathered::{Gathered, Route};
+use super::gathered::Gathered;
 use super::parcel::{Delivery, Outbox, Parcel};
 use super::routes::{Arrival, RelaySocket, Routes, Senders, Token};
-use super::stream::Queued;
 use super::streams::Streams;
 use super::sys::{Batch, Datagram, SLOTS};
-use crate::metrics::{Direction, DropReason, RelayMetrics};
+use crate::metrics::{DropReason, RelayMetrics};
 use crate::net::Connection;
 
 /// Datagrams taken from one listener before the other sockets get their turn: all clients send to it, and packets of
@@ -51,6 +51,8 @@ pub(super) struct Shard {
     core: Server,
     routes: Routes,
     streams: Streams,
+    /// Clients over DTLS, where it is served.
+    dtls: Option<Sessions>,
     outbox: Outbox,
     epoll: OwnedFd,
     /// The worker's number.
@@ -79,6 +81,7 @@ impl Shard {
             core,
             routes,
             streams: Streams::default(),
+            dtls: None,
             outbox,
             epoll,
             index,
@@ -90,6 +93,11 @@ impl Shard {
         }
     }
 
+    /// The same, with clients over DTLS.
+    pub(super) fn with_dtls(self, dtls: Option<Sessions>) -> Self {
+        Self { dtls, ..self }
+    }
+
     /// The epoll set that all sockets are in.
     pub(super) fn epoll(&self) -> &OwnedFd {
         &self.epoll
@@ -97,7 +105,8 @@ impl Shard {
 
     /// When [`handle_timeout`](Self::handle_timeout) is next worth a call.
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
-        self.core.poll_timeout().into_iter().chain(self.streams.next_timer()).min()
+        let dtls = self.dtls.as_ref().and_then(|sessions| sessions.next_timer());
+        [self.core.poll_timeout(), self.streams.next_timer(), dtls].into_iter().flatten().min()
     }
 
     /// Whether streams wait to be served again without an event.
@@ -133,6 +142,11 @@ impl Shard {
                     let ip = arrived.destination.unwrap_or(address.ip());
                     let server = SocketAddr::new(ip, address.port());
                     let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
+                    let first = packet.payload().first().copied();
+                    if self.dtls.is_some() && first.map(FirstByte::of) == Some(FirstByte::Dtls) {
+                        self.receive_dtls(now, tuple, packet.payload(), out);
+                        continue;
+                    }
                     self.core.handle_client(now, tuple, packet)
                 }
                 Senders::Peers(id) => self.core.handle_peer(now, id, PeerAddr(source), packet),
@@ -317,6 +331,7 @@ impl Shard {
         let core = &self.core;
         let allocation_ends = |tuple: &FiveTuple| core.allocated_until(now, tuple);
         self.streams.handle_timeout(now.monotonic, TIMERS, allocation_ends);
+        self.handle_dtls_timeout(now);
     }
 
     /// Ends a turn whose streams may be written to, and closes those that are to be closed.
@@ -325,6 +340,7 @@ impl Shard {
         while let Some(place) = self.streams.next_doomed() {
             self.close_stream(now, place, out);
         }
+        self.finish_dtls(now, out);
     }
 
     /// Ends a turn whose datagrams have left: hands parcels over, and closes what nothing leaves by any more.
@@ -350,53 +366,5 @@ impl Shard {
         self.metrics.stream_closed(stream.tuple.transport);
         self.core.handle_disconnect(now, &stream.tuple);
         self.settle(now, out);
-    }
-
-    /// Passes a packet on to its stream or another worker, or to `send` with its route. It leaves with the DSCP and the ECN
-    /// that it came with (RFC 8656 s15).
-    fn forward<'p>(
-        &mut self,
-        forward: Forward<'p>,
-        traffic_class: u8,
-        send: impl FnOnce(Route, &'p [u8]),
-    ) {
-        let route = match forward.to {
-            Target::Client { tuple, hairpin } => {
-                let direction = if hairpin { Direction::Hairpin } else { Direction::ToClient };
-                self.metrics.forwarded(direction, forward.wire_len());
-                match tuple.transport {
-                    Transport::Udp | Transport::Dtls => self.routes.to_client(tuple),
-                    Transport::Tcp | Transport::Tls => {
-                        if self.streams.send_data(&tuple, &forward) == Queued::Refused {
-                            self.metrics.dropped(DropReason::SlowReader, 1);
-                        }
-                        None
-                    }
-                }
-            }
-            Target::Peer { via, to } => self.to_peer(via, to, &forward),
-            Target::Hairpin { to, from, otherwise } => {
-                match (self.context.ports.owner(to), otherwise) {
-                    (Some((worker, to)), _) => {
-                        self.outbox.push(worker, to, from, traffic_class, forward.payload());
-                        None
-                    }
-                    (None, Some(via)) => self.to_peer(via, PeerAddr(to.0), &forward),
-                    (None, None) => {
-                        self.metrics.dropped(DropReason::NobodyThere, 1);
-                        None
-                    }
-                }
-            }
-        };
-        if let Some(route) = route {
-            send(Route { traffic_class, ..route }, forward.into_bytes());
-        }
-    }
-
-    fn to_peer(&self, via: AllocationId, to: PeerAddr, forward: &Forward<'_>) -> Option<Route> {
-        let route = self.routes.to_peer(via, to, forward.fragmentation)?;
-        self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
-        Some(route)
     }
 }

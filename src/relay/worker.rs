@@ -11,6 +11,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventFlags};
 
 use super::context::RelayContext;
+use super::dtls::{Identity, Sessions};
 use super::gathered::Gathered;
 use super::mailbox::{Mailbox, Postbox, ToWorker};
 use super::pace::{Pace, Waited};
@@ -41,6 +42,8 @@ pub(super) struct WorkerSetup {
     pub(super) postboxes: Vec<Postbox>,
     pub(super) metrics: Arc<RelayMetrics>,
     pub(super) context: Arc<RelayContext>,
+    /// Whom DTLS is served as, if it is.
+    pub(super) dtls: Option<Identity>,
     pub(super) clock: Clock,
 }
 
@@ -78,6 +81,8 @@ impl Worker {
     /// `epoll` is the set that [`WorkerSetup::epoll`] made.
     pub(super) fn new(setup: WorkerSetup, epoll: OwnedFd) -> Self {
         let core = Server::new(setup.rules, setup.own, rand::random());
+        let now = setup.clock.monotonic();
+        let dtls = setup.dtls.map(|identity| Sessions::new(identity, now, rand::random()));
         let shard = Shard::new(
             core,
             Routes::new(setup.listeners),
@@ -86,7 +91,8 @@ impl Worker {
             setup.index,
             setup.metrics,
             setup.context,
-        );
+        )
+        .with_dtls(dtls);
         Self {
             shard,
             mailbox: setup.mailbox,
@@ -245,6 +251,7 @@ fn open(
                 }
             }
             ToWorker::OwnAddresses(own) => shard.set_own_addresses(own),
+            ToWorker::Identity(identity) => shard.set_identity(identity),
             ToWorker::Stop => *stopped = true,
             #[cfg(test)]
             ToWorker::Panic => panic!("asked for"),

@@ -59,6 +59,7 @@ fn setup() -> (WorkerSetup, SocketAddr, Postbox, Metrics) {
             PortTable::new(&addresses, ports),
             QuotaLedger::new(Quotas::default(), 21_000),
         )),
+        dtls: None,
         clock: Clock::start(),
     };
     (setup, address, postbox, metrics)
