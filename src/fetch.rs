@@ -208,7 +208,7 @@ fn connector(url: &HttpUrl) -> Result<Connector, FetchFailure> {
 }
 
 /// What an error says, and what those behind it say.
-fn causes(error: &dyn Error) -> String {
+pub(crate) fn causes(error: &dyn Error) -> String {
     let mut words = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

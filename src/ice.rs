@@ -22,6 +22,15 @@ pub(crate) struct IceIssuer {
     limit: AddressLimit,
 }
 
+/// The bound addresses at which a client finds the relay.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Listening<'a> {
+    pub(crate) udp: &'a [SocketAddr],
+    pub(crate) tcp: &'a [SocketAddr],
+    /// TCP, where there is a certificate.
+    pub(crate) tls: &'a [SocketAddr],
+}
+
 /// Where clients are told to go.
 enum Place {
     /// The same for all of them.
@@ -50,20 +59,21 @@ pub(crate) struct TooOften {
 }
 
 impl IceIssuer {
-    /// `secret` is one the relay accepts; `turn_udp` and `turn_tcp` are its bound addresses.
+    /// `secret` is one the relay accepts. Without a host in the settings it is `domain`, if there is one.
     pub(crate) fn new(
         settings: &IceSettings,
+        domain: Option<&Host>,
         secret: &[u8],
-        turn_udp: &[SocketAddr],
-        turn_tcp: &[SocketAddr],
+        listening: Listening<'_>,
         clock: Clock,
     ) -> Self {
         let ports = Ports {
-            udp: port(turn_udp, 3478),
-            // Networks that allow but one port to the outside allow 443.
-            tcp: port(turn_tcp, 443),
+            udp: port(listening.udp, 3478),
+            // Networks that allow but one port to the outside allow 443, and some of them TLS alone.
+            tcp: port(listening.tcp, 443),
+            tls: port(listening.tls, 443),
         };
-        let place = match &settings.host {
+        let place = match settings.host.as_ref().or(domain) {
             _ if !settings.urls.is_empty() => Place::Fixed(settings.urls.iter().cloned().collect()),
             Some(host) => Place::Fixed(ports.urls(host)),
             None => Place::TheirHost(ports),
@@ -151,6 +161,7 @@ impl std::fmt::Debug for IceIssuer {
 struct Ports {
     udp: Option<u16>,
     tcp: Option<u16>,
+    tls: Option<u16>,
 }
 
 impl Ports {
@@ -161,7 +172,9 @@ impl Ports {
             .into_iter()
             .flat_map(|port| [IceUrl::stun(host, port), IceUrl::turn(host, port, Protocol::Udp)]);
         let tcp = self.tcp.map(|port| IceUrl::turn(host, port, Protocol::Tcp));
-        udp.chain(tcp).collect()
+        // No certificate is for an address, with few exceptions, and a browser would try in vain.
+        let tls = self.tls.filter(|_| host.is_name()).map(|port| IceUrl::turns(host, port));
+        udp.chain(tcp).chain(tls).collect()
     }
 }
 
@@ -188,7 +201,9 @@ mod tests {
         let bound = |ports: &[u16]| -> Vec<SocketAddr> {
             ports.iter().map(|port| SocketAddr::from(([0, 0, 0, 0], *port))).collect()
         };
-        IceIssuer::new(&settings, b"north", &bound(udp), &bound(tcp), Clock::start())
+        let (udp, tcp) = (bound(udp), bound(tcp));
+        let listening = Listening { udp: &udp, tcp: &tcp, tls: &[] };
+        IceIssuer::new(&settings, None, b"north", listening, Clock::start())
     }
 
     /// What a matched user is given who reached us as `host`.
@@ -224,6 +239,28 @@ mod tests {
     }
 
     #[test]
+    fn with_a_certificate_there_is_a_fourth_way_for_who_uses_a_name() {
+        let settings = hairpin_config::Config::default().ice;
+        let [udp, tcp] = [[3478, 443], [3478, 443]]
+            .map(|ports| ports.map(|port| SocketAddr::from(([0; 4], port))));
+        let listening = Listening { udp: &udp, tcp: &tcp, tls: &tcp };
+        let domain = Host::bare("call.example");
+        let issuer = |domain: Option<&Host>| {
+            IceIssuer::new(&settings, domain, b"north", listening, Clock::start())
+        };
+        let expected = [
+            "stun:call.example:3478",
+            "turn:call.example:3478?transport=udp",
+            "turn:call.example:443?transport=tcp",
+            "turns:call.example:443?transport=tcp",
+        ];
+        assert_eq!(urls(&grant(&issuer(None), Some("call.example:8443"))), expected);
+        // Whoever came by an address, or by another name, is told the one that the certificate is for.
+        assert_eq!(urls(&grant(&issuer(domain.as_ref()), Some("192.0.2.1"))), expected);
+        assert_eq!(urls(&grant(&issuer(None), Some("192.0.2.1"))).len(), 3);
+    }
+
+    #[test]
     fn configured_urls_are_handed_out_as_they_are_and_stun_gets_no_credentials() {
         let given = ["turns:a.example:443?transport=tcp", "stun:b.example"];
         let grant = grant(&issuer(None, &given, &[3478], &[3478]), None);
@@ -250,13 +287,9 @@ mod tests {
     fn generous() -> IceIssuer {
         let mut settings = hairpin_config::Config::default().ice;
         settings.host = Host::bare("a");
-        IceIssuer::new(
-            &settings,
-            b"north",
-            &[SocketAddr::from(([0; 4], 3478))],
-            &[],
-            Clock::start(),
-        )
+        let udp = [SocketAddr::from(([0; 4], 3478))];
+        let listening = Listening { udp: &udp, ..Listening::default() };
+        IceIssuer::new(&settings, None, b"north", listening, Clock::start())
     }
 
     #[test]

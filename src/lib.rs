@@ -16,6 +16,7 @@
 //!         http_on_turn: true,
 //!         admin: None,
 //!         max_connections_per_address: None,
+//!         proxies: vec![],
 //!     },
 //!     ..Default::default()
 //! };
@@ -49,6 +50,7 @@ mod log_limit;
 mod metrics;
 mod net;
 mod records;
+mod redirect;
 mod relay;
 mod server;
 mod signaling;
@@ -67,10 +69,10 @@ pub use summary::preview;
 
 // What a configuration is made of.
 pub use hairpin_config::{
-    AdminToken, AllowedOrigins, BackendSettings, BindHost, CertificateFiles, Config, ConfigError,
-    ConfigErrors, Host, HttpSettings, HttpUrl, IceSettings, IceUrl, IdentitySettings,
-    ListenSettings, Listener, ListenerSettings, LogLevel, Origin, Protocol, RelayAddress,
-    RelaySettings, TlsSettings, WebhookSecret,
+    AcmeSettings, AdminToken, AllowedOrigins, BackendSettings, BindHost, CertificateFiles, Config,
+    ConfigError, ConfigErrors, ExternalAccount, Host, HttpSettings, HttpUrl, IceSettings, IceUrl,
+    IdentitySettings, ListenSettings, Listener, ListenerSettings, LogLevel, Origin, Protocol,
+    Redirect, RelayAddress, RelaySettings, TlsSettings, WebhookSecret,
 };
 pub use hairpin_signaling::{Config as SignalingConfig, Rate};
 pub use hairpin_stun::Key;

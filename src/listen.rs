@@ -1,13 +1,16 @@
 //! The sockets a server listens on.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
-use hairpin_config::{Config, Listener, Protocol};
+use hairpin_config::{Config, Listener, Protocol, Redirect};
 
 use crate::error::{StartError, remedy};
 use crate::front::{self, Families};
 use crate::{net, relay};
+
+/// Where browsers look first, and authorities for their challenges.
+const PORT_80: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 80);
 
 /// The sockets a server listens on, bound by [`Listeners::bind`] as the settings say, or by whoever starts the
 /// server: a service manager that activates it by its sockets, a test that wants to know a port before.
@@ -34,6 +37,8 @@ pub struct Listeners {
     pub http: Vec<TcpListener>,
     /// `/metrics`, `/healthz` and `/readyz`. Listening.
     pub admin: Option<TcpListener>,
+    /// Plain HTTP that is sent to https, and ACME's challenges of port 80. Listening.
+    pub redirect: Vec<TcpListener>,
     /// What [`Listeners::bind`] would have bound but could not, though nobody asked for it by name: a sentence each,
     /// for the server's summary.
     pub notes: Vec<String>,
@@ -58,10 +63,23 @@ impl Listeners {
                 listeners.bind_turn(listener, ip, workers, &mut unserved)?;
             }
         }
-        listeners.notes = unserved.notes();
         for address in &config.listen.http {
-            listeners.http.push(bind_http(*address)?);
+            listeners.http.push(bind_http(*address, "http-listen")?);
         }
+        match &config.tls.redirect {
+            Redirect::Off => {}
+            Redirect::WherePossible => match bind_http(PORT_80, "redirect-listen") {
+                Ok(listener) => listeners.redirect.push(listener),
+                Err(StartError::Bind { what, source, .. }) => unserved.push(what, &source),
+                Err(other) => return Err(other),
+            },
+            Redirect::At(addresses) => {
+                for address in addresses {
+                    listeners.redirect.push(bind_http(*address, "redirect-listen")?);
+                }
+            }
+        }
+        listeners.notes = unserved.notes();
         listeners.admin = config.listen.admin.map(bind_admin).transpose()?;
         Ok(listeners)
     }
@@ -123,7 +141,7 @@ impl Unserved {
     }
 }
 
-fn bind_http(address: SocketAddr) -> Result<TcpListener, StartError> {
+fn bind_http(address: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {
     front::bind_listener(address, Families::Both)
         .or_else(|error| match unsupported_v6(&error, address) {
             // A kernel without IPv6: the default `[::]` means "everywhere".
@@ -133,11 +151,7 @@ fn bind_http(address: SocketAddr) -> Result<TcpListener, StartError> {
             }
             false => Err(error),
         })
-        .map_err(|source| StartError::Bind {
-            what: format!("tcp {address}"),
-            setting: "http-listen",
-            source,
-        })
+        .map_err(|source| StartError::Bind { what: format!("tcp {address}"), setting, source })
 }
 
 fn unsupported_v6(error: &io::Error, address: SocketAddr) -> bool {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::{AdminToken, Config, Insecurity};
+use hairpin_config::{AdminToken, Config, Host, Insecurity};
 use hairpin_turn::{OwnAddresses, QuotaLedger};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -14,17 +14,18 @@ use tokio_util::sync::CancellationToken;
 use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
 use crate::backend::Backend;
 use crate::bounds::Bounds;
-use crate::certificates::Certificates;
+use crate::certificates::{Certificates, Port80};
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::front::{Front, FrontSetup, Serves, Tls};
 use crate::http::Web;
 use crate::http::admin::{self, Admin, Health, Tokens};
-use crate::ice::IceIssuer;
+use crate::ice::{IceIssuer, Listening};
 use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
-use crate::net::{self, AddressWatch};
+use crate::net::{self, AddressWatch, Budgets};
+use crate::redirect::{self, Redirect};
 use crate::relay::{Identity, Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle};
 use crate::supervisor::Supervisor;
@@ -113,7 +114,9 @@ impl Server {
         let tokens = Verifier::new(&config.identity, base.metrics.clone())
             .map_err(|error| StartError::TokenKeys(error.to_string()))?;
         let tokens = Arc::new(tokens);
-        let certificates = Certificates::start(&config.tls, &base.metrics, &base.supervisor)?;
+        let port_80 = if listeners.redirect.is_empty() { Port80::NotOurs } else { Port80::Ours };
+        let certificates =
+            Certificates::start(&config.tls, &base.metrics, &base.supervisor, port_80)?;
         let relay_ips = relay_ips(&config.relay)?;
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
         let addresses = Addresses {
@@ -137,16 +140,20 @@ impl Server {
         let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
         let bounds = Bounds::new(&config, &addresses.relay, base.metrics.refused_connections());
         let served = certificates.as_ref().map(Certificates::lines).unwrap_or_default();
-        let in_force = [served, bounds.lines(), Backend::lines(&config.backend)].concat();
+        let redirecting = local_addresses(&listeners.redirect)?;
+        let redirecting = redirect::line(&redirecting).into_iter().collect();
+        let in_force =
+            [served, redirecting, bounds.lines(), Backend::lines(&config.backend)].concat();
         let Bounds { ledger, budgets, .. } = bounds;
         let (backend, restored) =
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
-        let relay = start_relay(&config, own, relay_ips, udp, ledger, &base)?;
+        let bounds = (ledger, budgets.clone());
+        let relay = start_relay(&config, own, relay_ips, udp, bounds, &base)?;
         let dtls = config.listen.dtls.then(|| {
             let follow = relay.follow(config.tls.files.clone());
             base.supervisor.task("the certificate of DTLS", follow)
         });
-        let ice = Arc::new(ice_issuer(&config, &addresses, base.clock));
+        let ice = Arc::new(ice_issuer(&config, &addresses, certificates.as_ref(), base.clock));
         let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
         let web = Web::new(&config, ice, hub.clone(), tokens.clone(), &budgets);
@@ -157,6 +164,11 @@ impl Server {
         };
         let turn = listeners.turn_tcp.into_iter().map(|listener| (listener, on_turn));
         let http = listeners.http.into_iter().map(|listener| (listener, Serves::Everything));
+        let redirect = certificates
+            .clone()
+            .map(|certificates| Redirect::new(listeners.redirect, certificates, budgets.clone()))
+            .transpose()
+            .map_err(StartError::Listener)?;
         let setup = FrontSetup {
             web: web.clone(),
             streams: relay.intake(),
@@ -166,7 +178,7 @@ impl Server {
                 .map(|certificates| tls(certificates, &base))
                 .transpose()?
                 .flatten(),
-            proxies: Vec::new(),
+            proxies: config.listen.proxies.clone(),
         };
         let front = Front::new(turn.chain(http), setup).map_err(StartError::Listener)?;
         let keys = tokens
@@ -184,6 +196,9 @@ impl Server {
         });
         let admin = admin.transpose()?;
         let front = base.supervisor.task("the front door", front.run(base.draining.clone()));
+        if let Some(redirect) = redirect {
+            base.supervisor.task("the way to https", redirect.run(base.draining.clone()));
+        }
         // Half of the time is for those who were told last.
         let drain_spread = config.drain_spread.min(config.shutdown_timeout / 2);
         let web =
@@ -306,7 +321,7 @@ fn start_relay(
     own: OwnAddresses,
     relay_ips: Vec<RelayIp>,
     listeners: Vec<UdpSockets>,
-    quotas: QuotaLedger,
+    (quotas, budgets): (QuotaLedger, Budgets),
     base: &Base,
 ) -> Result<Relay, StartError> {
     let workers = worker_count(config.workers);
@@ -315,6 +330,7 @@ fn start_relay(
         own: own.into(),
         addresses: relay_ips,
         quotas,
+        budgets,
         listeners,
         metrics: (0..workers).map(|worker| base.metrics.relay(worker)).collect(),
         dtls: dtls_identity(config)?,
@@ -337,9 +353,21 @@ fn tls(certificates: &Certificates, base: &Base) -> Result<Option<Tls>, StartErr
     tls.map(Some).map_err(|error| StartError::System(io::Error::other(error)))
 }
 
-fn ice_issuer(config: &Config, addresses: &Addresses, clock: Clock) -> IceIssuer {
+fn ice_issuer(
+    config: &Config,
+    addresses: &Addresses,
+    certificates: Option<&Certificates>,
+    clock: Clock,
+) -> IceIssuer {
     let secret = &config.rules.credentials.secrets[0];
-    IceIssuer::new(&config.ice, secret, &addresses.turn_udp, &addresses.turn_tcp, clock)
+    let Addresses { turn_udp, turn_tcp, http, .. } = addresses;
+    // HTTP's ports serve TURN as well; but no-tcp means that it is not wanted.
+    let http = http.iter().filter(|_| !turn_tcp.is_empty());
+    let tcp: Vec<SocketAddr> = turn_tcp.iter().chain(http).copied().collect();
+    let tls = if certificates.is_some() { tcp.as_slice() } else { &[] };
+    let listening = Listening { udp: turn_udp, tcp: &tcp, tls };
+    let domain = config.tls.acme.as_ref().and_then(|acme| Host::bare(acme.domains.first()?));
+    IceIssuer::new(&config.ice, domain.as_ref(), secret, listening, clock)
 }
 
 fn start_hub(

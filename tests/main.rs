@@ -1,5 +1,8 @@
 //! One integration binary, so that everything links once.
 
+/// Certificates of a real ACME server.
+#[cfg(feature = "tls")]
+mod acme;
 /// ARCHITECTURE.md and the house's rules, held to the code.
 mod architecture;
 /// What an app's backend has of a server.
@@ -22,6 +25,9 @@ mod relay;
 mod runner;
 /// The whole system in virtual time.
 mod sim;
+/// Certificates for tests, and clients that trust them.
+#[cfg(feature = "tls")]
+mod tls;
 
 /// Says that a test could not do here what it is for; `tests/run` lists these.
 pub(crate) fn report_skipped(reason: &str) {

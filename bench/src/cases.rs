@@ -28,6 +28,7 @@ pub(crate) fn describe(case: &Case) -> Vec<String> {
     let over = match case.transport {
         Transport::Udp => "UDP",
         Transport::Tcp => "TCP",
+        Transport::Tls => "TLS",
     };
     let (load, window) = match case.pace {
         Pace::Saturated { window } => ("saturated".to_owned(), window.to_string()),
@@ -91,6 +92,18 @@ pub(crate) fn other_ways() -> Vec<Case> {
     cases
 }
 
+/// Clients under TLS, with 50 allocations.
+pub(crate) fn under_tls() -> Vec<Case> {
+    let tls = Case { transport: Transport::Tls, ..usual(Route::Echo) };
+    let pair = Case { transport: Transport::Tls, ..usual(Route::Pair) };
+    let mut cases: Vec<Case> =
+        WINDOWS.map(|window| Case { pace: saturated(window), ..tls }).to_vec();
+    cases.push(Case { size: 1200, ..tls });
+    cases.extend([pair, Case { size: 1200, ..pair }]);
+    cases.push(Case { pace: Pace::PerSecond(20_000), ..tls });
+    cases
+}
+
 /// Pairs on a server of two workers, to be placed within one and across both.
 pub(crate) fn two_workers() -> Vec<Case> {
     let paces = [saturated(16), saturated(WINDOW), saturated(256), Pace::PerSecond(20_000)];
@@ -120,7 +133,7 @@ mod tests {
 
     #[test]
     fn no_case_is_measured_twice() {
-        let cases = [standard(), other_ways()].concat();
+        let cases = [standard(), other_ways(), under_tls()].concat();
         for (number, case) in cases.iter().enumerate() {
             let same = cases.iter().position(|other| describe(other) == describe(case));
             assert_eq!(same, Some(number), "{case}");

@@ -15,6 +15,7 @@ use hairpin_sim::{Request, TurnClient};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::tls::{self, KeyKind};
 use crate::{metrics, process};
 
 /// The secret of REST credentials both engines are started with.
@@ -80,6 +81,8 @@ pub(crate) struct Launch {
     pub(crate) workers: Option<usize>,
     /// Allocations it may hold, if that is to be bounded: what they do not need of the open files is for connections.
     pub(crate) total_quota: Option<usize>,
+    /// The key of the certificate for TLS on its TURN port; none without.
+    pub(crate) certificate: Option<KeyKind>,
     /// More options.
     pub(crate) more: String,
 }
@@ -118,9 +121,14 @@ impl Server {
         let directory = tempfile::Builder::new().prefix("hairpin-bench").tempdir()?;
         let [turn, http, admin] = free_ports()?;
         let log = File::create(directory.path().join("output"))?;
+        let files = match launch.certificate {
+            Some(kind) => Some(tls::certificate(kind, directory.path())?),
+            None => None,
+        };
         let mut command = Command::new(programs.path(engine));
         command
             .args(arguments(engine, [turn, http, admin], launch))
+            .args(tls_arguments(engine, http, files.as_ref()))
             .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -243,7 +251,7 @@ fn arguments(engine: Engine, ports: [SocketAddr; 3], launch: &Launch) -> Vec<Str
              --admin-listen {admin} --unauthenticated-answers-per-second none \
              --max-connections-per-address 1000000 --max-allocations-per-address 1000000"
         ),
-        Engine::Coturn => " -n --no-cli --no-tls --no-dtls --allow-loopback-peers --lt-cred-mech \
+        Engine::Coturn => " -n --no-cli --no-dtls --allow-loopback-peers --lt-cred-mech \
             --use-auth-secret --no-stdout-log --simple-log --log-file log --pidfile pid"
             .to_owned(),
     };
@@ -259,6 +267,25 @@ fn arguments(engine: Engine, ports: [SocketAddr; 3], launch: &Launch) -> Vec<Str
     }
     line += &format!(" {}", launch.more);
     line.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// Both engines take TLS on the port of TCP; coturn wants one more for it all the same.
+fn tls_arguments(engine: Engine, spare: SocketAddr, files: Option<&[PathBuf; 2]>) -> Vec<String> {
+    let mut arguments = Vec::new();
+    match (files, engine) {
+        (Some([cert, key]), _) => {
+            for (option, file) in [("--cert", cert), ("--pkey", key)] {
+                arguments.extend([option.to_owned(), file.display().to_string()]);
+            }
+            if engine == Engine::Coturn {
+                let port = spare.port().to_string();
+                arguments.extend(["--tls-listening-port".to_owned(), port]);
+            }
+        }
+        (None, Engine::Coturn) => arguments.push("--no-tls".to_owned()),
+        (None, Engine::Hairpin) => {}
+    }
+    arguments
 }
 
 /// Three loopback ports nobody holds, UDP or TCP. Asked for without SO_REUSEPORT, so a server left over

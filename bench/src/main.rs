@@ -70,6 +70,8 @@ enum Command {
     },
     /// Server CPU time per Binding request.
     Binding,
+    /// Server CPU time per connection, and connections a second: TCP alone, full and resumed handshakes of TLS.
+    Handshakes,
     /// Many WebSocket clients find partners at once; fails when a rule of matching is broken.
     Match {
         /// How many, an even number.
@@ -249,6 +251,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Memory { allocations } => plan.memory(allocations)?,
         Command::Pause { allocations } => plan.pause(allocations)?,
         Command::Binding => plan.binding()?,
+        Command::Handshakes => plan.handshakes()?,
         Command::Match { clients, workers, wishes } => {
             let workers: Vec<_> = workers.iter().map(|&WorkerCount(workers)| workers).collect();
             plan.matching(*clients, &workers, wishes)?

@@ -146,7 +146,7 @@ impl<'a> Deletions<'a> {
     }
 
     fn ask_again(&mut self) -> Result<()> {
-        for client in &self.clients[..self.next] {
+        for client in &mut self.clients[..self.next] {
             for request in client.turn.unanswered() {
                 client.socket.send(request)?;
             }

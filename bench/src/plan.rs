@@ -13,7 +13,7 @@ use crate::report::{
     Report, disturbance, figures, keys, micros, millis, parts, ratio, side_by_side,
 };
 use crate::table::{Better, Column, Figure, Role, Row, Table};
-use crate::{binding, cases, memory, pause, relay};
+use crate::{binding, cases, handshakes, memory, pause, relay};
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -139,6 +139,32 @@ impl Plan {
         row("CPU µs per Binding", Better::Less, |sample| sample.micros);
         row("thousand answers/s", Better::More, |sample| sample.rate / 1000.0);
         row("% unanswered", Better::Less, |sample| sample.loss * 100.0);
+        Ok(Report { table, note: None })
+    }
+
+    /// Measures new connections: over TCP alone, and with full and resumed handshakes of TLS.
+    ///
+    /// # Errors
+    /// When any single measurement fails.
+    pub fn handshakes(&self) -> Result<Report> {
+        let mut columns = keys(&["connection", "figure"]);
+        columns.extend(self.columns(""));
+        columns.extend(["busy", "resumed"].map(|name| Column::new(name, Role::Note)));
+        let mut table = Table::new(columns);
+        for kind in handshakes::Kind::ALL {
+            let samples = self.take_turns(&kind.to_string(), &self.engines, |engine| {
+                handshakes::measure(&self.programs, engine, kind, self.length)
+            })?;
+            let mut row = |figure: &str, better, value: fn(&handshakes::Sample) -> f64| {
+                let mut cells = vec![kind.to_string(), figure.to_owned()];
+                cells.extend(figures(&samples, value));
+                cells.push(parts(&samples, |sample| sample.busy));
+                cells.push(parts(&samples, |sample| sample.resumed));
+                table.push_row(Row { cells, better });
+            };
+            row("a second", Better::More, |sample| sample.rate);
+            row("CPU µs each", Better::Less, |sample| sample.micros);
+        }
         Ok(Report { table, note: None })
     }
 

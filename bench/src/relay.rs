@@ -12,6 +12,7 @@ use crate::latency::{Latency, STAMP_LEN};
 use crate::load::{self, Flow, Pace, Stamps};
 use crate::process::{self, Cpus};
 use crate::socket::{Transport, udp_socket};
+use crate::tls::KeyKind;
 use crate::turn::{self, CHANNEL, Client};
 
 /// Which way a packet goes.
@@ -111,6 +112,7 @@ pub(crate) fn measure(
     let launch = Launch {
         cpus: cpus.server.clone(),
         workers: Some(case.workers.count()),
+        certificate: (case.transport == Transport::Tls).then_some(KeyKind::EcdsaP256),
         ..Launch::default()
     };
     let server = Server::start(programs, engine, &launch)?;
@@ -213,7 +215,8 @@ fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()
     let mut buffer = [0; 2048];
     for sender in 0..flows.len() {
         let sent = find(&flows[sender].packet).context("a packet without its payload")?;
-        flows[sender].socket.send(&flows[sender].packet)?;
+        let flow = &mut flows[sender];
+        flow.socket.send(&flow.packet)?;
         let receiver = match echo {
             Some(echo) => {
                 let (len, from) = echo.recv_from(&mut buffer).context("nothing at the peer")?;

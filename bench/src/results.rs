@@ -59,6 +59,8 @@ pub fn everything(plan: &Plan, previous: &str) -> Result<String> {
     section("CPU per relayed packet", plan.relay(&cases::standard())?);
     let title = "CPU per relayed packet, in indications and over TCP";
     section(title, plan.relay(&cases::other_ways())?);
+    section("CPU per relayed packet under TLS", plan.relay(&cases::under_tls())?);
+    section("New connections", plan.handshakes()?);
     // Two workers and the generator each want a CPU of their own.
     if process::allowed_cpus()?.len() > 2 {
         section("Pairs within a worker and across two", plan.workers(&cases::two_workers())?);

@@ -1,4 +1,4 @@
-//! A client's way to the server, UDP or TCP behind one face.
+//! A client's way to the server, UDP, TCP or TLS behind one face.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use hairpin_stun::Reader;
 use rustix::net::sockopt;
+
+use crate::tls::{self, Sessions, Tls};
 
 /// Room for what a load keeps on its way when it all waits in one socket: 256 packets of 1400 bytes, each counted
 /// by Linux with the memory it sits in.
@@ -21,6 +23,8 @@ pub enum Transport {
     Udp,
     /// A stream of frames (RFC 8656 s12.5: ChannelData is padded to four bytes).
     Tcp,
+    /// The same stream under TLS.
+    Tls,
 }
 
 impl From<Transport> for hairpin_sim::Transport {
@@ -28,6 +32,7 @@ impl From<Transport> for hairpin_sim::Transport {
         match transport {
             Transport::Udp => Self::Udp,
             Transport::Tcp => Self::Tcp,
+            Transport::Tls => Self::Tls,
         }
     }
 }
@@ -37,6 +42,7 @@ impl From<Transport> for hairpin_sim::Transport {
 pub(crate) enum Socket {
     Udp(UdpSocket),
     Tcp(TcpStream, Reader),
+    Tls(Box<Tls>, Reader),
 }
 
 impl Socket {
@@ -48,13 +54,11 @@ impl Socket {
                 socket.set_read_timeout(Some(PATIENCE))?;
                 Ok(Self::Udp(socket))
             }
-            Transport::Tcp => {
-                let stream = TcpStream::connect(server)?;
-                stream.set_nodelay(true)?;
-                // A frame is sent whole or not at all, so all that waits for the server has to fit.
-                sockopt::set_socket_send_buffer_size(&stream, BUFFER)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                Ok(Self::Tcp(stream, Reader::new()))
+            Transport::Tcp => Ok(Self::Tcp(connect_stream(server)?, Reader::new())),
+            Transport::Tls => {
+                let config = tls::client(Sessions::Forgotten).map_err(io::Error::other)?;
+                let tls = Tls::handshake(&config, connect_stream(server)?)?;
+                Ok(Self::Tls(Box::new(tls), Reader::new()))
             }
         }
     }
@@ -63,6 +67,7 @@ impl Socket {
         match self {
             Self::Udp(_) => Transport::Udp,
             Self::Tcp(..) => Transport::Tcp,
+            Self::Tls(..) => Transport::Tls,
         }
     }
 
@@ -70,14 +75,16 @@ impl Socket {
         match self {
             Self::Udp(socket) => socket.set_nonblocking(true),
             Self::Tcp(stream, _) => stream.set_nonblocking(true),
+            Self::Tls(tls, _) => tls.stream.set_nonblocking(true),
         }
     }
 
     /// Sends one whole message or frame. The load keeps so little in flight that it always fits.
-    pub(crate) fn send(&self, message: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, message: &[u8]) -> io::Result<()> {
         let sent = match self {
             Self::Udp(socket) => socket.send(message)?,
-            Self::Tcp(stream, _) => (&mut &*stream).write(message)?,
+            Self::Tcp(stream, _) => stream.write(message)?,
+            Self::Tls(tls, _) => tls.send(message)?,
         };
         if sent == message.len() { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }
     }
@@ -95,6 +102,12 @@ impl Socket {
             }
             Self::Tcp(stream, reader) => {
                 fill(stream, reader)?;
+                while let Some(frame) = next_frame(reader)? {
+                    take(frame);
+                }
+            }
+            Self::Tls(tls, reader) => {
+                tls.fill(reader)?;
                 while let Some(frame) = next_frame(reader)? {
                     take(frame);
                 }
@@ -117,8 +130,23 @@ impl Socket {
                 }
                 fill(stream, reader)?;
             },
+            Self::Tls(tls, reader) => loop {
+                if let Some(frame) = next_frame(reader)? {
+                    return Ok(frame.to_vec());
+                }
+                tls.fill(reader)?;
+            },
         }
     }
+}
+
+fn connect_stream(server: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(server)?;
+    stream.set_nodelay(true)?;
+    // A frame is sent whole or not at all, so all that waits for the server has to fit.
+    sockopt::set_socket_send_buffer_size(&stream, BUFFER)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// Receives the next bytes of a stream.
@@ -142,6 +170,7 @@ impl AsFd for Socket {
         match self {
             Self::Udp(socket) => socket.as_fd(),
             Self::Tcp(stream, _) => stream.as_fd(),
+            Self::Tls(tls, _) => tls.stream.as_fd(),
         }
     }
 }

@@ -29,6 +29,11 @@ impl Host {
         &self.0
     }
 
+    /// Whether it is a DNS name and no address. Certificates are for names, with few exceptions.
+    pub fn is_name(&self) -> bool {
+        is_name(&self.0)
+    }
+
     fn v6(address: Ipv6Addr) -> Self {
         Self(format!("[{address}]").into())
     }
@@ -98,6 +103,9 @@ mod tests {
             Some("[2001:db8::1]")
         );
         assert_eq!(Host::bare("example.org:80"), None);
+        for (host, is_name) in [("example.org", true), ("192.0.2.1", false), ("::1", false)] {
+            assert_eq!(Host::bare(host).map(|host| host.is_name()), Some(is_name));
+        }
     }
 
     #[test]

@@ -39,6 +39,12 @@ impl IceUrl {
         Self { service: IceService::Turn, text }
     }
 
+    /// `turns:host:port?transport=tcp`: TURN under TLS. Browsers speak it over TCP alone.
+    pub fn turns(host: &Host, port: u16) -> Self {
+        let text = format!("turns:{host}:{port}?transport=tcp").into();
+        Self { service: IceService::Turn, text }
+    }
+
     /// Whether it leads to a STUN or a TURN server.
     pub fn service(&self) -> IceService {
         self.service
@@ -100,6 +106,7 @@ mod tests {
                 IceService::Turn,
                 "turn:[2001:db8::1]:3478?transport=udp",
             ),
+            (IceUrl::turns(&host, 443), IceService::Turn, "turns:[2001:db8::1]:443?transport=tcp"),
         ] {
             assert_eq!((url.service(), url.as_str()), (service, text));
             assert_eq!(text.parse(), Ok(url));

@@ -48,5 +48,5 @@ pub use report::Insecurity;
 pub use resolve::Resolved;
 pub use setting::{AnySetting, Arity, Group, Preset};
 pub use settings::{GROUPS, settings};
-pub use tls::{CertificateFiles, TlsSettings};
+pub use tls::{AcmeSettings, CertificateFiles, ExternalAccount, Redirect, TlsSettings};
 pub use types::*;

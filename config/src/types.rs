@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_turn::{Quotas, Rules};
+use hairpin_turn::{IpRange, Quotas, Rules};
 use http::HeaderName;
 
 use crate::backend::BackendSettings;
@@ -74,6 +74,9 @@ pub struct ListenSettings {
     pub dtls: bool,
     /// TCP connections of each kind, and WebSockets, that one IPv4 address or IPv6 /64 may have; `None` is a fair share.
     pub max_connections_per_address: Option<usize>,
+    /// Where TCP connections come from that begin with a PROXY header (haproxy's proxy-protocol.txt), which is believed from
+    /// nobody else; from there none is served without it.
+    pub proxies: Vec<IpRange>,
 }
 
 /// Where a socket is bound: an address, or a name the caller resolves when it binds

@@ -4,7 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hairpin_stun::{
-    AttributeType, ChannelNumber, Class, Key, Message, Method, TransactionId, Writer, decode,
+    AttributeType, ChannelData, ChannelNumber, ChannelNumbers, Class, Key, Message, Method,
+    TransactionId, Writer, decode,
 };
 use hairpin_turn::{Family, FiveTuple, RelayedAddr, Transport};
 
@@ -248,7 +249,7 @@ pub enum Received {
 impl Received {
     /// Reads a packet from a relay.
     pub fn read(bytes: &[u8]) -> Self {
-        if let Ok(channel) = hairpin_stun::ChannelData::parse(bytes) {
+        if let Ok(channel) = ChannelData::parse_under(ChannelNumbers::Rfc5766, bytes) {
             let (data, padding) = (&bytes[channel.payload.clone()], &bytes[channel.payload.end..]);
             let number = ChannelNumber::get(channel.number);
             return Self::Channel { number, data: data.into(), padding: padding.into() };

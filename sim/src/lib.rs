@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod evening;
+pub mod lives;
 mod nat;
 mod person;
 pub mod relay;
@@ -21,7 +22,7 @@ mod wires;
 pub use hairpin_turn::{Family, Transport};
 pub use nat::{Nat, NatKind};
 pub use person::{Meeting, Path, Person, Received};
-pub use request::{Allocate, Request, build, channel_data};
+pub use request::{Allocate, EvenPort, Request, build, channel_data};
 pub use rng::Rng;
 pub use shards::{Counters, SERVER, Shards};
 pub use system::{Calls, Datagram, PersonId, System};

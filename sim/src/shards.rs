@@ -18,7 +18,7 @@ use crate::system::Datagram;
 pub const SERVER: SocketAddr = SocketAddr::new(SERVER_V4, PORT);
 
 /// Where relayed addresses are. Each shard has every n-th port, so that a port says whose it is.
-const PORTS: RangeInclusive<u16> = 49152..=65535;
+pub(crate) const PORTS: RangeInclusive<u16> = 49152..=65535;
 
 /// What the relay has done.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,8 @@ pub struct Counters {
 /// Several [`Relay`]s behind one address, steered as SO_REUSEPORT steers: by a hash of the client's address.
 pub struct Shards {
     shards: Vec<Relay>,
+    /// Which shard has the ledger of all of them.
+    holder: usize,
     counters: Counters,
     outbox: Vec<Datagram>,
 }
@@ -45,9 +47,15 @@ pub struct Shards {
 impl Shards {
     /// So many shards, whose secrets follow from the seed.
     pub fn new(shards: usize, seed: u64) -> Self {
-        let shard = |index| shard(index, shards as u16, seed);
+        Self::with_quotas(shards, seed, Quotas::default())
+    }
+
+    /// The same with quotas, which all shards share.
+    pub fn with_quotas(shards: usize, seed: u64, quotas: Quotas) -> Self {
+        let shard = |index| shard(index, shards as u16, seed, quotas);
         Self {
             shards: (0..shards as u16).map(shard).collect(),
+            holder: 0,
             counters: Counters::default(),
             outbox: Vec::new(),
         }
@@ -96,8 +104,12 @@ impl Shards {
         std::mem::take(&mut self.outbox)
     }
 
-    /// A shard, told the time.
+    /// A shard, told the time and given the ledger.
     fn at(&mut self, now: Duration, shard: usize) -> &mut Relay {
+        if let Ok([holder, shard]) = self.shards.get_disjoint_mut([self.holder, shard]) {
+            std::mem::swap(&mut holder.ledger, &mut shard.ledger);
+        }
+        self.holder = shard;
         let shard = &mut self.shards[shard];
         shard.now = Now { monotonic: now, unix: EPOCH + now.as_secs() };
         shard
@@ -161,11 +173,11 @@ impl Shards {
     }
 }
 
-fn shard(index: u16, shards: u16, seed: u64) -> Relay {
+fn shard(index: u16, shards: u16, seed: u64, quotas: Quotas) -> Relay {
     let own = relay::own_addresses(&[SERVER_V4], PORTS);
     let config = Config { own, seed: seed ^ u64::from(index), ..relay::config() };
     let ports = PORTS.start() + index..=*PORTS.end();
-    Relay::with_sockets(config, Quotas::default(), Sockets::new(ports, shards))
+    Relay::with_sockets(config, quotas, Sockets::new(ports, shards))
 }
 
 /// Issues the relay's credentials, good for ten minutes, in the names that the server gives people.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hairpin_sim::relay::{EPOCH, PORT, Relay, SECRET, SERVER_V4};
-use hairpin_sim::{Allocate, Request, TurnClient, TurnEvent, build};
+use hairpin_sim::{Allocate, EvenPort, Request, TurnClient, TurnEvent, build};
 use hairpin_stun::{AttributeType, Class, Message, Method, TransactionId};
 use hairpin_turn::{Family, FiveTuple, RelayedAddr, Transport};
 
@@ -69,7 +69,12 @@ fn ann() -> TurnClient {
 #[test]
 fn an_allocation_is_what_was_asked_for() {
     let mut world = World::new(ann());
-    let options = Allocate { family: Some(Family::V6), lifetime: Some(1200), even_port: true };
+    let options = Allocate {
+        family: Some(Family::V6),
+        lifetime: Some(1200),
+        even_port: Some(EvenPort::Alone),
+        ..Allocate::default()
+    };
     let relayed = world.allocate(options);
     assert!(relayed.is_ipv6() && relayed.port().is_multiple_of(2), "{relayed}");
     world.relay.advance_secs(1199);

@@ -22,6 +22,8 @@ pub(super) struct Pair {
     pub(super) key: Arc<CertifiedKey>,
     /// What it is for: host names in lower case, which may begin with `*.`, and addresses.
     pub(super) names: Vec<String>,
+    /// By which its authority knows it.
+    number: String,
     /// From when it is good, in seconds since 1970.
     pub(super) not_before: u64,
     /// And until when.
@@ -85,6 +87,7 @@ impl Pair {
             .map_err(|error| Unusable::key(format!("holds a key that cannot be used ({error})")))?;
         let first = parse(&chain[0])?;
         let (names, validity) = (names(&first), first.validity());
+        let number = first.raw_serial_as_string();
         let [not_before, not_after] = [validity.not_before, validity.not_after]
             .map(|time| u64::try_from(time.timestamp()).unwrap_or(0));
         let key = CertifiedKey::new(chain, key);
@@ -92,12 +95,18 @@ impl Pair {
             Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(_) => return Err(mismatch(&key)),
         }
-        Ok(Self { key: Arc::new(key), names, not_before, not_after })
+        Ok(Self { key: Arc::new(key), names, number, not_before, not_after })
     }
 
     /// What it is called by: the first of its names.
     pub(super) fn name(&self) -> &str {
         self.names.first().map_or("(no name)", String::as_str)
+    }
+
+    /// Its serial number, which no other certificate of its authority has.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "for who renews"))]
+    pub(super) fn number(&self) -> String {
+        self.number.clone()
     }
 
     /// The day on which it expires.

@@ -6,6 +6,8 @@ use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+#[cfg(feature = "tls")]
+use super::challenges::{ACME_TLS, Challenges};
 use super::pair::Pair;
 use crate::clock::Clock;
 
@@ -14,6 +16,9 @@ use crate::clock::Clock;
 pub(super) struct Resolver {
     /// In the order of the settings.
     pairs: RwLock<Arc<[Arc<Pair>]>>,
+    /// Asked by authorities, where certificates are got of them.
+    #[cfg(feature = "tls")]
+    pub(super) challenges: Option<Arc<Challenges>>,
 }
 
 impl Resolver {
@@ -31,6 +36,11 @@ impl Resolver {
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let host = hello.server_name().map(str::to_ascii_lowercase);
+        // Such a client must see the answer to its challenge, or nothing (RFC 8737 s3).
+        #[cfg(feature = "tls")]
+        if hello.alpn().is_some_and(|protocols| protocols.eq([ACME_TLS])) {
+            return self.challenges.as_ref()?.tls(&host?);
+        }
         let pairs = self.pairs();
         let chosen = choose(&pairs, host.as_deref(), hello.signature_schemes(), Clock::unix());
         chosen.map(|pair| pair.key.clone())
@@ -56,7 +66,7 @@ fn choose<'a>(
         .or_else(|| pairs.first())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tls"))]
 mod tests {
     use super::super::tests::{Kind, made_at};
     use super::*;

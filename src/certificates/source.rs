@@ -20,6 +20,8 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub(super) struct Source {
     cert: Place,
     key: Place,
+    /// For whom it must be, where it may be absent: what we get ourselves.
+    domain: Option<String>,
     provider: Arc<CryptoProvider>,
     /// What is served.
     pair: Option<Arc<Pair>>,
@@ -31,7 +33,8 @@ pub(super) struct Source {
     trouble: Option<Refused>,
 }
 
-type Reading = Result<Contents, Refused>;
+/// `None`: it is not there, and need not be.
+type Reading = Result<Option<Contents>, Refused>;
 
 /// One of the two files, and the setting that names it.
 #[derive(Clone, Debug)]
@@ -50,10 +53,10 @@ struct Contents {
 /// Why a file will not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
-    setting: &'static str,
-    path: PathBuf,
-    problem: String,
-    fix: String,
+    pub(super) setting: &'static str,
+    pub(super) path: PathBuf,
+    pub(super) problem: String,
+    pub(super) fix: String,
 }
 
 /// What a look at a source has found.
@@ -77,12 +80,52 @@ impl Source {
     ) -> Result<Self, Refused> {
         let cert = Place { setting: "cert", path: files.cert.clone() };
         let key = Place { setting: "pkey", path: files.key.clone() };
-        let mut source =
-            Self { cert, key, provider, pair: None, last: None, judged: None, trouble: None };
-        let contents = source.read()?;
-        source.pair = Some(Arc::new(source.judge(&contents)?));
-        source.judged = Some(Ok(contents));
+        let mut source = Self {
+            cert,
+            key,
+            domain: None,
+            provider,
+            pair: None,
+            last: None,
+            judged: None,
+            trouble: None,
+        };
+        source.first()?;
         Ok(source)
+    }
+
+    /// A file of both, for this name, which may not be there yet.
+    ///
+    /// # Errors
+    /// It is there, and cannot be used.
+    #[cfg(feature = "tls")]
+    pub(super) fn stored(
+        path: PathBuf,
+        domain: String,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, Refused> {
+        let place = Place { setting: "state-dir", path };
+        let (cert, key, domain) = (place.clone(), place, Some(domain));
+        let mut source = Self {
+            cert,
+            key,
+            domain,
+            provider,
+            pair: None,
+            last: None,
+            judged: None,
+            trouble: None,
+        };
+        source.first()?;
+        Ok(source)
+    }
+
+    fn first(&mut self) -> Result<(), Refused> {
+        let contents = self.read()?;
+        self.pair =
+            contents.as_ref().map(|contents| self.judge(contents)).transpose()?.map(Arc::new);
+        self.judged = Some(Ok(contents));
+        Ok(())
     }
 
     /// What is served of it.
@@ -103,8 +146,16 @@ impl Source {
             self.last = Some(reading);
             return Look::Nothing;
         }
-        match reading.clone().and_then(|contents| self.judge(&contents)) {
-            Ok(pair) => {
+        let judged = reading
+            .clone()
+            .and_then(|contents| contents.map(|contents| self.judge(&contents)).transpose());
+        match judged {
+            // What was there goes on, and whoever renews makes another.
+            Ok(None) => {
+                self.judged = Some(reading);
+                Look::Nothing
+            }
+            Ok(Some(pair)) => {
                 (self.pair, self.trouble) = (Some(Arc::new(pair)), None);
                 self.judged = Some(reading);
                 Look::New
@@ -131,15 +182,26 @@ impl Source {
                 half.refused(format!("cannot be read ({error})"), fix)
             })
         };
-        Ok(Contents { cert: read(&self.cert)?, key: read(&self.key)? })
+        if self.domain.is_some() && !self.cert.path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(Contents { cert: read(&self.cert)?, key: read(&self.key)? }))
     }
 
     fn judge(&self, contents: &Contents) -> Result<Pair, Refused> {
         let pair = Pair::read(&contents.cert, &contents.key, &self.provider);
-        pair.map_err(|Unusable { half, problem, fix }| match half {
-            Half::Certificate => self.cert.refused(problem, fix),
-            Half::Key => self.key.refused(problem, fix),
-        })
+        let Some(domain) = &self.domain else {
+            return pair.map_err(|Unusable { half, problem, fix }| match half {
+                Half::Certificate => self.cert.refused(problem, fix),
+                Half::Key => self.key.refused(problem, fix),
+            });
+        };
+        let fix = "restore it, or take it away to have a new one";
+        match pair {
+            Ok(pair) if pair.is_for(domain) => Ok(pair),
+            Ok(pair) => Err(self.cert.refused(format!("is for {:?}", pair.names), fix)),
+            Err(unusable) => Err(self.cert.refused(unusable.problem, fix)),
+        }
     }
 }
 

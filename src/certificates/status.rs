@@ -1,5 +1,6 @@
 //! What is wrong with certificates now, in words for `/readyz`.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What the last looks and attempts have come to.
@@ -10,6 +11,8 @@ pub(super) struct Status(Mutex<Words>);
 struct Words {
     /// Files that are there and cannot be used.
     refused: Vec<String>,
+    /// Names for which no certificate can be got, and why.
+    failing: BTreeMap<String, String>,
 }
 
 /// What is wrong, a sentence for each thing.
@@ -27,9 +30,24 @@ impl Status {
         self.words().refused = words.collect();
     }
 
+    /// There is no certificate for this name, or no newer one, because of this.
+    #[cfg(feature = "tls")]
+    pub(super) fn failing(&self, domain: &str, why: String) {
+        self.words().failing.insert(domain.to_owned(), why);
+    }
+
+    /// There is one for this name.
+    #[cfg(feature = "tls")]
+    pub(super) fn works(&self, domain: &str) {
+        self.words().failing.remove(domain);
+    }
+
     /// All of it.
     pub(super) fn all(&self) -> Vec<String> {
-        self.words().refused.clone()
+        let words = self.words();
+        let failing = words.failing.iter();
+        let failing = failing.map(|(name, why)| format!("no new certificate for {name}: {why}"));
+        words.refused.iter().cloned().chain(failing).collect()
     }
 
     fn words(&self) -> MutexGuard<'_, Words> {

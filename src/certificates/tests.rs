@@ -1,5 +1,7 @@
 //! Certificates made for tests, and what becomes of files that hold them, or something else.
 
+mod stored;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -158,11 +160,11 @@ async fn a_start_names_the_setting_the_file_and_the_fix() {
         (huge, ["cert = ", "/dev/zero", "longer than", "give the path"]),
         (folder, ["cert = ", "", "cannot be read", "give the path"]),
     ] {
-        let settings = TlsSettings { files: vec![good.clone(), files] };
+        let settings = self::settings(vec![good.clone(), files]);
         let error = start(&settings).expect_err("it cannot be used").to_string();
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
     }
-    let settings = TlsSettings { files: vec![good] };
+    let settings = self::settings(vec![good]);
     let certificates = start(&settings).expect("it can").expect("there are some");
     let [(about, line)] = &certificates.lines()[..] else { panic!("one line for each") };
     assert!(*about == "certificate" && line.starts_with("a.example until 20"), "{line}");
@@ -171,7 +173,16 @@ async fn a_start_names_the_setting_the_file_and_the_fix() {
 }
 
 fn start(settings: &TlsSettings) -> Result<Option<Certificates>, StartError> {
-    Certificates::start(settings, &Arc::new(Metrics::new(0)), &Supervisor::default())
+    Certificates::start(
+        settings,
+        &Arc::new(Metrics::new(0)),
+        &Supervisor::default(),
+        Port80::NotOurs,
+    )
+}
+
+fn settings(files: Vec<CertificateFiles>) -> TlsSettings {
+    TlsSettings { files, ..Default::default() }
 }
 
 /// A watch over these files, looked after by hand.
@@ -277,7 +288,7 @@ async fn what_expires_is_told_by_health_and_counted_in_seconds() {
     let old = made("old.example", -90 * day, -day);
     let early = made("early.example", day, 90 * day);
     let health = |all: &[&CertificateFiles]| {
-        let settings = TlsSettings { files: all.iter().map(|files| (*files).clone()).collect() };
+        let settings = self::settings(all.iter().map(|files| (*files).clone()).collect());
         start(&settings).expect("they are usable").expect("there are some").health()
     };
     assert_eq!(health(&[&good, &short]), Ok(()), "three days are not little of three days");
@@ -306,7 +317,7 @@ async fn what_expires_is_told_by_health_and_counted_in_seconds() {
 async fn the_watch_looks_by_itself_and_at_once_when_told_to() {
     let folder = tempfile::tempdir().expect("a folder");
     let [first, second] = ["1.example", "2.example"].map(|name| pem(Kind::Ecdsa, &[name]));
-    let settings = TlsSettings { files: vec![files(folder.path(), "it", &first)] };
+    let settings = self::settings(vec![files(folder.path(), "it", &first)]);
     let certificates = start(&settings).expect("it is usable").expect("there is one");
     let until = async |name: &str| {
         let began = tokio::time::Instant::now();

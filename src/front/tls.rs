@@ -83,7 +83,8 @@ impl Tls {
         }
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Self {
-            everything: named(&config, &[HTTP, TURN].concat()),
+            // TURN first: coturn's client names HTTP before it, and no browser names TURN.
+            everything: named(&config, &[TURN, HTTP].concat()),
             turn: named(&config, &TURN),
             nameless: Arc::new(config),
             acme,

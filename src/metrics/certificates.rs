@@ -1,4 +1,5 @@
 //! What is counted of certificates.
+#![cfg_attr(not(feature = "tls"), allow(dead_code))]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,8 @@ pub(crate) struct CertificateMetrics {
     /// When the one of each name expires, in seconds since 1970.
     expiries: Mutex<BTreeMap<String, u64>>,
     refused: AtomicU64,
+    issued: AtomicU64,
+    not_issued: AtomicU64,
 }
 
 impl CertificateMetrics {
@@ -33,6 +36,16 @@ impl CertificateMetrics {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// One was got by ACME.
+    pub(crate) fn issued(&self) {
+        self.issued.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One was asked for and not got.
+    pub(crate) fn not_issued(&self) {
+        self.not_issued.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
         let expiries = self.expiries.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = Clock::unix() as f64;
@@ -48,6 +61,16 @@ impl CertificateMetrics {
                 "hairpin_certificate_files_refused_total",
                 "Times that a file with a certificate or a key has changed and could not be used; the old one is served on",
                 self.refused.load(Ordering::Relaxed),
+            ),
+            counter(
+                "hairpin_certificates_issued_total",
+                "Certificates that this server got by ACME",
+                self.issued.load(Ordering::Relaxed),
+            ),
+            counter(
+                "hairpin_certificate_order_failures_total",
+                "Times that this server asked for a certificate by ACME in vain",
+                self.not_issued.load(Ordering::Relaxed),
             ),
         ]
         .concat()

@@ -21,7 +21,7 @@ use tungstenite::protocol::Role;
 use super::driver::Driver;
 use super::{HubHandle, Limits, Visitor, socket};
 use crate::clock::Clock;
-use crate::ice::{IceIssuer, IceUrls};
+use crate::ice::{IceIssuer, IceUrls, Listening};
 use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::supervisor::Supervisor;
@@ -51,7 +51,8 @@ impl Site {
         let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new(0)));
         let relay = [SocketAddr::from(([127, 0, 0, 1], 3478))];
         let settings = hairpin_config::Config::default().ice;
-        let ice = Arc::new(IceIssuer::new(&settings, b"north", &relay, &relay, clock));
+        let relay = Listening { udp: &relay, tcp: &relay, tls: &[] };
+        let ice = Arc::new(IceIssuer::new(&settings, None, b"north", relay, clock));
         let open = hairpin_config::Config::default().identity;
         let tokens = Arc::new(Verifier::new(&open, metrics.clone()).expect("no URL"));
         let (supervisor, poison) = (Supervisor::default(), CancellationToken::new());

@@ -9,6 +9,8 @@ pub enum FirstByte {
     Dtls,
     /// 64 to 79
     ChannelData,
+    /// 80 to 127: ChannelData too, where channels have the numbers of RFC 5766 (s11).
+    OldChannelData,
     /// Nothing a TURN server has a use for.
     Other,
 }
@@ -20,6 +22,7 @@ impl FirstByte {
             0..=3 => Self::Stun,
             20..=63 => Self::Dtls,
             64..=79 => Self::ChannelData,
+            80..=127 => Self::OldChannelData,
             _ => Self::Other,
         }
     }

@@ -1,7 +1,7 @@
 //! Messages in a byte stream: where the next one ends (RFC 8489 s6.2.2, RFC 8656 s12.5).
 
 use crate::message::MAX_MESSAGE_LEN;
-use crate::{CHANNEL_HEADER_LEN, FirstByte, HEADER_LEN, MAGIC_COOKIE};
+use crate::{CHANNEL_HEADER_LEN, ChannelNumbers, FirstByte, HEADER_LEN, MAGIC_COOKIE};
 
 /// The longest frame there can be, padding included: a buffer of this size always takes a whole
 /// one. It is a STUN message; the longest ChannelData is 12 bytes shorter.
@@ -28,11 +28,19 @@ pub enum Frame {
 /// `GET ` is well-formed ChannelData for channel 0x4745: a port that also serves HTTP must look for
 /// methods first. No TURN client starts a stream with ChannelData, so nothing is lost by that.
 pub fn next_frame(bytes: &[u8]) -> Frame {
+    next_frame_under(ChannelNumbers::Rfc8656, bytes)
+}
+
+/// The same with the numbers that channels may have.
+pub fn next_frame_under(numbers: ChannelNumbers, bytes: &[u8]) -> Frame {
     let Some(&first) = bytes.first() else { return Frame::Incomplete };
     match FirstByte::of(first) {
         FirstByte::Stun => stun_frame(bytes),
         FirstByte::ChannelData => channel_data_frame(bytes),
-        FirstByte::Dtls | FirstByte::Other => Frame::Garbage,
+        FirstByte::OldChannelData if numbers == ChannelNumbers::Rfc5766 => {
+            channel_data_frame(bytes)
+        }
+        FirstByte::OldChannelData | FirstByte::Dtls | FirstByte::Other => Frame::Garbage,
     }
 }
 
@@ -97,6 +105,15 @@ mod tests {
         assert_eq!(next_frame(b"\x16\x03\x01"), Frame::Garbage);
         assert_eq!(next_frame(b"\x00\x01\x00\x00\x22"), Frame::Garbage, "cookie");
         assert_eq!(next_frame(b"\x00\x01\x00\x03"), Frame::Garbage, "length");
+    }
+
+    #[test]
+    fn channel_data_of_old_numbers_is_a_frame_where_they_are_taken() {
+        let old = b"\x7F\xFF\x00\x01a\0\0\0";
+        assert_eq!(next_frame(old), Frame::Garbage);
+        let frame = next_frame_under(ChannelNumbers::Rfc5766, old);
+        assert_eq!(frame, Frame::Complete { len: 5, padded: 8 });
+        assert_eq!(next_frame_under(ChannelNumbers::Rfc5766, b"\x80"), Frame::Garbage);
     }
 
     #[test]

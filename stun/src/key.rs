@@ -3,6 +3,7 @@
 //! Usernames, realms and passwords are given as they are after OpaqueString (RFC 8265); preparing
 //! them is the caller's.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use base64ct::{Base64, Encoding};
@@ -22,7 +23,8 @@ pub struct Key(Digested);
 #[derive(Clone)]
 enum Digested {
     Md5([u8; 16]),
-    Sha256([u8; 32]),
+    /// Boxed, because those who hold keys by the ten thousand mostly hold the shorter ones.
+    Sha256(Box<[u8; 32]>),
 }
 
 /// How a key is made of a password (RFC 8489 s18.5), which also says what it signs with.
@@ -42,7 +44,7 @@ impl Key {
 
     /// SHA-256(username ":" realm ":" password) (RFC 8489 s18.5.1.2).
     pub fn long_term_sha256(username: &str, realm: &str, password: &str) -> Self {
-        Self(Digested::Sha256(joined::<Sha256>(&[username, realm, password]).into()))
+        Self(Digested::Sha256(Box::new(joined::<Sha256>(&[username, realm, password]).into())))
     }
 
     /// An MD5 key that was computed before.
@@ -63,7 +65,7 @@ impl AsRef<[u8]> for Key {
     fn as_ref(&self) -> &[u8] {
         match &self.0 {
             Digested::Md5(bytes) => bytes,
-            Digested::Sha256(bytes) => bytes,
+            Digested::Sha256(bytes) => bytes.as_slice(),
         }
     }
 }

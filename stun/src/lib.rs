@@ -6,7 +6,8 @@
 //! or a Data indication put into that room. A [`Reader`] cuts a byte stream into frames; what such
 //! a stream speaks at all is told by [`sniff`], and whose it is behind a proxy by [`proxy_header`].
 //!
-//! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here.
+//! No `std`. `alloc` is for [`Reader`] and [`OwnedPacket`], whose buffers are the only ones here, and for the longer kind of
+//! [`Key`].
 //!
 //! No input makes this crate panic: bytes from strangers give an error or `None`.
 //!
@@ -56,10 +57,10 @@ mod reader;
 mod writer;
 
 pub use attribute::{Attribute, AttributeType, Attributes};
-pub use channel::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber};
+pub use channel::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber, ChannelNumbers};
 pub use demux::FirstByte;
 pub use error::{BufferTooSmall, FramingLost, IntegrityError, ParseError};
-pub use frame::{Frame, MAX_FRAME_LEN, next_frame};
+pub use frame::{Frame, MAX_FRAME_LEN, next_frame, next_frame_under};
 pub use head::Head;
 pub use key::{Key, PasswordAlgorithm, rest_password, userhash};
 pub use message::{Class, HEADER_LEN, MAGIC_COOKIE, Message, Method, TransactionId};

@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::{Frame, FramingLost, HEADROOM, MAX_FRAME_LEN, PacketBuf, TAILROOM, next_frame};
+use crate::{
+    ChannelNumbers, Frame, FramingLost, HEADROOM, MAX_FRAME_LEN, PacketBuf, TAILROOM,
+    next_frame_under,
+};
 
 /// What has been received of a stream and not yet been taken as frames.
 ///
@@ -19,6 +22,7 @@ pub struct Reader {
     buffer: Vec<u8>,
     /// What was received and not yet taken.
     received: Range<usize>,
+    numbers: ChannelNumbers,
 }
 
 impl Reader {
@@ -27,7 +31,12 @@ impl Reader {
 
     /// A reader at the start of a stream.
     pub fn new() -> Self {
-        Self { buffer: vec![0; buffer_len(Self::SMALL)], received: HEADROOM..HEADROOM }
+        Self::under(ChannelNumbers::Rfc8656)
+    }
+
+    /// The same with the numbers that channels may have.
+    pub fn under(numbers: ChannelNumbers) -> Self {
+        Self { buffer: vec![0; buffer_len(Self::SMALL)], received: HEADROOM..HEADROOM, numbers }
     }
 
     /// Where to receive into. Empty only when at least one whole frame waits to be taken, or the
@@ -61,7 +70,7 @@ impl Reader {
     /// When what comes next can be no frame.
     pub fn next_frame(&mut self) -> Result<Option<PacketBuf<'_>>, FramingLost> {
         let start = self.received.start;
-        match next_frame(&self.buffer[self.received.clone()]) {
+        match next_frame_under(self.numbers, &self.buffer[self.received.clone()]) {
             Frame::Complete { len, padded } => {
                 self.received.start += padded;
                 Ok(PacketBuf::new(&mut self.buffer, start..start + len))
@@ -78,6 +87,20 @@ impl Reader {
     /// beginning of a frame.
     pub fn buffered(&self) -> usize {
         self.received.len()
+    }
+
+    /// What was received and not taken, for who wants no more frames: a stream may turn into another
+    /// one (RFC 6062 s5.4).
+    pub fn received(&self) -> &[u8] {
+        &self.buffer[self.received.clone()]
+    }
+
+    /// Takes the first `n` bytes of [`received`](Self::received).
+    pub fn consume(&mut self, n: usize) {
+        self.received.start += n.min(self.received.len());
+        if self.received.is_empty() {
+            self.rewind();
+        }
     }
 
     /// Moves what is left to the front; a buffer that grew is given back when nothing is.
@@ -189,6 +212,21 @@ mod tests {
         assert!(receive(&mut reader, &message[Reader::SMALL..40_000], 1000).is_empty());
         assert!(reader.buffer.capacity() <= 2 * buffer_len(40_000));
         assert_eq!(reader.buffered(), 40_000);
+    }
+
+    #[test]
+    fn what_follows_a_frame_may_be_taken_as_it_is() {
+        let mut reader = Reader::new();
+        reader.push(&[&BINDING[..], b"no frame at all"].concat());
+        assert!(reader.next_frame().expect("a frame").is_some());
+        assert_eq!(reader.received(), b"no frame at all");
+        reader.consume(3);
+        assert_eq!(reader.received(), b"frame at all");
+        reader.push(b"!");
+        reader.consume(5);
+        assert_eq!(reader.received(), b" at all!");
+        reader.consume(usize::MAX);
+        assert_eq!((reader.received(), reader.buffered()), (&b""[..], 0));
     }
 
     #[test]

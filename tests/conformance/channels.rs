@@ -1,8 +1,8 @@
 //! RFC 8656 s12: channels.
 
 use hairpin_sim::client::{Client, Received, channel_data};
-use hairpin_sim::relay::{Relay, Relayed};
-use hairpin_stun::{AttributeType, Method};
+use hairpin_sim::relay::{Relay, Relayed, config};
+use hairpin_stun::{AttributeType, ChannelNumbers, Method, Reader};
 use hairpin_turn::{DropReason, Event, PeerAddr, RelayedAddr, Transport};
 
 use super::{addr, allocated, peer, peer_reaches, peer_v6};
@@ -48,6 +48,32 @@ fn c137_a_number_outside_0x4000_to_0x4fff_is_400() {
     }
     assert!(client.bind_channel(&mut relay, 0x4000, peer(1)).is_success());
     assert!(client.bind_channel(&mut relay, 0x4FFF, peer(2)).is_success());
+}
+
+#[test]
+fn c137_numbers_of_rfc_5766_are_taken_where_the_operator_says_so() {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut config = config();
+        config.rules.channel_numbers = ChannelNumbers::Rfc5766;
+        let mut relay = Relay::new(config);
+        let mut client = Client::new(1, transport, "ann", "ann's password");
+        let relayed = client.allocate(&mut relay);
+        for number in [0x3FFF, 0x8000, 0xFFFF] {
+            let response = client.bind_channel(&mut relay, number, peer(1));
+            assert_eq!(response.error(), Some(400), "{number:#x}");
+        }
+        for (host, number) in [(1, 0x4000), (2, 0x5000), (3, 0x7FFF)] {
+            assert!(client.bind_channel(&mut relay, number, peer(host)).is_success());
+            let mut reader = Reader::under(ChannelNumbers::Rfc5766);
+            let bytes = channel_data(number, b"data");
+            relay.stream_sends(client.tuple, &mut reader, &bytes).expect("a frame");
+            assert_eq!(relay.take_relayed().len(), 1, "{number:#x}");
+            relay.peer_sends(peer(host), relayed, b"back");
+            assert_eq!(client.receive(&mut relay), Some(Received::channel(number, b"back")));
+        }
+        client.send_channel(&mut relay, 0x6000, b"unbound");
+        assert!(relay.take_relayed().is_empty());
+    }
 }
 
 #[test]

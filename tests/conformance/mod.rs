@@ -10,15 +10,18 @@ mod deviations;
 mod icmp;
 mod own_addresses;
 mod page;
+mod password_algorithms;
 mod permissions;
 mod refresh;
 mod requests;
+mod reservations;
 mod rest;
 mod safety;
 mod send_data;
 mod streams;
 mod stun_basics;
 mod stun_codec;
+mod tcp_relay;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

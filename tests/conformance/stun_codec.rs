@@ -332,6 +332,7 @@ fn c148_channel_data_starts_with_64_to_79() {
             0..=3 => FirstByte::Stun,
             20..=63 => FirstByte::Dtls,
             64..=79 => FirstByte::ChannelData,
+            80..=127 => FirstByte::OldChannelData,
             _ => FirstByte::Other,
         };
         assert_eq!(FirstByte::of(first), expected, "{first}");

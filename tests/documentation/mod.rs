@@ -26,6 +26,7 @@ const PAGES: &[&str] = &[
     "docs/metrics.md",
     "docs/protocol.md",
     "docs/records.md",
+    "docs/tls.md",
     "docs/webhooks.md",
 ];
 

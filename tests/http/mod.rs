@@ -5,6 +5,8 @@ mod crowd;
 #[cfg(feature = "https")]
 mod keys_by_tls;
 mod ports;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use hairpin::Server;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -50,7 +52,7 @@ async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// A WebSocket client.
-struct Client(WebSocketStream<TcpStream>);
+struct Client<S = TcpStream>(WebSocketStream<S>);
 
 impl Client {
     async fn open(address: SocketAddr, path: &str) -> Self {
@@ -58,7 +60,9 @@ impl Client {
         let handshake = tokio_tungstenite::client_async(format!("ws://{address}{path}"), stream);
         Self(patiently(handshake).await.expect("a WebSocket").0)
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn join(&mut self, user: &str) {
         let join = json!({ "type": "join_queue", "data": { "userId": user } });
         patiently(self.0.send(Message::text(join.to_string()))).await.expect("sent");

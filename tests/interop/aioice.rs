@@ -33,7 +33,7 @@ pub(super) fn python() -> PathBuf {
 #[tokio::test]
 async fn completes_a_relayed_echo() {
     let hairpin = Hairpin::start().await;
-    for transport in [Transport::Udp, Transport::Tcp] {
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         run("echo", &hairpin.account(transport)).await;
     }
 }
@@ -41,7 +41,7 @@ async fn completes_a_relayed_echo() {
 #[tokio::test]
 async fn two_relayed_agents_connect() {
     let hairpin = Hairpin::start().await;
-    for transport in [Transport::Udp, Transport::Tcp] {
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         run("ice", &hairpin.account(transport)).await;
     }
 }

@@ -15,6 +15,7 @@ mod http;
 mod libnice;
 mod modes;
 mod old_wire;
+mod page;
 mod pion;
 mod program;
 mod rest_credentials;
@@ -24,7 +25,7 @@ mod uclient;
 mod webrtc_rs;
 mod werift;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,30 +75,44 @@ struct Account {
 /// A UDP peer that sends back whatever it gets, until it is dropped.
 struct EchoPeer {
     address: SocketAddr,
-    task: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl EchoPeer {
     async fn start() -> Self {
-        Self::start_on("127.0.0.1:0").await
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback has a free UDP port");
+        Self::on(vec![socket])
     }
 
-    async fn start_on(address: &str) -> Self {
-        let socket = UdpSocket::bind(address).await.expect("loopback has a free UDP port");
-        let address = socket.local_addr().expect("a bound socket has an address");
-        let task = tokio::spawn(async move {
-            let mut buffer = vec![0; 65_536];
-            while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-                // A relay that is gone answers with ICMP, which the next receive reports: no matter.
-                let _ = socket.send_to(&buffer[..length], from).await;
+    /// On a port and the next one, as RTP and RTCP have them.
+    async fn start_pair(ip: IpAddr) -> Self {
+        loop {
+            let first = UdpSocket::bind((ip, 0)).await.expect("loopback has a free UDP port");
+            let port = first.local_addr().expect("a bound socket has an address").port();
+            if let Ok(second) = UdpSocket::bind((ip, port.wrapping_add(1))).await {
+                return Self::on(vec![first, second]);
             }
-        });
-        Self { address, task }
+        }
+    }
+
+    fn on(sockets: Vec<UdpSocket>) -> Self {
+        let address = sockets[0].local_addr().expect("a bound socket has an address");
+        Self { address, tasks: sockets.into_iter().map(|one| tokio::spawn(echo(one))).collect() }
+    }
+}
+
+async fn echo(socket: UdpSocket) {
+    let mut buffer = vec![0; 65_536];
+    while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+        // A relay that is gone answers with ICMP, which the next receive reports: no matter.
+        let _ = socket.send_to(&buffer[..length], from).await;
     }
 }
 
 impl Drop for EchoPeer {
     fn drop(&mut self) {
-        self.task.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! hairpin, in process, as the interop tests want it: on loopback, relaying to loopback.
+//! hairpin, in process, as the interop tests want it: on loopback, relaying to loopback in both families.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::authority::Authority;
@@ -17,12 +18,18 @@ pub(super) struct Hairpin {
 
 impl Hairpin {
     pub(super) async fn start() -> Self {
+        let authority = Authority::new();
+        let path = |path: PathBuf| path.to_str().expect("a path in UTF-8").to_owned();
         let server = hairpin::Server::builder()
             .set("listening-ip", "127.0.0.1")
+            .set("cert", path(authority.certificate()))
+            .set("pkey", path(authority.key()))
             .set("listening-port", "0")
             .set("alt-listening-port", "none")
             .set("relay-ip", "127.0.0.1")
+            .set("relay-ip", "::1")
             .set("allowed-peer-ip", "127.0.0.1")
+            .set("allowed-peer-ip", "::1")
             .set("static-auth-secret", SECRET)
             .set("user", "guest:somepassword")
             .set("realm", "interop")
@@ -31,7 +38,7 @@ impl Hairpin {
             .start()
             .await
             .expect("loopback has free ports");
-        Self { server, authority: Arc::new(Authority::new()) }
+        Self { server, authority: Arc::new(authority) }
     }
 
     /// The static user, over `transport`.

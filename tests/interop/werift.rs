@@ -23,7 +23,7 @@ pub(super) async fn run(account: &Account) {
 #[tokio::test]
 async fn a_relayed_data_channel_opens() {
     let hairpin = Hairpin::start().await;
-    for transport in [Transport::Udp, Transport::Tcp] {
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         run(&hairpin.account(transport)).await;
     }
 }

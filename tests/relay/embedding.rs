@@ -48,6 +48,7 @@ fn config() -> Config {
             http_on_turn: true,
             admin: Some(loopback(0)),
             max_connections_per_address: None,
+            proxies: Vec::new(),
         },
         relay: RelaySettings {
             addresses: vec![RelayAddress {

@@ -1,14 +1,21 @@
 //! The relay over real sockets: what the state machine alone cannot show.
 
+#[cfg(feature = "tls")]
+mod all_at_once;
 mod command;
 mod crowds;
+mod cuts;
 mod dont_fragment;
 pub(crate) mod embedding;
 mod icmp;
 mod limits;
 mod listeners;
 mod own_addresses;
+mod proxied;
 mod streams;
+mod tcp_relay;
+#[cfg(feature = "tls")]
+mod tls;
 mod traffic_class;
 mod wire;
 mod workers;

@@ -7,8 +7,9 @@ use hairpin_sim::client::Response;
 use hairpin_sim::{TurnClient, TurnEvent, build};
 use hairpin_stun::{AttributeType, Class, Method, Reader, TransactionId};
 use hairpin_turn::Transport;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio_rustls::client::TlsStream;
 
 /// How long anything may take before a test fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,6 +18,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) enum Wire {
     Udp(UdpSocket),
     Tcp(TcpStream, Reader),
+    Tls(Box<TlsStream<TcpStream>>, Reader),
 }
 
 impl Wire {
@@ -40,6 +42,7 @@ impl Wire {
         match self {
             Self::Udp(socket) => socket.local_addr(),
             Self::Tcp(stream, _) => stream.local_addr(),
+            Self::Tls(stream, _) => stream.get_ref().0.local_addr(),
         }
         .expect("the socket is bound")
     }
@@ -48,6 +51,10 @@ impl Wire {
         match self {
             Self::Udp(socket) => drop(socket.send(bytes).await.expect("loopback takes it")),
             Self::Tcp(stream, _) => stream.write_all(bytes).await.expect("the server reads"),
+            Self::Tls(stream, _) => {
+                stream.write_all(bytes).await.expect("the server reads");
+                stream.flush().await.expect("the server reads");
+            }
         }
     }
 
@@ -65,16 +72,8 @@ impl Wire {
                 buffer.truncate(length);
                 Some(buffer)
             }
-            Self::Tcp(stream, reader) => loop {
-                if let Some(frame) = reader.next_frame().expect("the server keeps the framing") {
-                    return Some(frame.payload().to_vec());
-                }
-                // A reset is a way to close, too.
-                match stream.read(reader.spare()).await.unwrap_or(0) {
-                    0 => return None,
-                    length => reader.filled(length),
-                }
-            },
+            Self::Tcp(stream, reader) => next_frame(stream, reader).await,
+            Self::Tls(stream, reader) => next_frame(stream, reader).await,
         }
     }
 
@@ -82,6 +81,21 @@ impl Wire {
         match self {
             Self::Udp(_) => Transport::Udp,
             Self::Tcp(..) => Transport::Tcp,
+            Self::Tls(..) => Transport::Tls,
+        }
+    }
+}
+
+/// The next frame of a stream, unless it ends.
+async fn next_frame(stream: &mut (impl AsyncRead + Unpin), reader: &mut Reader) -> Option<Vec<u8>> {
+    loop {
+        if let Some(frame) = reader.next_frame().expect("the server keeps the framing") {
+            return Some(frame.payload().to_vec());
+        }
+        // A reset is a way to close, too.
+        match stream.read(reader.spare()).await.unwrap_or(0) {
+            0 => return None,
+            length => reader.filled(length),
         }
     }
 }

@@ -8,8 +8,10 @@ use hairpin_stun::{ChannelNumber, Key, TransactionId};
 
 use crate::channels::Channels;
 use crate::permissions::Permissions;
+use crate::replies::Integrity;
 use crate::{
-    Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayedAddr, User,
+    Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayTransport,
+    RelayedAddr, ReservationToken, User,
 };
 
 /// A relayed transport address and who may use it how. Servers hold these by the ten thousand: a
@@ -18,6 +20,9 @@ use crate::{
 pub(crate) struct Allocation {
     claim: Claim,
     relayed: RelayedAddr,
+    transport: RelayTransport,
+    /// For the same answer again to a retransmission.
+    reserved: Option<Box<ReservationToken>>,
     expires: Duration,
     permissions: Permissions,
     channels: Channels,
@@ -47,9 +52,12 @@ impl Claim {
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) claim: Claim,
+    pub(crate) transport: RelayTransport,
     pub(crate) lifetime: Duration,
     /// Whether the answer carries FINGERPRINT.
     pub(crate) fingerprint: bool,
+    /// What the answer is signed by.
+    pub(crate) integrity: Integrity,
 }
 
 /// How many permissions and channels an allocation may hold.
@@ -61,9 +69,15 @@ pub(crate) struct Limits {
 
 impl Allocation {
     /// A new allocation has no permissions and no channels.
-    pub(crate) fn new(claim: Claim, relayed: RelayedAddr, expires: Duration) -> Self {
+    pub(crate) fn new(
+        claim: Claim,
+        bound: Bound,
+        transport: RelayTransport,
+        expires: Duration,
+    ) -> Self {
+        let (relayed, reserved) = (bound.relayed, bound.reserved.map(Box::new));
         let (permissions, channels) = Default::default();
-        Self { claim, relayed, expires, permissions, channels }
+        Self { claim, relayed, transport, reserved, expires, permissions, channels }
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -76,6 +90,14 @@ impl Allocation {
 
     pub(crate) fn relayed(&self) -> RelayedAddr {
         self.relayed
+    }
+
+    pub(crate) fn transport(&self) -> RelayTransport {
+        self.transport
+    }
+
+    pub(crate) fn reserved(&self) -> Option<ReservationToken> {
+        self.reserved.as_deref().copied()
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -101,9 +123,10 @@ impl Allocation {
         self.channels.number(now, peer)
     }
 
-    /// Whether there is anything that [`Path`] tells of.
+    /// Whether there is anything that [`Path`] tells of: no packet passes through a TCP allocation.
     pub(crate) fn has_paths(&self) -> bool {
-        !self.permissions.is_empty() || !self.channels.is_empty()
+        let any = !self.permissions.is_empty() || !self.channels.is_empty();
+        any && self.transport == RelayTransport::Udp
     }
 
     /// Gives every one of `peers` a permission, or none of them any (508).
@@ -194,6 +217,6 @@ mod tests {
     /// permission (40 bytes) and a channel (56 bytes).
     #[test]
     fn an_allocation_is_small() {
-        assert!(size_of::<Allocation>() <= 256, "{}", size_of::<Allocation>());
+        assert!(size_of::<Allocation>() <= 272, "{}", size_of::<Allocation>());
     }
 }

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use hairpin_stun::{Key, rest_password};
+use hairpin_stun::{Key, PasswordAlgorithm, rest_password};
 
 use crate::User;
 
@@ -21,7 +21,8 @@ pub struct Credentials {
     /// Shared secrets; the first is the one nonces are made with and new credentials issued under,
     /// all are accepted. Never empty in a running server.
     pub secrets: Vec<Box<[u8]>>,
-    /// Static users: name and long-term key (RFC 8489 s9.2.2), never the password.
+    /// Static users: name and long-term key (RFC 8489 s9.2.2), never the password. Of one name there may be a key by each
+    /// algorithm.
     pub users: Vec<(Box<str>, Key)>,
 }
 
@@ -59,29 +60,52 @@ pub fn rest_credentials(secret: &[u8], user_id: &str, expires_unix: u64) -> Rest
 }
 
 impl Credentials {
+    /// Whether everybody can prove itself by SHA-256. A static user of whom there is but the MD5 key cannot, and a client
+    /// that is offered SHA-256 takes it; so then it is offered to nobody.
+    pub(crate) fn have_sha256(&self) -> bool {
+        let has = |name: &str| self.static_key(name, PasswordAlgorithm::Sha256).is_some();
+        self.users.iter().all(|(name, _)| has(name))
+    }
+
     /// Whose quota a username counts against: a static user's own, else that of the REST id.
     pub(crate) fn user_of(&self, username: &str) -> User {
-        match self.static_key(username) {
-            Some(_) => User::Static(username.into()),
-            None => User::Rest(RestName::split(username).id.into()),
+        match self.is_static(username) {
+            true => User::Static(username.into()),
+            false => User::Rest(RestName::split(username).id.into()),
         }
     }
 
-    /// Every key that would prove to be `username` at `unix`: a static user's, or one of each
+    /// Every key by `algorithm` that would prove to be `username` at `unix`: a static user's, or one of each
     /// secret while secrets are rotated. None for a stranger, or when the time of a REST credential
     /// is over.
-    pub(crate) fn keys(&self, username: &str, realm: &str, unix: u64) -> impl Iterator<Item = Key> {
-        let fixed = self.static_key(username).cloned();
-        let live = fixed.is_none() && RestName::split(username).is_live(unix);
+    pub(crate) fn keys(
+        &self,
+        algorithm: PasswordAlgorithm,
+        username: &str,
+        realm: &str,
+        unix: u64,
+    ) -> impl Iterator<Item = Key> {
+        let fixed = self.static_key(username, algorithm).cloned();
+        let live = !self.is_static(username) && RestName::split(username).is_live(unix);
         let secrets = if live { self.secrets.as_slice() } else { &[] };
         fixed.into_iter().chain(secrets.iter().map(move |secret| {
             let mut buffer = [0; 28];
-            Key::long_term(username, realm, rest_password(secret, username, &mut buffer))
+            let password = rest_password(secret, username, &mut buffer);
+            match algorithm {
+                PasswordAlgorithm::Md5 => Key::long_term(username, realm, password),
+                PasswordAlgorithm::Sha256 => Key::long_term_sha256(username, realm, password),
+            }
         }))
     }
 
-    fn static_key(&self, username: &str) -> Option<&Key> {
-        self.users.iter().find(|(name, _)| **name == *username).map(|(_, key)| key)
+    fn is_static(&self, username: &str) -> bool {
+        self.users.iter().any(|(name, _)| **name == *username)
+    }
+
+    fn static_key(&self, username: &str, algorithm: PasswordAlgorithm) -> Option<&Key> {
+        let mut users = self.users.iter();
+        let found = users.find(|(name, key)| **name == *username && key.algorithm() == algorithm);
+        found.map(|(_, key)| key)
     }
 }
 
@@ -128,7 +152,8 @@ mod tests {
     }
 
     fn keys(username: &str, unix: u64) -> Vec<Vec<u8>> {
-        credentials().keys(username, "realm", unix).map(|key| key.as_ref().to_vec()).collect()
+        let md5 = PasswordAlgorithm::Md5;
+        credentials().keys(md5, username, "realm", unix).map(|key| key.as_ref().to_vec()).collect()
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! Who sent a request: the long-term credential mechanism (RFC 8489 s9.2.4).
 
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::net::IpAddr;
 
-use hairpin_stun::{AttributeType, Key, Message, decode};
+use hairpin_stun::{AttributeType, Key, Message, PasswordAlgorithm, decode, userhash};
 
 use crate::allocation::Claim;
 use crate::nonce::{Features, NONCE_LEN, Nonces};
+use crate::replies::{Integrity, PASSWORD_ALGORITHMS};
 use crate::{FiveTuple, Now, Rules};
 
 /// "fewer than 509 bytes" (RFC 8489 s14.3); one more does no harm.
@@ -17,12 +21,14 @@ pub(crate) struct Gate {
     /// For the realm and the credentials.
     rules: Arc<Rules>,
     nonces: Nonces,
+    /// Static users by USERHASH, where they may send it.
+    hashes: BTreeMap<[u8; 32], Arc<str>>,
 }
 
 /// Somebody who has proven to hold a key.
 pub(crate) struct Caller<'m> {
     pub(crate) tuple: FiveTuple,
-    pub(crate) username: &'m str,
+    pub(crate) username: Cow<'m, str>,
     pub(crate) key: Key,
 }
 
@@ -42,8 +48,14 @@ impl Gate {
     /// `seed` makes nonces when there is no secret for it.
     pub(crate) fn new(rules: Arc<Rules>, seed: u64) -> Self {
         let secrets = &rules.credentials.secrets;
-        let nonces = Nonces::new(secrets, seed, Features::default(), rules.stale_nonce);
-        Self { rules, nonces }
+        let features = Features::of(&rules);
+        let nonces = Nonces::new(secrets, seed, features, rules.stale_nonce);
+        let hash = |name: &str| (userhash(name, &rules.realm), name.into());
+        let hashes = match features.username_anonymity {
+            true => rules.credentials.users.iter().map(|(name, _)| hash(name)).collect(),
+            false => BTreeMap::new(),
+        };
+        Self { rules, nonces, hashes }
     }
 
     /// The checks in the order of RFC 8489 s9.2.4: a wrong proof outranks a stale nonce.
@@ -56,11 +68,20 @@ impl Gate {
         message: &Message<'m>,
         holder: Option<&Claim>,
     ) -> Result<Caller<'m>, Denial> {
-        let Claimed { username, realm, nonce } = Claimed::read(message)?;
+        let Claimed { name, realm, nonce, algorithm } = Claimed::read(message)?;
         if realm != self.rules.realm {
             return Err(Denial::Unauthenticated);
         }
-        let key = self.prove(now, message, username, holder).ok_or(Denial::Unauthenticated)?;
+        let username = match name {
+            Name::Plain(name) => Cow::Borrowed(name),
+            // A hash of nobody, or one that was never asked for.
+            Name::Hash(hash) => {
+                let name = self.hashes.get(hash).ok_or(Denial::Unauthenticated)?;
+                Cow::Owned(String::from(&**name))
+            }
+        };
+        let key = self.prove(now, message, algorithm, &username, holder);
+        let key = key.ok_or(Denial::Unauthenticated)?;
         if !self.nonces.accepts(nonce, now.unix, tuple.client.ip()) {
             return Err(Denial::StaleNonce(key));
         }
@@ -80,41 +101,73 @@ impl Gate {
         &self,
         now: Now,
         message: &Message<'_>,
+        algorithm: PasswordAlgorithm,
         username: &str,
         holder: Option<&Claim>,
     ) -> Option<Key> {
-        let proves = |key: &Key| message.verify(key).is_ok();
-        if let Some(claim) = holder.filter(|claim| *claim.username == *username) {
+        let integrity = Integrity::of(message);
+        let proves = |key: &Key| integrity.proves(message, key);
+        let is_holder =
+            |claim: &&Claim| *claim.username == *username && claim.key.algorithm() == algorithm;
+        if let Some(claim) = holder.filter(is_holder) {
             return Some(&claim.key).filter(|key| proves(key)).cloned();
         }
-        self.rules.credentials.keys(username, &self.rules.realm, now.unix).find(proves)
+        let realm = &self.rules.realm;
+        self.rules.credentials.keys(algorithm, username, realm, now.unix).find(proves)
     }
 }
 
 /// What a request says of its sender.
 struct Claimed<'m> {
-    username: &'m str,
+    name: Name<'m>,
     realm: &'m str,
     nonce: &'m [u8],
+    algorithm: PasswordAlgorithm,
+}
+
+enum Name<'m> {
+    /// USERNAME.
+    Plain(&'m str),
+    /// USERHASH.
+    Hash(&'m [u8]),
 }
 
 impl<'m> Claimed<'m> {
     fn read(message: &Message<'m>) -> Result<Self, Denial> {
-        if !message.has_integrity() {
+        if !message.has_integrity() && !message.has_integrity_sha256() {
             return Err(Denial::Unproven);
         }
-        let username = message.get(AttributeType::USERNAME);
-        if username.is_none() && message.get(AttributeType::USERHASH).is_some() {
-            // We never offer anonymity, so the hash is of no user we know; the challenge says so.
-            return Err(Denial::Unauthenticated);
-        }
+        let username = || {
+            let name = message.get(AttributeType::USERNAME)?;
+            (name.len() <= MAX_USERNAME).then(|| decode::text(name)).flatten()
+        };
+        let hash = || message.get(AttributeType::USERHASH).map(Name::Hash);
         let claimed = || {
+            let nonce = message.get(AttributeType::NONCE)?;
             Some(Self {
-                username: username.filter(|v| v.len() <= MAX_USERNAME).and_then(decode::text)?,
+                name: username().map(Name::Plain).or_else(hash)?,
                 realm: message.get(AttributeType::REALM).and_then(decode::short_text)?,
-                nonce: message.get(AttributeType::NONCE)?,
+                nonce,
+                algorithm: algorithm(message, Features::read(nonce))?,
             })
         };
         claimed().ok_or(Denial::Malformed)
+    }
+}
+
+/// By which algorithm the key was made (RFC 8489 s9.2.4). What the client was offered is in its nonce, where nobody can
+/// have changed it, and it repeats the list, so that nobody can have shortened that either.
+fn algorithm(message: &Message<'_>, offered: Features) -> Option<PasswordAlgorithm> {
+    let list = message.get(AttributeType::PASSWORD_ALGORITHMS);
+    let chosen = message.get(AttributeType::PASSWORD_ALGORITHM);
+    match (list, chosen) {
+        _ if !offered.password_algorithms => Some(PasswordAlgorithm::Md5),
+        (None, None) => Some(PasswordAlgorithm::Md5),
+        (Some(list), Some(chosen)) if *list == PASSWORD_ALGORITHMS => match chosen {
+            [0, 1, 0, 0] => Some(PasswordAlgorithm::Md5),
+            [0, 2, 0, 0] => Some(PasswordAlgorithm::Sha256),
+            _ => None,
+        },
+        _ => None,
     }
 }

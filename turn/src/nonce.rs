@@ -18,6 +18,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use crate::{Anonymity, Rules};
+
 /// What a nonce of RFC 8489 starts with (s9.2).
 const COOKIE: &[u8; 9] = b"obMatJos2";
 /// Cookie and feature bits.
@@ -49,6 +51,23 @@ pub struct Features {
 }
 
 impl Features {
+    /// What a server under these rules offers.
+    pub(crate) fn of(rules: &Rules) -> Self {
+        Self {
+            password_algorithms: rules.credentials.have_sha256(),
+            username_anonymity: rules.anonymity == Anonymity::StaticUsers,
+        }
+    }
+
+    /// What a nonce says was offered; nothing if it is none of RFC 8489's.
+    pub(crate) fn read(nonce: &[u8]) -> Self {
+        let text = nonce.strip_prefix(COOKIE).and_then(|rest| rest.first_chunk::<4>());
+        let mut bits = [0; 3];
+        let read = text.and_then(|text| Base64Unpadded::decode(text, &mut bits).ok());
+        let bits = read.map_or(0, |bits| bits[2]);
+        Self { password_algorithms: bits & 1 != 0, username_anonymity: bits & 2 != 0 }
+    }
+
     /// Four characters of base64.
     pub fn encode(self) -> [u8; 4] {
         let bits = u8::from(self.password_algorithms) | u8::from(self.username_anonymity) << 1;
@@ -63,7 +82,7 @@ impl Features {
 pub(crate) struct Nonces {
     /// The first makes them, any recognises them. Never empty.
     keys: Vec<Hmac<Sha256>>,
-    prefix: [u8; PREFIX_LEN],
+    features: Features,
     lifetime: u64,
 }
 
@@ -79,45 +98,48 @@ impl Nonces {
         if keys.is_empty() {
             keys.push(derive_key(&fallback.to_be_bytes()));
         }
-        let mut prefix = [0; PREFIX_LEN];
-        prefix[..COOKIE.len()].copy_from_slice(COOKIE);
-        prefix[COOKIE.len()..].copy_from_slice(&features.encode());
-        Self { keys, prefix, lifetime: lifetime.min(MAX_LIFETIME).as_secs() }
+        Self { keys, features, lifetime: lifetime.min(MAX_LIFETIME).as_secs() }
     }
 
     /// A nonce for a client, as of `unix`.
     pub(crate) fn issue(&self, unix: u64, client: IpAddr) -> [u8; NONCE_LEN] {
-        self.write(&self.keys[0], unix, client)
+        write(&self.keys[0], self.features, unix, client)
     }
 
-    /// Whether one of us issued `nonce` to this client, not too long ago.
+    /// Whether one of us issued `nonce` to this client, not too long ago. With whatever features: one that was issued
+    /// before the settings were changed is good, but nobody can have changed them in it.
     pub(crate) fn accepts(&self, nonce: &[u8], unix: u64, client: IpAddr) -> bool {
         let Some(issued) = issue_time(nonce, unix) else { return false };
         let fresh = unix.saturating_sub(issued) <= self.lifetime;
-        fresh && self.keys.iter().any(|key| self.write(key, issued, client).ct_eq(nonce).into())
+        let features = Features::read(nonce);
+        let is_by = |key| write(key, features, issued, client).ct_eq(nonce).into();
+        fresh && self.keys.iter().any(is_by)
     }
+}
 
-    /// The whole nonce, so that checking one is comparing it with what we would have written.
-    fn write(&self, key: &Hmac<Sha256>, issued: u64, client: IpAddr) -> [u8; NONCE_LEN] {
-        let client = match client {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-            IpAddr::V6(ip) => ip,
-        };
-        let mut mac = key.clone();
-        mac.update(&self.prefix);
-        mac.update(&issued.to_be_bytes());
-        mac.update(&client.octets());
-        let mac: [u8; 32] = mac.finalize().into_bytes().into();
+/// The whole nonce, so that checking one is comparing it with what we would have written.
+fn write(key: &Hmac<Sha256>, features: Features, issued: u64, client: IpAddr) -> [u8; NONCE_LEN] {
+    let mut prefix = [0; PREFIX_LEN];
+    prefix[..COOKIE.len()].copy_from_slice(COOKIE);
+    prefix[COOKIE.len()..].copy_from_slice(&features.encode());
+    let client = match client {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    let mut mac = key.clone();
+    mac.update(&prefix);
+    mac.update(&issued.to_be_bytes());
+    mac.update(&client.octets());
+    let mac: [u8; 32] = mac.finalize().into_bytes().into();
 
-        let mut body = [0; TIME_LEN + MAC_LEN];
-        body[..TIME_LEN].copy_from_slice(&(issued as u16).to_be_bytes());
-        body[TIME_LEN..].copy_from_slice(&mac[..MAC_LEN]);
-        let mut nonce = [0; NONCE_LEN];
-        nonce[..PREFIX_LEN].copy_from_slice(&self.prefix);
-        Base64Unpadded::encode(&body, &mut nonce[PREFIX_LEN..])
-            .expect("BODY_LEN is this body's length");
-        nonce
-    }
+    let mut body = [0; TIME_LEN + MAC_LEN];
+    body[..TIME_LEN].copy_from_slice(&(issued as u16).to_be_bytes());
+    body[TIME_LEN..].copy_from_slice(&mac[..MAC_LEN]);
+    let mut nonce = [0; NONCE_LEN];
+    nonce[..PREFIX_LEN].copy_from_slice(&prefix);
+    Base64Unpadded::encode(&body, &mut nonce[PREFIX_LEN..])
+        .expect("BODY_LEN is this body's length");
+    nonce
 }
 
 /// When a nonce says that it was issued, not yet proven: the last such time that is not too far in

@@ -25,6 +25,10 @@ pub enum Refusal {
     UnsupportedTransport,
     /// 443: a peer of another family than the relayed address.
     PeerAddressFamilyMismatch,
+    /// 446: a connection to this peer is there already, or under way.
+    ConnectionAlreadyExists,
+    /// 447: a peer that could not be connected to.
+    ConnectionTimeoutOrFailure,
     /// 486: the user, its network, or the server holds as many allocations as it may.
     AllocationQuotaReached,
     /// 508: no port, or no room for another permission or channel.
@@ -33,7 +37,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -44,6 +48,8 @@ impl Refusal {
         Self::WrongCredentials,
         Self::UnsupportedTransport,
         Self::PeerAddressFamilyMismatch,
+        Self::ConnectionAlreadyExists,
+        Self::ConnectionTimeoutOrFailure,
         Self::AllocationQuotaReached,
         Self::InsufficientCapacity,
     ];
@@ -66,6 +72,8 @@ impl Refusal {
             Self::WrongCredentials => "441",
             Self::UnsupportedTransport => "442",
             Self::PeerAddressFamilyMismatch => "443",
+            Self::ConnectionAlreadyExists => "446",
+            Self::ConnectionTimeoutOrFailure => "447",
             Self::AllocationQuotaReached => "486",
             Self::InsufficientCapacity => "508",
         }
@@ -88,6 +96,8 @@ impl Refusal {
             Self::WrongCredentials => (441, "Wrong Credentials"),
             Self::UnsupportedTransport => (442, "Unsupported Transport Protocol"),
             Self::PeerAddressFamilyMismatch => (443, "Peer Address Family Mismatch"),
+            Self::ConnectionAlreadyExists => (446, "Connection Already Exists"),
+            Self::ConnectionTimeoutOrFailure => (447, "Connection Timeout or Failure"),
             Self::AllocationQuotaReached => (486, "Allocation Quota Reached"),
             Self::InsufficientCapacity => (508, "Insufficient Capacity"),
         }

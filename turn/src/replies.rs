@@ -5,10 +5,13 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::net::{Ipv4Addr, SocketAddr};
 
-use hairpin_stun::{AttributeType, Class, Key, Message, TransactionId, Writer};
+use hairpin_stun::{AttributeType, Class, Key, Message, Method, TransactionId, Writer};
 
-use crate::nonce::NONCE_LEN;
-use crate::{FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, Rules, Transport};
+use crate::nonce::{Features, NONCE_LEN};
+use crate::{
+    ConnectionId, FiveTuple, Output, PeerAddr, Refusal, RelayedAddr, RequestMethod,
+    ReservationToken, Rules, Transport,
+};
 
 /// How many unknown attributes a 420 lists. The RFC says all; we stop here, because a message that
 /// has more is no client's, and the answer to a stranger is not to be made long.
@@ -34,12 +37,21 @@ pub(crate) const UNDERSTOOD: &[AttributeType] = &[
     AttributeType::REQUESTED_TRANSPORT,
     AttributeType::DONT_FRAGMENT,
     AttributeType::XOR_MAPPED_ADDRESS,
+    AttributeType::CONNECTION_ID,
+    AttributeType::RESERVATION_TOKEN,
+    AttributeType::MESSAGE_INTEGRITY_SHA256,
+    AttributeType::PASSWORD_ALGORITHM,
+    AttributeType::USERHASH,
 ];
+
+/// PASSWORD-ALGORITHMS (RFC 8489 s14.11): the better one first, and neither has parameters.
+pub(crate) const PASSWORD_ALGORITHMS: [u8; 8] = [0, 2, 0, 0, 0, 1, 0, 0];
 
 /// Writes answers.
 pub(crate) struct Replies {
     /// For the realm and SOFTWARE.
     rules: Arc<Rules>,
+    features: Features,
     /// Where answers are written before they are given away.
     scratch: Box<[u8]>,
 }
@@ -53,6 +65,33 @@ pub(crate) struct ReplyTo {
     /// Whether the request had a FINGERPRINT; then the answer has one, which pion and Firefox
     /// expect.
     pub(crate) fingerprint: bool,
+    /// What the answer is signed by, if it is.
+    pub(crate) integrity: Integrity,
+}
+
+/// The form of an integrity attribute: an answer has that of its request (RFC 8489 s9.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Integrity {
+    /// MESSAGE-INTEGRITY.
+    Sha1,
+    /// MESSAGE-INTEGRITY-SHA256.
+    Sha256,
+}
+
+impl Integrity {
+    /// The one that counts, of a message that may have both.
+    pub(crate) fn of(message: &Message<'_>) -> Self {
+        if message.has_integrity_sha256() { Self::Sha256 } else { Self::Sha1 }
+    }
+
+    /// Whether the holder of a key wrote the message.
+    pub(crate) fn proves(self, message: &Message<'_>, key: &Key) -> bool {
+        match self {
+            Self::Sha1 => message.check_integrity(key.as_ref()),
+            Self::Sha256 => message.check_integrity_sha256(key.as_ref()),
+        }
+        .is_ok()
+    }
 }
 
 impl Rules {
@@ -65,6 +104,7 @@ impl Rules {
             method: RequestMethod::Allocate,
             transaction: TransactionId([0; 12]),
             fingerprint: false,
+            integrity: Integrity::Sha1,
         };
         let mut replies = Replies::new(Arc::new(self.clone()));
         match replies.challenge(&to, None, Refusal::Unauthenticated, &[0; NONCE_LEN]) {
@@ -82,9 +122,11 @@ pub(crate) enum Success {
     /// To Binding: the client's address.
     Mapped,
     /// To Allocate.
-    Allocated { relayed: RelayedAddr, lifetime: u32 },
+    Allocated { relayed: RelayedAddr, reserved: Option<ReservationToken>, lifetime: u32 },
     /// To Refresh.
     Refreshed { lifetime: u32 },
+    /// To Connect.
+    Connected { id: ConnectionId },
 }
 
 impl ReplyTo {
@@ -94,6 +136,7 @@ impl ReplyTo {
             method,
             transaction: message.transaction_id(),
             fingerprint: message.get(AttributeType::FINGERPRINT).is_some(),
+            integrity: Integrity::of(message),
         }
     }
 }
@@ -104,7 +147,7 @@ impl Replies {
         // Header, integrity, fingerprint, two addresses and an error's reason come to less than
         // 256.
         let len = 256 + rules.realm.len() + NONCE_LEN + software + 2 * MAX_UNKNOWN;
-        Self { scratch: vec![0; len].into(), rules }
+        Self { scratch: vec![0; len].into(), features: Features::of(&rules), rules }
     }
 
     /// A success, signed for the holder of `key`.
@@ -114,16 +157,39 @@ impl Replies {
             Success::Mapped => {
                 writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
             }
-            Success::Allocated { relayed, lifetime } => {
+            Success::Allocated { relayed, reserved, lifetime } => {
                 writer
                     .xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0)
                     .u32(AttributeType::LIFETIME, lifetime)
                     .xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
+                if let Some(ReservationToken(token)) = reserved {
+                    writer.bytes(AttributeType::RESERVATION_TOKEN, &token);
+                }
             }
             Success::Refreshed { lifetime } => {
                 writer.u32(AttributeType::LIFETIME, lifetime);
             }
+            Success::Connected { id: ConnectionId(id) } => {
+                writer.u32(AttributeType::CONNECTION_ID, id);
+            }
         })
+    }
+
+    /// ConnectionAttempt: a peer has connected (RFC 6062 s5.3).
+    pub(crate) fn connection_attempt(
+        &mut self,
+        to: FiveTuple,
+        transaction: TransactionId,
+        id: ConnectionId,
+        peer: PeerAddr,
+    ) -> Output {
+        let (class, method) = (Class::Indication, Method::CONNECTION_ATTEMPT);
+        let len = Writer::new(&mut self.scratch, class, method, transaction)
+            .u32(AttributeType::CONNECTION_ID, id.0)
+            .xor_address(AttributeType::XOR_PEER_ADDRESS, peer.0)
+            .finish()
+            .expect("the scratch buffer takes every indication");
+        Output::Transmit { to, bytes: self.scratch[..len].to_vec() }
     }
 
     /// A refusal, signed for the holder of `key`.
@@ -160,11 +226,15 @@ impl Replies {
         refusal: Refusal,
         nonce: &[u8; NONCE_LEN],
     ) -> Output {
+        let features = self.features;
         self.write_short(to, Class::Error, key, |writer, rules| {
             writer
                 .error_code(refusal.code(), "")
                 .text(AttributeType::REALM, &rules.realm)
                 .bytes(AttributeType::NONCE, nonce);
+            if features.password_algorithms {
+                writer.bytes(AttributeType::PASSWORD_ALGORITHMS, &PASSWORD_ALGORITHMS);
+            }
         })
     }
 
@@ -196,7 +266,10 @@ impl Replies {
         let mut writer = Writer::new(&mut self.scratch, class, to.method.method(), to.transaction);
         attributes(&mut writer, &self.rules);
         if let Some(key) = key {
-            writer.sign(key);
+            match to.integrity {
+                Integrity::Sha1 => writer.integrity(key.as_ref()),
+                Integrity::Sha256 => writer.integrity_sha256(key.as_ref()),
+            };
         }
         if to.fingerprint {
             writer.fingerprint();

@@ -4,6 +4,8 @@ use alloc::string::String;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
+use hairpin_stun::ChannelNumbers;
+
 use crate::{Credentials, PeerPolicy};
 
 /// The settings of a [`Server`](crate::Server), shared by all shards. The `hairpin-config` crate
@@ -16,6 +18,8 @@ pub struct Rules {
     pub software: Option<String>,
     /// Who may allocate.
     pub credentials: Credentials,
+    /// Whether clients may keep their usernames to themselves.
+    pub anonymity: Anonymity,
     /// After how long a nonce is stale; at most an hour (RFC 8489 s9.2).
     pub stale_nonce: Duration,
     /// The longest lifetime an Allocate or Refresh is granted; the default lifetime is 600 s (RFC 8656 s7.2).
@@ -29,6 +33,35 @@ pub struct Rules {
     pub max_permissions: usize,
     /// Channels one allocation may hold before 508.
     pub max_channels: usize,
+    /// Which numbers channels may have. RFC 8656 says 0x4000 to 0x4FFF; older clients, and coturn's own tool, draw
+    /// from 0x4000 to 0x7FFF. Who keeps to RFC 8656 never notices, so that is the default.
+    pub channel_numbers: ChannelNumbers,
+    /// Whether relayed addresses that peers reach over TCP are given out (RFC 6062); 442 if not.
+    pub tcp_relay: TcpRelay,
+    /// Connections to peers one TCP allocation may hold before 508.
+    pub max_peer_connections: usize,
+}
+
+/// Whether there are TCP allocations (RFC 6062).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpRelay {
+    /// For whoever asks over a stream.
+    On,
+    /// Not at all.
+    Off,
+}
+
+/// Who may send USERHASH in place of USERNAME (RFC 8489 s14.4).
+///
+/// A hash can be found only of a name that is known before, which no REST username is. A client that is offered
+/// anonymity takes it, so it must not be offered where such usernames are in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anonymity {
+    /// It is not offered.
+    #[default]
+    Nobody,
+    /// Everybody is asked to, and found if it is a static user.
+    StaticUsers,
 }
 
 /// What the settings say when nothing is configured: nobody may allocate, and only public addresses are peers.
@@ -38,12 +71,16 @@ impl Default for Rules {
             realm: "hairpin".into(),
             software: Some(concat!("hairpin ", env!("CARGO_PKG_VERSION")).into()),
             credentials: Credentials::default(),
+            anonymity: Anonymity::Nobody,
             stale_nonce: Duration::from_secs(3600),
             max_allocate_lifetime: Duration::from_secs(3600),
             unauthenticated_answers_per_second: NonZeroU32::new(500),
             policy: PeerPolicy::default(),
             max_permissions: 128,
             max_channels: 128,
+            channel_numbers: ChannelNumbers::Rfc5766,
+            tcp_relay: TcpRelay::On,
+            max_peer_connections: 32,
         }
     }
 }

@@ -142,7 +142,7 @@ pub(crate) fn warn(config: &Config, warnings: &mut Vec<String>) {
     }
 }
 
-fn ip_range(text: &str) -> Parsed<IpRange> {
+pub(super) fn ip_range(text: &str) -> Parsed<IpRange> {
     let fix = "give 192.0.2.1, 192.0.2.1-192.0.2.9, 192.0.2.0/24, or the like in IPv6";
     text.parse().map_err(|error| Invalid::new(format!("is not a range of addresses: {error}"), fix))
 }

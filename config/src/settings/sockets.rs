@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use hairpin_turn::IpRange;
+
 use super::http::{ADMIN_LISTEN, HTTP_LISTEN, NO_HTTP_ON_TURN};
+use super::relay::ip_range;
 use super::without_repetition;
 use crate::check::Violations;
 use crate::error::Invalid;
@@ -50,6 +53,11 @@ pub(crate) const MAX_CONNECTIONS_PER_ADDRESS: Setting<usize, Optional> =
         .absent("a fair share")
         .help("TCP connections of each kind, and WebSockets, from one IPv4 address or IPv6 /64; unset, up to a quarter of what there may be, less as it gets scarce");
 
+pub(crate) const PROXY_PROTOCOL_FROM: Setting<IpRange, Many> =
+    Setting::many("proxy-protocol-from", "RANGE", Parser::Text(ip_range))
+        .absent("nobody")
+        .help("Proxies in front of the TCP ports above and of `http-listen`: each connection of theirs begins with a PROXY header (version 1 or 2), and its client's address counts as if it had come itself; without the header it is closed");
+
 pub(super) const GROUP: Group = Group {
     title: "TURN and STUN sockets",
     settings: &[
@@ -61,6 +69,7 @@ pub(super) const GROUP: Group = Group {
         NO_TCP.about(),
         DTLS.about(),
         MAX_CONNECTIONS_PER_ADDRESS.about(),
+        PROXY_PROTOCOL_FROM.about(),
     ],
 };
 
@@ -72,6 +81,7 @@ pub(crate) fn read(reader: &mut Reader) -> ListenSettings {
         admin: reader.get(&ADMIN_LISTEN),
         dtls: reader.get(&DTLS),
         max_connections_per_address: reader.get(&MAX_CONNECTIONS_PER_ADDRESS),
+        proxies: reader.get(&PROXY_PROTOCOL_FROM),
     }
 }
 

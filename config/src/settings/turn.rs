@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use hairpin_stun::Key;
-use hairpin_turn::{Credentials, PeerPolicy, Rules};
+use hairpin_stun::{ChannelNumbers, Key};
+use hairpin_turn::{Anonymity, Credentials, PeerPolicy, Rules, TcpRelay};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 
@@ -30,7 +30,7 @@ pub(crate) const STATIC_AUTH_SECRET: Setting<Box<[u8]>, Many> =
 pub(crate) const USER: Setting<User, Many> =
     Setting::many("user", "NAME:PASSWORD", Parser::Text(user))
         .secret()
-        .help("Static user; instead of a password `0x` and the 32-digit key. Needs `realm`");
+        .help("Static user; instead of a password `0x` and the 32-digit key, which leaves all users without SHA-256. Needs `realm`");
 
 pub(crate) const MAX_ALLOCATE_LIFETIME: Setting<Duration> =
     Setting::one("max-allocate-lifetime", "SECONDS", seconds(600..=86_400))
@@ -58,6 +58,19 @@ pub(crate) const MAX_CHANNELS: Setting<usize> =
         .default("128")
         .help("Channels an allocation may hold");
 
+pub(crate) const COTURN_CHANNEL_NUMBERS: Setting<bool> =
+    Setting::switch("coturn-channel-numbers")
+        .default("true")
+        .help("Channels may have the numbers 0x5000 to 0x7FFF of RFC 5766 too, which coturn's clients draw and RFC 8656 forbids");
+
+pub(crate) const NO_TCP_RELAY: Setting<bool> =
+    Setting::switch("no-tcp-relay").help("No relaying over TCP to peers (RFC 6062)");
+
+pub(crate) const MAX_PEER_CONNECTIONS: Setting<usize> =
+    Setting::one("max-peer-connections", "COUNT", bounded(1..=4096))
+        .default("32")
+        .help("TCP connections to peers an allocation may hold");
+
 pub(crate) const NO_SOFTWARE: Setting<bool> =
     Setting::switch("no-software").help("No SOFTWARE attribute in answers");
 
@@ -72,18 +85,24 @@ pub(super) const GROUP: Group = Group {
         UNAUTHENTICATED_ANSWERS_PER_SECOND.about(),
         MAX_PERMISSIONS.about(),
         MAX_CHANNELS.about(),
+        COTURN_CHANNEL_NUMBERS.about(),
+        NO_TCP_RELAY.about(),
+        MAX_PEER_CONNECTIONS.about(),
         NO_SOFTWARE.about(),
     ],
 };
 
 pub(crate) fn read(reader: &mut Reader) -> Rules {
     let realm = reader.get(&REALM);
+    let credentials = Credentials {
+        secrets: without_repetition(reader.get(&STATIC_AUTH_SECRET)),
+        users: users(reader, &realm),
+    };
+    let only_users = credentials.secrets.is_empty() && !credentials.users.is_empty();
     Rules {
         software: if reader.get(&NO_SOFTWARE) { None } else { Rules::default().software },
-        credentials: Credentials {
-            secrets: without_repetition(reader.get(&STATIC_AUTH_SECRET)),
-            users: users(reader, &realm),
-        },
+        anonymity: if only_users { Anonymity::StaticUsers } else { Anonymity::Nobody },
+        credentials,
         realm,
         stale_nonce: reader.get(&STALE_NONCE),
         max_allocate_lifetime: reader.get(&MAX_ALLOCATE_LIFETIME),
@@ -91,6 +110,12 @@ pub(crate) fn read(reader: &mut Reader) -> Rules {
         policy: PeerPolicy::new(reader.get(&ALLOWED_PEER_IP), reader.get(&DENIED_PEER_IP)),
         max_permissions: reader.get(&MAX_PERMISSIONS),
         max_channels: reader.get(&MAX_CHANNELS),
+        channel_numbers: match reader.get(&COTURN_CHANNEL_NUMBERS) {
+            true => ChannelNumbers::Rfc5766,
+            false => ChannelNumbers::Rfc8656,
+        },
+        tcp_relay: if reader.get(&NO_TCP_RELAY) { TcpRelay::Off } else { TcpRelay::On },
+        max_peer_connections: reader.get(&MAX_PEER_CONNECTIONS),
     }
 }
 
@@ -100,10 +125,9 @@ fn users(reader: &mut Reader, realm: &str) -> Vec<(Box<str>, Key)> {
         let fix = "set realm too, and keep it";
         reader.reject(&USER, Invalid::new("has a key made from the realm, which is not set", fix));
     }
-    users
-        .into_iter()
-        .map(|User { name, secret }| (name.clone(), secret.key(&name, realm)))
-        .collect()
+    let keys =
+        |User { name, secret }| secret.keys(&name, realm).map(move |key| (name.clone(), key));
+    users.into_iter().flat_map(keys).collect()
 }
 
 pub(crate) fn check(config: &Config, violations: &mut Violations) {
@@ -124,23 +148,25 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     if rules.credentials.secrets.iter().any(|secret| secret.is_empty()) {
         violations.reject(&STATIC_AUTH_SECRET, Invalid::empty());
     }
-    let mut names: Vec<&str> = rules.credentials.users.iter().map(|(name, _)| &**name).collect();
+    let users = &rules.credentials.users;
+    let mut names: Vec<_> = users.iter().map(|(name, key)| (&**name, key.as_ref().len())).collect();
     names.sort_unstable();
     if names.windows(2).any(|pair| pair[0] == pair[1]) {
         violations.reject(&USER, Invalid::new("names one user twice", "give each user once"));
     }
-    if names.iter().any(|name| user_name(name).is_none_or(|prepared| prepared != *name)) {
+    if names.iter().any(|(name, _)| user_name(name).is_none_or(|prepared| prepared != **name)) {
         violations.reject(&USER, Invalid::new(BAD_USER_NAME, USER_FIX));
     }
     violations.bounds(&MAX_ALLOCATE_LIFETIME, &rules.max_allocate_lifetime);
     violations.bounds(&STALE_NONCE, &rules.stale_nonce);
     violations.bounds(&MAX_PERMISSIONS, &rules.max_permissions);
     violations.bounds(&MAX_CHANNELS, &rules.max_channels);
+    violations.bounds(&MAX_PEER_CONNECTIONS, &rules.max_peer_connections);
 }
 
 /// How many times as long as a request the answer to it may be before the realm is warned of: what a forged source can
 /// have sent to somebody else.
-const AMPLIFIES: f64 = 4.0;
+const AMPLIFIES: f64 = 4.6;
 /// A request without attributes.
 const SHORTEST_REQUEST: f64 = 20.0;
 
@@ -231,11 +257,16 @@ fn user_name(text: &str) -> Option<String> {
 }
 
 impl UserSecret {
-    fn key(self, name: &str, realm: &str) -> Key {
-        match self {
-            Self::Password(password) => Key::long_term(name, realm, &password),
-            Self::Key(key) => key,
-        }
+    /// By each algorithm, as far as they can be made.
+    fn keys(self, name: &str, realm: &str) -> impl Iterator<Item = Key> + use<> {
+        let (md5, sha256) = match self {
+            Self::Password(password) => (
+                Key::long_term(name, realm, &password),
+                Some(Key::long_term_sha256(name, realm, &password)),
+            ),
+            Self::Key(key) => (key, None),
+        };
+        std::iter::once(md5).chain(sha256)
     }
 }
 

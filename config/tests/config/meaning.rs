@@ -240,7 +240,7 @@ fn what_is_hardly_meant_is_warned_of() {
         ),
         (&[("user-quota", "9"), ("total-quota", "8")], "user-quota 9 is above total-quota 8"),
         (&[("no-udp", "true"), ("no-tcp", "true")], "nothing is relayed"),
-        (&[("realm", "call.me.example.home!")], "request of 20 bytes 84 bytes long, 4.2 times"),
+        (&[("realm", "call.me.example.home!")], "request of 20 bytes 96 bytes long, 4.8 times"),
         (&[("ice-host", "a.example"), ("ice-url", "stun:b.example")], "ice-host is not used"),
     ];
     for (settings, expected) in cases {

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_stun::Key;
-use hairpin_turn::{Credentials, IpRange, OwnAddresses, PeerPolicy, Rules};
+use hairpin_stun::{ChannelNumbers, Key};
+use hairpin_turn::{Anonymity, Credentials, IpRange, OwnAddresses, PeerPolicy, Rules};
 
 /// The server's realm.
 pub const REALM: &str = "example.org";
@@ -40,6 +40,7 @@ pub fn config() -> Config {
         realm: REALM.into(),
         software: Some("hairpin".into()),
         credentials: Credentials { secrets: vec![SECRET.into()], users: users.into() },
+        anonymity: Anonymity::Nobody,
         stale_nonce: Duration::from_secs(3600),
         max_allocate_lifetime: Duration::from_secs(3600),
         // Crowds of simulated clients are behind one address, at one time.
@@ -47,6 +48,10 @@ pub fn config() -> Config {
         policy: PeerPolicy::new(documentation_ranges(), Vec::new()),
         max_permissions: 8,
         max_channels: 4,
+        max_peer_connections: 4,
+        // What RFC 8656 forbids is refused here.
+        channel_numbers: ChannelNumbers::Rfc8656,
+        ..Rules::default()
     };
     Config { rules, own: own_addresses(&[SERVER_V4, SERVER_V6], RELAY_PORTS), seed: 0x5EED }
 }

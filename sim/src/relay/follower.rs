@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hairpin_stun::{AttributeType, ChannelData, ChannelNumber, Message, Method, decode};
+use hairpin_stun::{
+    AttributeType, ChannelData, ChannelNumber, ChannelNumbers, Message, Method, decode,
+};
 use hairpin_turn::{
     AllocationId, DropReason, FiveTuple, Output, Path, PathChange, PeerAddr, RelayedAddr, Target,
 };
@@ -105,7 +107,7 @@ impl Follower {
         match passed {
             Passed::On { to: Target::Client { tuple, .. }, head } => {
                 let channel = match head[..] {
-                    [n0, n1, _, _] => ChannelNumber::new(u16::from_be_bytes([n0, n1])),
+                    [n0, n1, _, _] => ChannelNumbers::Rfc5766.number(u16::from_be_bytes([n0, n1])),
                     _ => None,
                 };
                 assert_eq!(expected, Some((*tuple, channel)));
@@ -124,7 +126,7 @@ impl Follower {
         packet: &[u8],
     ) -> Option<(RelayedAddr, PeerAddr)> {
         let followed = self.allocations.get(self.by_tuple.get(tuple)?)?;
-        let peer = match ChannelData::parse(packet) {
+        let peer = match ChannelData::parse_under(ChannelNumbers::Rfc5766, packet) {
             Ok(data) => followed.channel(now, data.number)?,
             Err(_) => sent_to(packet)?,
         };

@@ -117,6 +117,13 @@ async fn a_client_is_let_in_whatever_it_asks_for_by_name() {
         (&[b"http/1.1", b"h2"], Some(b"h2"), HTTP, Sniffed::Http),
         (&[b"stun.turn"], Some(b"stun.turn"), STUN, Sniffed::Stun),
         (&[b"stun.nat-discovery"], Some(b"stun.nat-discovery"), STUN, Sniffed::Stun),
+        // What coturn's client offers.
+        (
+            &[b"http/1.1", b"stun.turn", b"stun.nat-discovery"],
+            Some(b"stun.turn"),
+            STUN,
+            Sniffed::Stun,
+        ),
         (&[b"imap", b"acme-tls/1"], None, STUN, Sniffed::Stun),
         (&[], None, b"\x16\x03\x01", Sniffed::Tls),
     ] {

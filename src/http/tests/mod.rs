@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Web;
 use crate::clock::Clock;
-use crate::ice::IceIssuer;
+use crate::ice::{IceIssuer, Listening};
 use crate::identity::Verifier;
 use crate::metrics::Metrics;
 use crate::net::{BudgetSetup, Budgets, Connection, Held, Io};
@@ -59,7 +59,8 @@ impl Site {
         let clock = Clock::start();
         let metrics = Arc::new(Metrics::new(0));
         let relay = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478))];
-        let ice = Arc::new(IceIssuer::new(&config.ice, b"north", &relay, &relay, clock));
+        let relay = Listening { udp: &relay, tcp: &relay, tls: &[] };
+        let ice = Arc::new(IceIssuer::new(&config.ice, None, b"north", relay, clock));
         let tokens = Verifier::new(&config.identity, metrics.clone()).expect("it can be asked");
         let tokens = Arc::new(tokens);
         if let Some(keys) = tokens.key_set() {

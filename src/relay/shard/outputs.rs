@@ -2,13 +2,16 @@
 
 use std::rc::Rc;
 
-use hairpin_turn::{AllocationId, BindError, Bound, Event, Now, Output, Owner, Transport, Wanted};
+use hairpin_turn::{
+    AllocationId, BindError, Bound, Event, Now, Output, Owner, RelayTransport, Transport, Wanted,
+};
 use rustix::event::epoll::EventFlags;
 
-use super::super::context::no_relay_socket;
+use super::super::context::{RelayPort, no_relay_socket};
 use super::super::gathered::Gathered;
 use super::super::routes::{RelaySocket, Token, watch};
 use super::Shard;
+use super::tcp_relay::Diverted;
 use crate::metrics::DropReason;
 
 impl Shard {
@@ -26,7 +29,10 @@ impl Shard {
                     }
                 },
                 Output::BindRelay { id, wanted, owner } => {
-                    let bound = self.bind_relay(id, wanted, &owner);
+                    let bound = match wanted.transport {
+                        RelayTransport::Udp => self.bind_relay(id, wanted, &owner),
+                        RelayTransport::Tcp => self.listen_for_peers(id, wanted, &owner),
+                    };
                     if let Err(error) = bound {
                         self.metrics.allocation_refused(error);
                     }
@@ -34,7 +40,14 @@ impl Shard {
                 }
                 Output::CloseRelay { id, owner, .. } => {
                     self.closing.extend(self.routes.remove_relay(id));
+                    self.stop_listening(id);
                     self.context.release_quota(&owner);
+                }
+                Output::Connect { id, via, to, reach } => self.connect(id, via, to, reach),
+                Output::Pipe { client, id } => self.begin_pipe(&client, id),
+                Output::CloseConnection { id } => self.close_peer(id),
+                Output::HandOver { shard, frame, .. } => {
+                    self.diverted = Some(Diverted::HandedOver { worker: shard, frame });
                 }
                 Output::Path { .. } | Output::PathClosed { .. } => {}
                 Output::Event(event) => self.count(now, event),
@@ -48,7 +61,7 @@ impl Shard {
         wanted: Wanted,
         owner: &Owner,
     ) -> Result<Bound, BindError> {
-        let (claim, socket) = self.context.bind(self.index, wanted, owner)?;
+        let RelayPort { claim, socket, reserved } = self.context.bind(self.index, wanted, owner)?;
         if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
             no_relay_socket(&error, None);
             drop(socket);
@@ -56,8 +69,8 @@ impl Shard {
             self.context.release_quota(owner);
             return Err(BindError::Capacity);
         }
-        self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket) });
-        Ok(self.context.ports.relayed(claim).into())
+        self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket.into()) });
+        Ok(Bound { relayed: self.context.ports.relayed(claim), reserved })
     }
 
     fn count(&mut self, now: Now, event: Event) {

@@ -5,6 +5,7 @@ pub(super) mod cases;
 mod run;
 
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -25,14 +26,22 @@ struct Peers {
     v6: EchoPeer,
 }
 
+impl Peers {
+    async fn start() -> Self {
+        Self {
+            v4: EchoPeer::start_pair(Ipv4Addr::LOCALHOST.into()).await,
+            v6: EchoPeer::start_pair(Ipv6Addr::LOCALHOST.into()).await,
+        }
+    }
+}
+
 /// Runs every case over every transport it has an outcome for, as `expected` says, and tells whatever came out otherwise.
 async fn wrong(
     account: impl Fn(Transport) -> Account,
     credentials: Credentials,
     expected: impl Fn(&Case, Transport) -> Outcome,
 ) -> Vec<String> {
-    let peers =
-        Arc::new(Peers { v4: EchoPeer::start().await, v6: EchoPeer::start_on("[::1]:0").await });
+    let peers = Arc::new(Peers::start().await);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     for case in CASES {
@@ -45,15 +54,26 @@ async fn wrong(
                 (account(transport), Arc::clone(&places), Arc::clone(&peers));
             running.spawn(async move {
                 let _place = places.acquire().await.expect("nobody closes it");
-                let run = Run::new(&account, credentials, case.options, &peers, outcome).await;
-                run.is(outcome)
-                    .err()
-                    .map(|wrong| format!("{} {transport:?}: {wrong}", case.options))
+                let mut result = Ok(());
+                for _ in 0..attempts(transport) {
+                    let run = Run::new(&account, credentials, case.options, &peers, outcome).await;
+                    result = run.is(outcome);
+                    if result.is_ok() {
+                        break;
+                    }
+                }
+                result.err().map(|wrong| format!("{} {transport:?}: {wrong}", case.options))
             });
         }
     }
     let wrong: Vec<String> = running.join_all().await.into_iter().flatten().collect();
     wrong
+}
+
+/// Where a busy machine can hold messages up until several are in one record of TLS, what the client then takes for lost
+/// says nothing of the server.
+fn attempts(transport: Transport) -> usize {
+    if transport == Transport::Tls { 3 } else { 1 }
 }
 
 #[tokio::test]
@@ -68,8 +88,10 @@ async fn every_case_of_the_table_comes_out_as_it_says() {
 #[tokio::test]
 async fn coturn_does_the_same_but_for_what_the_table_says() {
     let coturn = Coturn::start(Auth::Secret(SECRET)).await;
-    let differs: HashMap<_, _> =
-        COTURN_DIFFERS.iter().map(|(options, over, outcome)| ((*options, *over), *outcome)).collect();
+    let differs: HashMap<_, _> = COTURN_DIFFERS
+        .iter()
+        .map(|(options, over, outcome)| ((*options, *over), *outcome))
+        .collect();
     let account = |transport| coturn.account(transport, "guest", "");
     let expected = |case: &Case, over| {
         differs.get(&(case.options, over)).copied().unwrap_or_else(|| case.outcome(over))
@@ -83,7 +105,7 @@ async fn client_to_client_never_leaves_the_process() {
     const HAIRPINS: &str = r#"hairpin_relayed_packets_total{direction="hairpin"}"#;
     const TO_PEERS: &str = r#"hairpin_relayed_packets_total{direction="to_peer"}"#;
     let hairpin = Hairpin::start().await;
-    let peers = Peers { v4: EchoPeer::start().await, v6: EchoPeer::start_on("[::1]:0").await };
+    let peers = Peers::start().await;
     let [udp, tcp] = [Transport::Udp, Transport::Tcp].map(|transport| hairpin.account(transport));
     let run = |account| Run::new(account, Credentials::User, "-y -c -s", &peers, Outcome::All);
     for run in <[Run; 2]>::from(tokio::join!(run(&udp), run(&tcp))) {

@@ -68,8 +68,9 @@ impl Run {
         let limit = if outcome == Outcome::Endless { ENDLESS } else { DEADLINE };
         match timeout(limit, command.output()).await {
             Ok(output) => {
-                let output = output
-                    .unwrap_or_else(|e| panic!("turnutils_uclient: {e}; tests/run installs coturn"));
+                let output = output.unwrap_or_else(|e| {
+                    panic!("turnutils_uclient: {e}; tests/run installs coturn")
+                });
                 Self {
                     output: String::from_utf8_lossy(&output.stdout).into_owned(),
                     code: output.status.code(),
@@ -108,10 +109,10 @@ fn target(peer: &crate::interop::EchoPeer) -> [String; 4] {
     ["-e".into(), address.ip().to_string(), "-r".into(), address.port().to_string()]
 }
 
-/// Milliseconds between a client's messages. Over TLS it reads but one of those that come together and counts the rest as
-/// lost (with coturn as with us), so they are kept apart.
+/// Milliseconds between a client's messages. It takes what one record of TLS holds for one message, and counts the others
+/// in it as lost (with coturn as with us), so they are kept apart.
 fn interval(transport: Transport) -> &'static str {
-    if transport == Transport::Tls { "100" } else { "5" }
+    if transport == Transport::Tls { "150" } else { "5" }
 }
 
 fn flags(transport: Transport) -> &'static [&'static str] {

@@ -9,11 +9,15 @@ use super::{Step, lifetime, requested_family, seconds};
 use crate::allocation::{Claim, Pending};
 use crate::allocations::Allocations;
 use crate::gate::Caller;
-use crate::replies::{ReplyTo, Success};
+use crate::replies::{Integrity, ReplyTo, Success};
 use crate::terms::Terms;
-use crate::{AllocationId, BindError, Bound, Family, Refusal, RequestMethod, Wanted, WantedPort};
+use crate::{
+    AllocationId, BindError, Bound, Family, Refusal, RelayTransport, RequestMethod,
+    ReservationToken, Wanted, WantedPort,
+};
 
-/// UDP's IP protocol number, the one transport towards peers.
+/// IP protocol numbers.
+const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 pub(crate) struct Allocate {
@@ -21,20 +25,22 @@ pub(crate) struct Allocate {
     lifetime: Option<Duration>,
     transaction: TransactionId,
     fingerprint: bool,
+    integrity: Integrity,
 }
 
 impl Allocate {
     pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
-        check_transport(message)?;
+        let transport = requested_transport(message)?;
         let port = wanted_port(message)?;
         // IPv4 unless asked otherwise, whatever the client itself uses (RFC 8656 s7.2 step 6; a
         // Chromium on IPv6 relies on it).
         let family = requested_family(message, Refusal::AddressFamilyNotSupported)?;
         Ok(Self {
-            wanted: Wanted { family: family.unwrap_or(Family::V4), port },
+            wanted: Wanted { transport, family: family.unwrap_or(Family::V4), port },
             lifetime: lifetime(message)?,
             transaction: message.transaction_id(),
             fingerprint: message.get(AttributeType::FINGERPRINT).is_some(),
+            integrity: Integrity::of(message),
         })
     }
 
@@ -45,18 +51,25 @@ impl Allocate {
         allocations: &mut Allocations,
         terms: &Terms,
     ) -> Result<Step, Refusal> {
-        let Self { wanted, transaction, fingerprint, .. } = self;
-        terms.check_family(wanted.family)?;
+        let Self { wanted, transaction, fingerprint, integrity, .. } = self;
+        if wanted.transport == RelayTransport::Tcp {
+            terms.check_tcp_relay(caller.tuple.transport)?;
+        }
+        // What is reserved has its family already.
+        if !matches!(wanted.port, WantedPort::Reserved(_)) {
+            terms.check_family(wanted.family)?;
+        }
         let lifetime = terms.granted_lifetime(self.lifetime);
         let claim = Claim {
             tuple: caller.tuple,
-            username: caller.username.into(),
-            user: terms.user_of(caller.username),
+            username: (*caller.username).into(),
+            user: terms.user_of(&caller.username),
             key: caller.key.clone(),
             transaction,
         };
         let owner = claim.owner();
-        let id = allocations.begin(Pending { claim, lifetime, fingerprint });
+        let transport = wanted.transport;
+        let id = allocations.begin(Pending { claim, transport, lifetime, fingerprint, integrity });
         Ok(Step::Bind { id, wanted, owner })
     }
 
@@ -84,8 +97,8 @@ impl Allocate {
         // Rounded up, so that a repetition a moment later says what the first answer said.
         let left = allocation.expires().saturating_sub(now);
         let lifetime = seconds(left + Duration::from_nanos(999_999_999));
-        let relayed = allocation.relayed();
-        Some(Ok(Step::Answer(Success::Allocated { relayed, lifetime })))
+        let (relayed, reserved) = (allocation.relayed(), allocation.reserved());
+        Some(Ok(Step::Answer(Success::Allocated { relayed, reserved, lifetime })))
     }
 }
 
@@ -105,40 +118,71 @@ impl Finished {
         now: Duration,
     ) -> Option<Self> {
         let waiting = allocations.pending(id).map(|pending| {
-            let Pending { claim, lifetime, fingerprint } = pending;
+            let Pending { claim, lifetime, fingerprint, integrity, .. } = pending;
             let to = ReplyTo {
                 tuple: claim.tuple,
                 method: RequestMethod::Allocate,
                 transaction: claim.transaction,
                 fingerprint: *fingerprint,
+                integrity: *integrity,
             };
             (to, claim.key.clone(), seconds(*lifetime))
         });
         match bound {
-            Ok(Bound { relayed }) => allocations.promote(now, id, relayed),
+            Ok(bound) => allocations.promote(now, id, bound),
             Err(_) => allocations.cancel(id),
         }
         let (to, key, lifetime) = waiting?;
-        let outcome = bound.map(|Bound { relayed }| Success::Allocated { relayed, lifetime });
+        let outcome = bound.map(|Bound { relayed, reserved }| Success::Allocated {
+            relayed,
+            reserved,
+            lifetime,
+        });
         Some(Self { to, key, outcome: outcome.map_err(Refusal::from) })
     }
 }
 
-/// EVEN-PORT (RFC 8656 s7.2 step 8). The RFC says that R=1 reserves the next port; we hold no ports
-/// for others, so that request cannot be met, which the RFC answers with 508.
+/// EVEN-PORT and RESERVATION-TOKEN (RFC 8656 s7.2 steps 5 to 8). A token names an address, so nothing else may be asked
+/// of it.
 fn wanted_port(message: &Message<'_>) -> Result<WantedPort, Refusal> {
-    let Some(value) = message.get(AttributeType::EVEN_PORT) else { return Ok(WantedPort::Any) };
-    match *value {
-        [flags] if flags & 0x80 == 0 => Ok(WantedPort::Even),
-        [_] => Err(Refusal::InsufficientCapacity),
-        _ => Err(Refusal::BadRequest),
+    let even = message.get(AttributeType::EVEN_PORT);
+    let has = |kind| message.get(kind).is_some();
+    if let Some(token) = message.get(AttributeType::RESERVATION_TOKEN) {
+        let names_family = has(AttributeType::REQUESTED_ADDRESS_FAMILY)
+            || has(AttributeType::ADDITIONAL_ADDRESS_FAMILY);
+        return match token.try_into() {
+            Ok(token) if even.is_none() && !names_family => {
+                Ok(WantedPort::Reserved(ReservationToken(token)))
+            }
+            _ => Err(Refusal::BadRequest),
+        };
+    }
+    match even {
+        None => Ok(WantedPort::Any),
+        Some([flags]) if flags & 0x80 == 0 => Ok(WantedPort::Even),
+        // The next port of two addresses would be two ports under one token.
+        Some([_]) if !has(AttributeType::ADDITIONAL_ADDRESS_FAMILY) => Ok(WantedPort::EvenWithNext),
+        Some(_) => Err(Refusal::BadRequest),
     }
 }
 
-fn check_transport(message: &Message<'_>) -> Result<(), Refusal> {
+/// REQUESTED-TRANSPORT (RFC 8656 s7.2 step 3). With TCP go none of the attributes that are about datagrams and their ports
+/// (RFC 6062 s4.1: 400).
+fn requested_transport(message: &Message<'_>) -> Result<RelayTransport, Refusal> {
     let value = message.get(AttributeType::REQUESTED_TRANSPORT).ok_or(Refusal::BadRequest)?;
     match decode::requested_transport(value).ok_or(Refusal::BadRequest)? {
-        UDP => Ok(()),
+        UDP => Ok(RelayTransport::Udp),
+        TCP => {
+            let datagrams_only = [
+                AttributeType::DONT_FRAGMENT,
+                AttributeType::EVEN_PORT,
+                AttributeType::RESERVATION_TOKEN,
+            ];
+            match datagrams_only.into_iter().any(|kind| message.get(kind).is_some()) {
+                true => Err(Refusal::BadRequest),
+                false => Ok(RelayTransport::Tcp),
+            }
+        }
         _ => Err(Refusal::UnsupportedTransport),
     }
 }

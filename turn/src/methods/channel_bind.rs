@@ -8,7 +8,7 @@ use super::{Step, peer_address};
 use crate::allocations::Allocations;
 use crate::replies::Success;
 use crate::terms::Terms;
-use crate::{AllocationId, PeerAddr, Refusal};
+use crate::{AllocationId, PeerAddr, Refusal, RelayTransport};
 
 pub(crate) struct ChannelBind {
     number: ChannelNumber,
@@ -16,11 +16,11 @@ pub(crate) struct ChannelBind {
 }
 
 impl ChannelBind {
-    pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
+    pub(crate) fn parse(message: &Message<'_>, terms: &Terms) -> Result<Self, Refusal> {
         let number = message
             .get(AttributeType::CHANNEL_NUMBER)
             .and_then(decode::channel_number)
-            .and_then(ChannelNumber::new)
+            .and_then(|number| terms.channel_numbers().number(number))
             .ok_or(Refusal::BadRequest)?;
         let value = message.get(AttributeType::XOR_PEER_ADDRESS).ok_or(Refusal::BadRequest)?;
         Ok(Self { number, peer: peer_address(message, value)? })
@@ -37,6 +37,10 @@ impl ChannelBind {
     ) -> Result<Step, Refusal> {
         let Self { number, peer } = self;
         let allocation = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?;
+        // No datagrams pass through a TCP allocation (RFC 6062 s5.1).
+        if allocation.transport() == RelayTransport::Tcp {
+            return Err(Refusal::Forbidden);
+        }
         allocation.check_channel(now, number, peer)?;
         terms.check_peer(peer, allocation.family())?;
         allocations.bind_channel(now, id, number, peer, terms.limits())?;
