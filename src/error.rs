@@ -67,6 +67,8 @@ pub enum StartError {
     TokenKeys(String),
     /// A URL for webhooks cannot be asked.
     Webhooks(String),
+    /// DTLS is asked for and cannot be served.
+    Dtls(String),
     /// A socket that was bound already cannot be served.
     Listener(io::Error),
     /// There is no tokio runtime to start on.
@@ -114,6 +116,7 @@ impl std::fmt::Display for StartError {
             }
             Self::TokenKeys(problem) => write!(f, "jwks-url: {problem}"),
             Self::Webhooks(problem) => write!(f, "webhook-url: {problem}"),
+            Self::Dtls(problem) => f.write_str(problem),
             Self::Listener(source) => write!(f, "cannot serve a socket: {source}"),
             Self::NoRuntime => {
                 f.write_str("cannot start: there is no tokio runtime; start it on one")
@@ -147,6 +150,7 @@ impl std::error::Error for StartError {
             Self::NoRuntime
             | Self::Records { .. }
             | Self::Certificates { .. }
+            | Self::Dtls(_)
             | Self::TokenKeys(_)
             | Self::Webhooks(_) => None,
         }

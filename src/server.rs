@@ -26,7 +26,7 @@ use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
 use crate::net::{self, AddressWatch, Budgets};
 use crate::redirect::{self, Redirect};
-use crate::relay::{Relay, RelayIp, RelaySetup, SharedSockets, UdpSockets, worker_count};
+use crate::relay::{Identity, Relay, RelayIp, RelaySetup, SharedSockets, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle};
 use crate::summary::secure_url;
 use crate::supervisor::Supervisor;
@@ -54,6 +54,8 @@ pub struct Server {
     hub: HubHandle,
     backend: Backend,
     certificates: Option<Certificates>,
+    /// Looks for the certificate of DTLS, where that is served.
+    dtls: Option<JoinHandle<()>>,
     /// Ends last, so that a stop can be watched.
     admin: Option<JoinHandle<()>>,
     base: Base,
@@ -152,6 +154,10 @@ impl Server {
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
         let bounds = (ledger, budgets.clone());
         let relay = start_relay(&config, own, relay_ips, shared, udp, bounds, &base)?;
+        let dtls = config.listen.dtls.then(|| {
+            let follow = relay.follow(config.tls.files.clone());
+            base.supervisor.task("the certificate of DTLS", follow)
+        });
         let ice = Arc::new(ice_issuer(&config, &addresses, certificates.as_ref(), base.clock));
         let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
@@ -219,6 +225,7 @@ impl Server {
             hub,
             backend,
             certificates,
+            dtls,
             admin,
             base,
         })
@@ -285,7 +292,7 @@ impl Drop for Server {
         // The front door closes by itself, and sends away whom it has not let in yet.
         self.base.draining.cancel();
         self.web.abort();
-        for task in self.admin.iter().chain(&self.ourselves).chain(&self.keys) {
+        for task in self.admin.iter().chain(&self.ourselves).chain(&self.keys).chain(&self.dtls) {
             task.abort();
         }
     }
@@ -333,10 +340,17 @@ fn start_relay(
         budgets,
         listeners,
         metrics: (0..workers).map(|worker| base.metrics.relay(worker)).collect(),
+        dtls: dtls_identity(config)?,
         clock: base.clock,
         supervisor: base.supervisor.clone(),
     };
     Relay::start(setup).map_err(StartError::System)
+}
+
+/// Whom DTLS is served as, if it is.
+fn dtls_identity(config: &Config) -> Result<Option<Identity>, StartError> {
+    let identity = config.listen.dtls.then(|| Identity::of(&config.tls.files));
+    identity.transpose().map_err(StartError::Dtls)
 }
 
 /// Without cryptography there are no certificates either.

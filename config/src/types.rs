@@ -70,6 +70,8 @@ pub struct ListenSettings {
     pub http_on_turn: bool,
     /// Where metrics and health are served; `None` switches that off.
     pub admin: Option<SocketAddr>,
+    /// Whether TURN over DTLS is served on the UDP sockets.
+    pub dtls: bool,
     /// TCP connections of each kind, and WebSockets, that one IPv4 address or IPv6 /64 may have; `None` is a fair share.
     pub max_connections_per_address: Option<usize>,
     /// Where TCP connections come from that begin with a PROXY header (haproxy's proxy-protocol.txt), which is believed from

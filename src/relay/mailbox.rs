@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hairpin_turn::OwnAddresses;
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::dtls::Identity;
 use super::parcel::Parcel;
 use super::streams::MovedStream;
 use crate::net::Connection;
@@ -29,6 +30,8 @@ pub(super) enum ToWorker {
     Moved(Box<MovedStream>),
     /// The machine's addresses have changed.
     OwnAddresses(Arc<OwnAddresses>),
+    /// DTLS has another certificate.
+    Identity(Identity),
     /// End.
     Stop,
     /// Break, as a defect would.
@@ -99,6 +102,11 @@ impl Postbox {
     /// Tells of our addresses.
     pub(super) fn send_own_addresses(&self, own: Arc<OwnAddresses>) {
         self.push(self.0.queue(), ToWorker::OwnAddresses(own));
+    }
+
+    /// Tells of another certificate.
+    pub(super) fn send_identity(&self, identity: Identity) {
+        self.push(self.0.queue(), ToWorker::Identity(identity));
     }
 
     /// Asks the worker to end.

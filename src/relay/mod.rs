@@ -6,6 +6,8 @@
 
 mod carrier;
 mod context;
+#[cfg_attr(not(feature = "dtls"), path = "dtls_absent.rs")]
+mod dtls;
 mod errors;
 mod gathered;
 mod intake;
@@ -30,7 +32,9 @@ mod worker;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
+use hairpin_config::CertificateFiles;
 use hairpin_turn::{OwnAddresses, QuotaLedger, Rules};
 
 use crate::clock::Clock;
@@ -38,6 +42,7 @@ use crate::metrics::RelayMetrics;
 use crate::net::Budgets;
 use crate::supervisor::Supervisor;
 
+pub(crate) use dtls::Identity;
 pub(crate) use intake::StreamIntake;
 pub(crate) use ports::RelayIp;
 pub(crate) use shared::SharedSockets;
@@ -47,6 +52,9 @@ use context::RelayContext;
 use mailbox::Postbox;
 use ports::PortTable;
 use worker::{Worker, WorkerSetup};
+
+/// How often the certificate of DTLS is looked for.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// How many workers there are: as many as were asked for, or one a core.
 pub(crate) fn worker_count(asked_for: Option<NonZeroUsize>) -> usize {
@@ -68,6 +76,8 @@ pub(crate) struct RelaySetup {
     pub(crate) listeners: Vec<UdpSockets>,
     /// One per worker; their number is the number of workers.
     pub(crate) metrics: Vec<Arc<RelayMetrics>>,
+    /// Whom DTLS is served as, if it is.
+    pub(crate) dtls: Option<Identity>,
     pub(crate) clock: Clock,
     pub(crate) supervisor: Supervisor,
 }
@@ -111,6 +121,7 @@ impl Relay {
                 postboxes: relay.postboxes.clone(),
                 metrics: relay.metrics[index].clone(),
                 context: relay.context.clone(),
+                dtls: setup.dtls.clone(),
                 clock: setup.clock,
             };
             let thread = worker.epoll().and_then(|epoll| {
@@ -135,6 +146,22 @@ impl Relay {
             let own = Arc::new(own);
             for postbox in &postboxes {
                 postbox.send_own_addresses(own.clone());
+            }
+        }
+    }
+
+    /// Has DTLS follow certificates in files that change, for as long as it is polled. What cannot be read changes nothing.
+    pub(crate) fn follow(&self, files: Vec<CertificateFiles>) -> impl Future<Output = ()> + use<> {
+        let (postboxes, files) = (self.postboxes.clone(), Arc::new(files));
+        async move {
+            let mut ticks = tokio::time::interval(LOOK);
+            loop {
+                ticks.tick().await;
+                let files = files.clone();
+                let read = tokio::task::spawn_blocking(move || Identity::of(&files)).await;
+                if let Ok(Ok(identity)) = read {
+                    postboxes.iter().for_each(|postbox| postbox.send_identity(identity.clone()));
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
+mod dtls;
 mod errors;
 mod onward;
 mod outputs;
@@ -14,10 +15,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hairpin_stun::FirstByte;
 use hairpin_turn::{FiveTuple, Now, OwnAddresses, PeerAddr, Server, Transport};
 
 use self::tcp_relay::Diverted;
 use super::context::RelayContext;
+use super::dtls::Sessions;
 use super::errors::is_about_something_else;
 use super::gathered::Gathered;
 use super::parcel::{Delivery, Outbox, Parcel, Way};
@@ -51,6 +54,8 @@ pub(super) struct Shard {
     /// The address that all allocations share, if they do.
     shared: Option<SharedRelay>,
     streams: Streams,
+    /// Clients over DTLS, where it is served.
+    dtls: Option<Sessions>,
     peers: Peers,
     /// What becomes of the stream whose frames are being taken: none that follows is a frame.
     diverted: Option<Diverted>,
@@ -83,6 +88,7 @@ impl Shard {
             routes,
             shared,
             streams,
+            dtls: None,
             peers: Peers::default(),
             diverted: None,
             outbox,
@@ -96,6 +102,11 @@ impl Shard {
         }
     }
 
+    /// The same, with clients over DTLS.
+    pub(super) fn with_dtls(self, dtls: Option<Sessions>) -> Self {
+        Self { dtls, ..self }
+    }
+
     /// The epoll set that all sockets are in.
     pub(super) fn epoll(&self) -> &OwnedFd {
         &self.epoll
@@ -103,7 +114,8 @@ impl Shard {
 
     /// When [`handle_timeout`](Self::handle_timeout) is next worth a call.
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
-        self.core.poll_timeout().into_iter().chain(self.streams.next_timer()).min()
+        let dtls = self.dtls.as_ref().and_then(|sessions| sessions.next_timer());
+        [self.core.poll_timeout(), self.streams.next_timer(), dtls].into_iter().flatten().min()
     }
 
     /// Whether streams wait to be served again without an event.
@@ -139,8 +151,14 @@ impl Shard {
                     let ip = arrived.destination.unwrap_or(address.ip());
                     let server = SocketAddr::new(ip, address.port());
                     let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
+                    let first = packet.payload().first().copied();
                     if self.is_for_allocations(now, &tuple, packet.payload()) {
                         self.receive_shared(now, source, arrived.traffic_class, packet)
+                    } else if self.dtls.is_some()
+                        && first.map(FirstByte::of) == Some(FirstByte::Dtls)
+                    {
+                        self.receive_dtls(now, tuple, packet.payload(), out);
+                        continue;
                     } else {
                         self.core.handle_client(now, tuple, packet)
                     }
@@ -196,6 +214,7 @@ impl Shard {
         let core = &self.core;
         let allocation_ends = |tuple: &FiveTuple| core.allocated_until(now, tuple);
         self.streams.handle_timeout(now.monotonic, TIMERS, allocation_ends);
+        self.handle_dtls_timeout(now);
     }
 
     /// Ends a turn whose streams may be written to, and closes those that are to be closed.
@@ -204,6 +223,7 @@ impl Shard {
         while let Some(place) = self.streams.next_doomed() {
             self.close_stream(now, place, out);
         }
+        self.finish_dtls(now, out);
     }
 
     /// Ends a turn whose datagrams have left: hands parcels over, and closes what nothing leaves by any more.

@@ -222,13 +222,11 @@ impl Sender {
     /// that cannot leave at once: it is lost, as it would be on any full link.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>, packets: &[Packet<'_>]) -> usize {
         // The plain call is the cheaper one for a single packet, which is what most relay sockets send.
-        let plain = Fragmentation::Allowed;
         if let [Packet { from: None, to, fragmentation, traffic_class: 0, bytes }] = packets
-            && *fragmentation == plain
+            && *fragmentation == Fragmentation::Allowed
+            && rustix::net::sendto(socket, bytes, SendFlags::DONTWAIT, to).is_ok()
         {
-            if rustix::net::sendto(socket, bytes, SendFlags::DONTWAIT, to).is_ok() {
-                return 0;
-            }
+            return 0;
         }
         let (mut lost, mut tries) = (0, 0);
         let mut rest = packets;

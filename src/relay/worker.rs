@@ -12,6 +12,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventFlags};
 
 use super::context::RelayContext;
+use super::dtls::{Identity, Sessions};
 use super::gathered::Gathered;
 use super::mailbox::{Mailbox, Postbox, ToWorker};
 use super::pace::{Pace, Waited};
@@ -46,6 +47,8 @@ pub(super) struct WorkerSetup {
     pub(super) postboxes: Vec<Postbox>,
     pub(super) metrics: Arc<RelayMetrics>,
     pub(super) context: Arc<RelayContext>,
+    /// Whom DTLS is served as, if it is.
+    pub(super) dtls: Option<Identity>,
     pub(super) clock: Clock,
 }
 
@@ -85,6 +88,8 @@ pub(super) struct Worker {
 impl Worker {
     /// `epoll` is the set that [`WorkerSetup::epoll`] made.
     pub(super) fn new(setup: WorkerSetup, epoll: OwnedFd) -> Self {
+        let now = setup.clock.monotonic();
+        let dtls = setup.dtls.map(|identity| Sessions::new(identity, now, rand::random()));
         let streams = Streams::new(setup.rules.channel_numbers);
         let workers = u32::try_from(setup.postboxes.len()).ok().and_then(NonZeroU32::new);
         let core = Server::new(setup.rules, setup.own, rand::random())
@@ -101,7 +106,8 @@ impl Worker {
             index,
             setup.metrics,
             setup.context,
-        );
+        )
+        .with_dtls(dtls);
         Self {
             shard,
             mailbox: setup.mailbox,
@@ -267,6 +273,7 @@ fn open(
                 }
             }
             ToWorker::OwnAddresses(own) => shard.set_own_addresses(own),
+            ToWorker::Identity(identity) => shard.set_identity(identity),
             ToWorker::Stop => *stopped = true,
             #[cfg(test)]
             ToWorker::Panic => panic!("asked for"),

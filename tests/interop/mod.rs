@@ -10,6 +10,7 @@ mod aioice;
 mod authority;
 mod coturn;
 mod documents;
+mod dtls;
 mod http;
 mod libnice;
 mod modes;

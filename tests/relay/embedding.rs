@@ -39,6 +39,7 @@ fn config() -> Config {
             ..Default::default()
         },
         listen: ListenSettings {
+            dtls: false,
             turn: vec![
                 Listener::at(Protocol::Udp, loopback(0)),
                 Listener::at(Protocol::Tcp, loopback(0)),

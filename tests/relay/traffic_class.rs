@@ -26,8 +26,8 @@ impl Tap {
     fn next(&mut self, from: SocketAddr, to: SocketAddr) -> u8 {
         let mut buffer = [0; 65_536];
         loop {
-            self.0.read(&mut buffer).expect("it comes");
-            let udp = &buffer[usize::from(buffer[0] & 0x0F) * 4..];
+            let length = self.0.read(&mut buffer).expect("it comes");
+            let udp = &buffer[usize::from(buffer[0] & 0x0F) * 4..length];
             let port = |at: usize| u16::from_be_bytes([udp[at], udp[at + 1]]);
             if (port(0), port(2)) == (from.port(), to.port()) {
                 return buffer[1];

@@ -47,6 +47,9 @@ pub(crate) const NO_UDP: Setting<bool> = Setting::switch("no-udp").help("No TURN
 
 pub(crate) const NO_TCP: Setting<bool> = Setting::switch("no-tcp").help("No TURN/STUN over TCP");
 
+pub(crate) const DTLS: Setting<bool> = Setting::switch("dtls")
+    .help("TURN over DTLS (RFC 7350) too, on the UDP sockets, for native clients; the first `cert` with a key of ECDSA P-256 or P-384 is served");
+
 pub(crate) const MAX_CONNECTIONS_PER_ADDRESS: Setting<usize, Optional> =
     Setting::optional("max-connections-per-address", "COUNT", bounded(1..=10_000_000))
         .absent("a fair share")
@@ -66,6 +69,7 @@ pub(super) const GROUP: Group = Group {
         ALT_LISTENING_PORT.about(),
         NO_UDP.about(),
         NO_TCP.about(),
+        DTLS.about(),
         MAX_CONNECTIONS_PER_ADDRESS.about(),
         PROXY_PROTOCOL_FROM.about(),
     ],
@@ -77,6 +81,7 @@ pub(crate) fn read(reader: &mut Reader) -> ListenSettings {
         http: without_repetition(reader.get(&HTTP_LISTEN)),
         http_on_turn: !reader.get(&NO_HTTP_ON_TURN),
         admin: reader.get(&ADMIN_LISTEN),
+        dtls: reader.get(&DTLS),
         max_connections_per_address: reader.get(&MAX_CONNECTIONS_PER_ADDRESS),
         proxies: reader.get(&PROXY_PROTOCOL_FROM),
     }

@@ -24,7 +24,11 @@ impl Shard {
                 let direction = if hairpin { Direction::Hairpin } else { Direction::ToClient };
                 self.metrics.forwarded(direction, forward.wire_len());
                 match tuple.transport {
-                    Transport::Udp | Transport::Dtls => self.routes.to_client(tuple),
+                    Transport::Udp => self.routes.to_client(tuple),
+                    Transport::Dtls => {
+                        self.send_dtls(&tuple, forward.into_bytes());
+                        return;
+                    }
                     Transport::Tcp | Transport::Tls => {
                         if self.streams.send_data(&tuple, &forward) == Queued::Refused {
                             self.metrics.dropped(DropReason::SlowReader, 1);

@@ -21,7 +21,8 @@ impl Shard {
             match output {
                 Output::Transmit { to, bytes } => match to.transport {
                     Transport::Tcp | Transport::Tls => self.streams.send_answer(&to, &bytes),
-                    Transport::Udp | Transport::Dtls => {
+                    Transport::Dtls => self.send_dtls(&to, &bytes),
+                    Transport::Udp => {
                         if let Some(route) = self.routes.to_client(to) {
                             out.keep(route, &bytes);
                         }
@@ -87,6 +88,9 @@ impl Shard {
             Event::Released { tuple, relayed, reason } => {
                 self.released += 1;
                 self.streams.look_now(&tuple, now.monotonic);
+                if let Some(sessions) = &mut self.dtls {
+                    sessions.look_now(&tuple, now.monotonic);
+                }
                 tracing::debug!(client = %tuple.client, relayed = %relayed.0, ?reason, "released");
             }
             Event::Refused { tuple, method, refusal } => {

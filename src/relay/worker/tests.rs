@@ -61,6 +61,7 @@ fn setup() -> (WorkerSetup, SocketAddr, Postbox, Metrics) {
             QuotaLedger::new(Quotas::default(), 21_000),
             crate::net::Budgets::plenty(),
         )),
+        dtls: None,
         clock: Clock::start(),
     };
     (setup, address, postbox, metrics)
