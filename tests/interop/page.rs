@@ -59,7 +59,7 @@ const CLIENTS: &[Client] = &[
     client(
         "turn-client-proto (crate)",
         "an allocation, a permission, indications, then a channel",
-        "UDP, TCP",
+        "UDP, TCP, TLS",
         ("turn_client_proto", "completes_a_relayed_echo"),
     ),
     client(
