@@ -24,7 +24,7 @@ use crate::ice::{IceIssuer, Listening};
 use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
-use crate::net::{self, AddressWatch};
+use crate::net::{self, AddressWatch, Budgets};
 use crate::redirect::{self, Redirect};
 use crate::relay::{Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle};
@@ -145,7 +145,8 @@ impl Server {
         let Bounds { ledger, budgets, .. } = bounds;
         let (backend, restored) =
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
-        let relay = start_relay(&config, own, relay_ips, udp, ledger, &base)?;
+        let bounds = (ledger, budgets.clone());
+        let relay = start_relay(&config, own, relay_ips, udp, bounds, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, certificates.as_ref(), base.clock));
         let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
@@ -313,7 +314,7 @@ fn start_relay(
     own: OwnAddresses,
     relay_ips: Vec<RelayIp>,
     listeners: Vec<UdpSockets>,
-    quotas: QuotaLedger,
+    (quotas, budgets): (QuotaLedger, Budgets),
     base: &Base,
 ) -> Result<Relay, StartError> {
     let workers = worker_count(config.workers);
@@ -322,6 +323,7 @@ fn start_relay(
         own: own.into(),
         addresses: relay_ips,
         quotas,
+        budgets,
         listeners,
         metrics: (0..workers).map(|worker| base.metrics.relay(worker)).collect(),
         clock: base.clock,

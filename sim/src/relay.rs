@@ -3,6 +3,7 @@
 mod config;
 mod follower;
 mod sockets;
+mod tcp_relay;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ pub use config::{
 };
 pub use follower::Follower;
 pub use sockets::Sockets;
+pub use tcp_relay::PeerConnections;
 
 use follower::Passed;
 
@@ -99,6 +101,8 @@ pub struct Relay {
     pub events: Vec<Event>,
     /// Relay sockets that are open.
     pub sockets: Sockets,
+    /// Connections between TCP relay sockets and peers.
+    pub connections: PeerConnections,
     follower: Follower,
     to_clients: VecDeque<Delivered>,
     waiting: VecDeque<(AllocationId, Wanted, Owner)>,
@@ -135,6 +139,7 @@ impl Relay {
             hairpins: 0,
             events: Vec::new(),
             sockets,
+            connections: PeerConnections::default(),
             follower: Follower::default(),
             to_clients: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -194,7 +199,7 @@ impl Relay {
 
     /// A datagram that a peer sends to a relayed address. Lost when no socket is open there.
     pub fn peer_sends(&mut self, peer: SocketAddr, relayed: RelayedAddr, payload: &[u8]) {
-        let Some(id) = self.sockets.owner(relayed) else { return };
+        let Some(id) = self.sockets.datagram_owner(relayed) else { return };
         let (mut packet, peer) = (OwnedPacket::from(payload), PeerAddr(peer));
         let forward = self.server.handle_peer(self.now, id, peer, packet.packet());
         let passed = self.deliver(forward);
@@ -293,6 +298,10 @@ impl Relay {
                     self.sockets.close(id, relayed);
                     self.ledger.release(&owner);
                 }
+                Output::Connect { .. }
+                | Output::Pipe { .. }
+                | Output::CloseConnection { .. }
+                | Output::HandOver { .. } => self.connections.hear(output),
                 Output::Path { .. } | Output::PathClosed { .. } => {}
                 Output::Event(event) => self.events.push(event),
             }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use hairpin_stun::{AttributeType, Class, Key, Method, TransactionId, Writer};
-use hairpin_turn::{Family, ReservationToken};
+use hairpin_turn::{ConnectionId, Family, RelayTransport, ReservationToken};
 
 /// A request of a TURN client, as its attributes say it and before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +23,17 @@ pub enum Request {
         /// The peer at its other end.
         peer: SocketAddr,
     },
+    /// A connection to a peer (RFC 6062 s4.3).
+    Connect(SocketAddr),
+    /// This stream for a connection to a peer (RFC 6062 s4.3, s4.4).
+    BindConnection(ConnectionId),
 }
 
 /// What an allocation is to be like. The default leaves all to the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allocate {
+    /// REQUESTED-TRANSPORT; UDP if it is not said.
+    pub transport: Option<RelayTransport>,
     /// REQUESTED-ADDRESS-FAMILY.
     pub family: Option<Family>,
     /// LIFETIME in seconds.
@@ -56,6 +62,8 @@ impl Request {
             Self::Refresh(_) => Method::REFRESH,
             Self::Permit(_) => Method::CREATE_PERMISSION,
             Self::BindChannel { .. } => Method::CHANNEL_BIND,
+            Self::Connect(_) => Method::CONNECT,
+            Self::BindConnection(_) => Method::CONNECTION_BIND,
         }
     }
 
@@ -73,6 +81,8 @@ impl Request {
             Self::BindChannel { number, peer } => {
                 writer.channel_number(*number).xor_address(AttributeType::XOR_PEER_ADDRESS, *peer);
             }
+            Self::Connect(peer) => _ = writer.xor_address(AttributeType::XOR_PEER_ADDRESS, *peer),
+            Self::BindConnection(id) => _ = writer.u32(AttributeType::CONNECTION_ID, id.0),
         }
     }
 }
@@ -80,7 +90,8 @@ impl Request {
 impl Allocate {
     /// Writes its attributes.
     pub fn write(&self, writer: &mut Writer<'_>) {
-        writer.requested_transport(17);
+        let is_tcp = self.transport == Some(RelayTransport::Tcp);
+        writer.requested_transport(if is_tcp { 6 } else { 17 });
         if let Some(family) = self.family {
             let family = match family {
                 Family::V4 => 1,

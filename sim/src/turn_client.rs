@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use hairpin_stun::{AttributeType, ChannelData, Class, Key, Message, TransactionId, decode};
-use hairpin_turn::{Transport, rest_credentials};
+use hairpin_stun::{
+    AttributeType, ChannelData, Class, Key, Message, Method, TransactionId, decode,
+};
+use hairpin_turn::{ConnectionId, Transport, rest_credentials};
 
 use crate::request::{Allocate, Request, build, channel_data, send_indication, sign};
 
@@ -67,6 +69,17 @@ pub enum TurnEvent {
     Permitted(Vec<SocketAddr>),
     /// The channel with this number leads to this peer.
     ChannelBound(u16, SocketAddr),
+    /// The connection to a peer is there, for a stream that asks for it.
+    Connected(ConnectionId),
+    /// A peer has connected; the same.
+    ConnectionAttempt {
+        /// Its number.
+        id: ConnectionId,
+        /// The peer as the relay sees it.
+        peer: SocketAddr,
+    },
+    /// From now on this stream is a connection to a peer.
+    ConnectionBound,
     /// A packet from a peer.
     Data {
         /// The peer as the relay sees it.
@@ -166,6 +179,9 @@ impl TurnClient {
         let message = Message::parse(packet).ok()?;
         let id = message.transaction_id().0;
         match message.class() {
+            Class::Indication if message.method() == Method::CONNECTION_ATTEMPT => {
+                attempt(&message)
+            }
             Class::Indication => data(&message),
             Class::Success if self.is_genuine(&message) => {
                 let Unanswered { request, .. } = self.unanswered.remove(&id)?;
@@ -210,6 +226,8 @@ impl TurnClient {
                 self.channels.insert(number, peer);
                 TurnEvent::ChannelBound(number, peer)
             }
+            Request::Connect(_) => TurnEvent::Connected(connection_id(message)?),
+            Request::BindConnection(_) => TurnEvent::ConnectionBound,
         })
     }
 
@@ -252,6 +270,17 @@ impl TurnClient {
         id[4..].copy_from_slice(&self.transactions.to_be_bytes());
         TransactionId(id)
     }
+}
+
+fn connection_id(message: &Message<'_>) -> Option<ConnectionId> {
+    decode::u32(message.get(AttributeType::CONNECTION_ID)?).map(ConnectionId)
+}
+
+/// What a ConnectionAttempt indication tells.
+fn attempt(message: &Message<'_>) -> Option<TurnEvent> {
+    let peer = message.get(AttributeType::XOR_PEER_ADDRESS)?;
+    let peer = decode::xor_address(peer, message.transaction_id())?;
+    Some(TurnEvent::ConnectionAttempt { id: connection_id(message)?, peer })
 }
 
 /// What a Data indication carries.

@@ -34,7 +34,11 @@ impl Places {
 
     /// A place for somebody at this address, if there is one.
     pub(crate) fn take(&self, address: IpAddr) -> Option<Place> {
-        let network = Network::of(address);
+        self.take_for(Network::of(address))
+    }
+
+    /// A place for somebody in this network, if there is one.
+    pub(crate) fn take_for(&self, network: Network) -> Option<Place> {
         if !self.shares().admit(network) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -116,6 +120,25 @@ impl Budgets {
             http: Places::new(connections.min(HTTP), per_http, http),
             websockets: Places::new(connections.min(websockets), per_network, websocket),
         }
+    }
+
+    /// For tests that are not about them.
+    #[cfg(test)]
+    pub(crate) fn plenty() -> Self {
+        Self::new(BudgetSetup {
+            connections: Semaphore::MAX_PERMITS,
+            websockets: 1,
+            per_network: None,
+            behind_proxy: false,
+            refused: Default::default(),
+        })
+    }
+
+    /// What a connection from or to a peer holds that was opened for a client in this network: as much as one more of the
+    /// client's own, and counted as such.
+    pub(crate) fn for_peer(&self, client: Network) -> Option<Held> {
+        let descriptor = Some(self.descriptor()?);
+        Some(Held { descriptor, place: Some(self.turn_tcp.take_for(client)?) })
     }
 
     /// Leave to keep a descriptor that was accepted, if there are enough left for the relay.

@@ -1,18 +1,21 @@
 //! What the workers share: the relay ports, the quotas, and whether the server is stopping.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hairpin_turn::{
-    BindError, Family, Owner, QuotaLedger, ReservationToken, Reservations, Wanted, WantedPort,
+    BindError, Family, Owner, QuotaLedger, RelayTransport, ReservationToken, Reservations, Wanted,
+    WantedPort,
 };
+use socket2::Socket;
 
 use super::ports::{AGAIN, Claim, PortTable};
 use super::sockets;
 use crate::log_limit::LogLimit;
+use crate::net::Budgets;
 
 /// Ports tried for an allocation. A try is one system call: a worker with packets to pass on waits for a millisecond at
 /// most, and since what was tried is remembered, the next Allocate searches on.
@@ -24,9 +27,11 @@ const ASIDE: Duration = Duration::from_secs(60);
 /// What all workers share.
 pub(super) struct RelayContext {
     pub(super) ports: PortTable,
+    /// For connections to peers.
+    pub(super) budgets: Budgets,
     quotas: Mutex<QuotaLedger>,
     /// Ports held for who has a token, bound, so that no other program gets them.
-    reservations: Mutex<Reservations<(Claim, UdpSocket)>>,
+    reservations: Mutex<Reservations<(Claim, Socket)>>,
     started: Instant,
     /// Set when the process is stopping: no new allocations.
     draining: AtomicBool,
@@ -35,15 +40,16 @@ pub(super) struct RelayContext {
 /// A port and a socket bound to it.
 pub(super) struct RelayPort {
     pub(super) claim: Claim,
-    pub(super) socket: UdpSocket,
+    pub(super) socket: Socket,
     /// Under which the next port is held, if that was wanted.
     pub(super) reserved: Option<ReservationToken>,
 }
 
 impl RelayContext {
-    pub(super) fn new(ports: PortTable, quotas: QuotaLedger) -> Self {
+    pub(super) fn new(ports: PortTable, quotas: QuotaLedger, budgets: Budgets) -> Self {
         Self {
             ports,
+            budgets,
             quotas: Mutex::new(quotas),
             reservations: Mutex::default(),
             started: Instant::now(),
@@ -56,7 +62,7 @@ impl RelayContext {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// A relay socket for an allocation of `owner` in a worker, within the quotas.
+    /// A relay socket for an allocation of `owner` in a worker, within the quotas; a TCP one listens.
     pub(super) fn bind(
         &self,
         worker: usize,
@@ -94,14 +100,14 @@ impl RelayContext {
         &self,
         now: Instant,
         claim: Claim,
-        socket: UdpSocket,
+        socket: Socket,
         owner: &Owner,
     ) -> Result<RelayPort, BindError> {
         let next = self.ports.next(claim);
-        let held = self
-            .quotas()
-            .acquire(owner)
-            .and_then(|()| self.bound(next, now).inspect_err(|_| self.release_quota(owner)));
+        // A statement of its own: the ledger's lock is let go before anything else may want it.
+        let counted = self.quotas().acquire(owner);
+        let held =
+            counted.and_then(|()| self.bound(next, now).inspect_err(|_| self.release_quota(owner)));
         match held {
             Ok(socket_of_next) => {
                 // 64 random bits are taken by nobody else.
@@ -119,11 +125,11 @@ impl RelayContext {
     }
 
     /// The socket of a reserved port, which is given back if it cannot be had.
-    fn bound(&self, claim: Claim, now: Instant) -> Result<UdpSocket, BindError> {
+    fn bound(&self, claim: Claim, now: Instant) -> Result<Socket, BindError> {
         let address = self.ports.local(claim);
-        let socket = sockets::relay_socket(Family::of(address.ip()))
+        let socket = sockets::relay_socket(Family::of(address.ip()), RelayTransport::Udp)
             .and_then(|socket| socket.bind(&address.into()).map(|()| socket));
-        socket.map(UdpSocket::from).map_err(|error| {
+        socket.map_err(|error| {
             match error.kind() {
                 io::ErrorKind::AddrInUse => self.ports.set_aside(claim, now),
                 _ => self.ports.release(claim),
@@ -173,12 +179,7 @@ impl RelayContext {
 
     /// A random port and a socket bound to it. Ports that other programs hold inside our range are passed over, and for a
     /// while not tried again unless nothing else is free.
-    fn claim_port(
-        &self,
-        now: Instant,
-        worker: usize,
-        wanted: Wanted,
-    ) -> Option<(Claim, UdpSocket)> {
+    fn claim_port(&self, now: Instant, worker: usize, wanted: Wanted) -> Option<(Claim, Socket)> {
         self.ports.take_back(now.checked_sub(ASIDE).unwrap_or(now));
         self.search(worker, wanted, TRIES, now).or_else(|| {
             self.ports.take_back(now);
@@ -192,8 +193,8 @@ impl RelayContext {
         wanted: Wanted,
         tries: usize,
         now: Instant,
-    ) -> Option<(Claim, UdpSocket)> {
-        let socket = sockets::relay_socket(wanted.family);
+    ) -> Option<(Claim, Socket)> {
+        let socket = sockets::relay_socket(wanted.family, wanted.transport);
         let socket = socket.map_err(|error| no_relay_socket(&error, None)).ok()?;
         for _ in 0..tries {
             let claim = self.ports.claim(wanted, worker, rand::random())?;
@@ -202,8 +203,8 @@ impl RelayContext {
                 WantedPort::EvenWithNext => self.ports.release(self.ports.next(claim)),
                 _ => {}
             };
-            match socket.bind(&address.into()) {
-                Ok(()) => return Some((claim, socket.into())),
+            match sockets::bind_relay(&socket, address, wanted.transport) {
+                Ok(()) => return Some((claim, socket)),
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
                     give_back_next();
                     self.ports.set_aside(claim, now);
@@ -219,7 +220,7 @@ impl RelayContext {
         None
     }
 
-    fn reservations(&self) -> MutexGuard<'_, Reservations<(Claim, UdpSocket)>> {
+    fn reservations(&self) -> MutexGuard<'_, Reservations<(Claim, Socket)>> {
         // Nothing above leaves it half changed, even if its holder panics afterwards.
         self.reservations.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -241,7 +242,7 @@ pub(super) fn no_relay_socket(error: &io::Error, address: Option<SocketAddr>) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
     use hairpin_turn::{Family, Network, Quotas, User, WantedPort};
 
@@ -258,8 +259,9 @@ mod tests {
         drop(held.remove(217));
         let relay_ip = RelayIp { bind: ip, advertised: ip };
         let ports = PortTable::new(&[relay_ip], ports);
-        let context = RelayContext::new(ports, QuotaLedger::new(Quotas::default(), 300));
-        let wanted = Wanted { family: Family::V4, port: WantedPort::Any };
+        let context =
+            RelayContext::new(ports, QuotaLedger::new(Quotas::default(), 300), Budgets::plenty());
+        let wanted = Wanted { port: WantedPort::Any, ..PAIR };
         let owner = Owner { user: User::Rest("ann".into()), network: Network::of(ip) };
         let bind = || context.bind(0, wanted, &owner);
 
@@ -270,7 +272,8 @@ mod tests {
         // Of 299 ports set aside each Allocate tries 64 again.
         let found = (0..5).find_map(|_| bind().ok());
         let second = found.expect("a program has given one back");
-        assert_eq!(second.socket.local_addr().expect("bound").port(), 20_003);
+        let second = second.socket.local_addr().expect("bound").as_socket();
+        assert_eq!(second.map(|address| address.port()), Some(20_003));
         drop(first);
         context.ports.release(claim);
         bind().expect("ours has come back");
@@ -280,7 +283,11 @@ mod tests {
         Owner { user: User::Rest(id.into()), network: Network::of([192, 0, 2, host].into()) }
     }
 
-    const PAIR: Wanted = Wanted { family: Family::V4, port: WantedPort::EvenWithNext };
+    const PAIR: Wanted = Wanted {
+        transport: RelayTransport::Udp,
+        family: Family::V4,
+        port: WantedPort::EvenWithNext,
+    };
 
     fn reserved(token: ReservationToken) -> Wanted {
         Wanted { port: WantedPort::Reserved(token), ..PAIR }
@@ -291,7 +298,22 @@ mod tests {
         let [x, y] = rand::random::<[u8; 2]>();
         let ip = IpAddr::from(Ipv4Addr::new(127, 79, x, y));
         let ports = PortTable::new(&[RelayIp { bind: ip, advertised: ip }], 20_000..=20_001);
-        RelayContext::new(ports, QuotaLedger::new(quotas, 300))
+        RelayContext::new(ports, QuotaLedger::new(quotas, 300), Budgets::plenty())
+    }
+
+    #[test]
+    fn a_next_port_that_another_program_holds_counts_for_nobody() {
+        let context = context_of_a_pair(Quotas::default());
+        let ann = owner("ann", 1);
+        let any = Wanted { port: WantedPort::Even, ..PAIR };
+        let even = context.bind(0, any, &ann).expect("it is free");
+        let next = context.ports.local(context.ports.next(even.claim));
+        let _held = UdpSocket::bind(next).expect("nobody has it");
+        context.ports.release(even.claim);
+        drop(even);
+        context.release_quota(&ann);
+        assert_eq!(context.bind(0, PAIR, &ann).err(), Some(BindError::Capacity));
+        assert_eq!(context.quotas().total(), 0);
     }
 
     #[test]
@@ -306,7 +328,7 @@ mod tests {
         assert_eq!(context.bind(1, reserved(token), &bob).err(), Some(BindError::Capacity));
         let ann_elsewhere = owner("ann", 2);
         let second = context.bind(1, reserved(token), &ann_elsewhere).expect("it is hers");
-        assert_eq!(second.socket.local_addr().expect("bound"), next);
+        assert_eq!(second.socket.local_addr().expect("bound"), next.into());
         let holder = context.ports.owner(context.ports.relayed(second.claim));
         assert_eq!(holder.map(|(worker, _)| worker), Some(1));
         assert_eq!(context.bind(1, reserved(token), &ann).err(), Some(BindError::Capacity));

@@ -9,6 +9,7 @@ use hairpin_turn::OwnAddresses;
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::parcel::Parcel;
+use super::streams::MovedStream;
 use crate::net::Connection;
 
 /// Parcels a mailbox holds before packets are lost: a worker this far behind is past saving them.
@@ -24,6 +25,8 @@ pub(super) enum ToWorker {
     Parcel(Parcel),
     /// A TURN client's connection to serve.
     Stream(Connection),
+    /// A stream that another worker has begun to serve.
+    Moved(Box<MovedStream>),
     /// The machine's addresses have changed.
     OwnAddresses(Arc<OwnAddresses>),
     /// End.
@@ -86,6 +89,11 @@ impl Postbox {
     /// Leaves a connection. Each takes a descriptor, which bounds their number.
     pub(super) fn send_stream(&self, connection: Connection) {
         self.push(self.0.queue(), ToWorker::Stream(connection));
+    }
+
+    /// Leaves a stream, which has a descriptor, too.
+    pub(super) fn send_moved(&self, stream: MovedStream) {
+        self.push(self.0.queue(), ToWorker::Moved(stream.into()));
     }
 
     /// Tells of our addresses.

@@ -14,6 +14,8 @@ mod mailbox;
 mod options;
 mod pace;
 mod parcel;
+mod peers;
+mod pipe;
 mod ports;
 mod routes;
 mod runs;
@@ -32,6 +34,7 @@ use hairpin_turn::{OwnAddresses, QuotaLedger, Rules};
 
 use crate::clock::Clock;
 use crate::metrics::RelayMetrics;
+use crate::net::Budgets;
 use crate::supervisor::Supervisor;
 
 pub(crate) use intake::StreamIntake;
@@ -55,6 +58,8 @@ pub(crate) struct RelaySetup {
     pub(crate) own: Arc<OwnAddresses>,
     pub(crate) addresses: Vec<RelayIp>,
     pub(crate) quotas: QuotaLedger,
+    /// For connections to peers.
+    pub(crate) budgets: Budgets,
     /// UDP listeners, each with a socket for every worker, or fewer.
     pub(crate) listeners: Vec<UdpSockets>,
     /// One per worker; their number is the number of workers.
@@ -81,6 +86,7 @@ impl Relay {
         let context = Arc::new(RelayContext::new(
             PortTable::new(&setup.addresses, setup.own.relay_ports()),
             setup.quotas,
+            setup.budgets,
         ));
         let mailboxes = (0..workers).map(|_| mailbox::mailbox());
         let (postboxes, mailboxes): (Vec<_>, Vec<_>) =

@@ -3,6 +3,7 @@
 use hairpin_turn::{HEADROOM, PacketBuf, RelayedAddr, TAILROOM};
 
 use super::mailbox::Postbox;
+use super::streams::MovedStream;
 
 /// The packets of one turn for one worker, each with the room around it that the state machine wants.
 #[derive(Debug, Default)]
@@ -96,6 +97,11 @@ impl Outbox {
     ) {
         self.parcels[worker].push(to, from, traffic_class, bytes);
         self.filled = true;
+    }
+
+    /// Gives a stream to another worker.
+    pub(super) fn hand_over(&self, worker: usize, stream: MovedStream) {
+        self.postboxes[worker].send_moved(stream);
     }
 
     /// Sends what was collected and returns how many packets were lost to full mailboxes.

@@ -10,13 +10,15 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hairpin_turn::{Family, RelayedAddr, Wanted, WantedPort};
+use hairpin_turn::{Family, RelayTransport, RelayedAddr, Wanted, WantedPort};
 
 const FREE: u16 = 0;
 /// Held for somebody's next allocation: of no worker yet.
 const RESERVED: u16 = u16::MAX - 1;
 /// Another program has it.
 const FOREIGN: u16 = u16::MAX;
+/// Beside the worker's number: a TCP allocation has it, and gets no datagrams.
+const LISTENS: u16 = 1 << 15;
 
 /// How many ports that other programs had are made free at a time.
 pub(super) const AGAIN: usize = 64;
@@ -71,7 +73,7 @@ impl PortTable {
                 if wanted.port != WantedPort::Any && port % 2 == 1 {
                     continue;
                 }
-                if !take(&owners[offset], owner_mark(worker)) {
+                if !take(&owners[offset], owner_mark(worker, wanted.transport)) {
                     continue;
                 }
                 let claim = Claim { address, port };
@@ -93,7 +95,7 @@ impl PortTable {
 
     /// Gives a reserved port to a worker.
     pub(super) fn assign(&self, claim: Claim, worker: usize) {
-        self.mark(claim, owner_mark(worker));
+        self.mark(claim, owner_mark(worker, RelayTransport::Udp));
     }
 
     /// Gives a port back.
@@ -141,18 +143,34 @@ impl PortTable {
 
     /// The worker that holds a relayed address, in its advertised or its bound form, and the address in the advertised form.
     pub(super) fn owner(&self, to: RelayedAddr) -> Option<(usize, RelayedAddr)> {
-        let (ip, owners) = self
-            .addresses
-            .iter()
-            .find(|(ip, _)| ip.advertised == to.0.ip() || ip.bind == to.0.ip())?;
-        let offset = to.0.port().checked_sub(*self.range.start())?;
-        match owners.get(usize::from(offset))?.load(Ordering::Acquire) {
-            FREE | FOREIGN | RESERVED => None,
-            mark => Some((
-                usize::from(mark) - 1,
-                RelayedAddr(SocketAddr::new(ip.advertised, to.0.port())),
-            )),
+        match self.look_up(to.0)? {
+            (_, FREE | LISTENS..) => None,
+            (ip, mark) => {
+                let relayed = RelayedAddr(SocketAddr::new(ip.advertised, to.0.port()));
+                Some((usize::from(mark) - 1, relayed))
+            }
         }
+    }
+
+    /// Where a TCP allocation of ours listens and what its peers see, given either.
+    pub(super) fn listening(&self, at: SocketAddr) -> Option<(SocketAddr, RelayedAddr)> {
+        match self.look_up(at)? {
+            (_, FOREIGN | RESERVED) => None,
+            (ip, LISTENS..) => {
+                let [bound, advertised] =
+                    [ip.bind, ip.advertised].map(|ip| SocketAddr::new(ip, at.port()));
+                Some((bound, RelayedAddr(advertised)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The mark of a port on a relay address, in its advertised or its bound form.
+    fn look_up(&self, at: SocketAddr) -> Option<(RelayIp, u16)> {
+        let (ip, owners) =
+            self.addresses.iter().find(|(ip, _)| ip.advertised == at.ip() || ip.bind == at.ip())?;
+        let offset = at.port().checked_sub(*self.range.start())?;
+        Some((*ip, owners.get(usize::from(offset))?.load(Ordering::Acquire)))
     }
 }
 
@@ -160,16 +178,21 @@ fn take(owner: &AtomicU16, mark: u16) -> bool {
     owner.compare_exchange(FREE, mark, Ordering::AcqRel, Ordering::Relaxed).is_ok()
 }
 
-fn owner_mark(worker: usize) -> u16 {
-    let mark = u16::try_from(worker + 1).ok().filter(|mark| *mark < RESERVED);
-    mark.expect("workers are bounded by the number of cores")
+fn owner_mark(worker: usize, transport: RelayTransport) -> u16 {
+    let mark = u16::try_from(worker + 1).ok().filter(|mark| *mark < RESERVED - LISTENS);
+    let mark = mark.expect("workers are bounded by the number of cores");
+    match transport {
+        RelayTransport::Udp => mark,
+        RelayTransport::Tcp => mark | LISTENS,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ANY_V4: Wanted = Wanted { family: Family::V4, port: WantedPort::Any };
+    const ANY_V4: Wanted =
+        Wanted { transport: RelayTransport::Udp, family: Family::V4, port: WantedPort::Any };
 
     fn table(range: RangeInclusive<u16>) -> PortTable {
         let bind = "10.0.0.5".parse().expect("literal");
@@ -186,6 +209,22 @@ mod tests {
         assert_eq!(table.claim(ANY_V4, 0, 1), None);
         ports.sort_unstable();
         assert_eq!(ports, [50_000, 50_001, 50_002, 50_003]);
+    }
+
+    #[test]
+    fn a_port_that_listens_gets_no_packets_and_is_found_by_either_form() {
+        let table = table(50_000..=50_003);
+        let tcp = Wanted { transport: RelayTransport::Tcp, ..ANY_V4 };
+        let claim = table.claim(tcp, 7, 1).expect("a port is free");
+        let (bound, relayed) = (table.local(claim), table.relayed(claim));
+        assert_eq!(table.owner(relayed), None);
+        for form in [bound, relayed.0] {
+            assert_eq!(table.listening(form), Some((bound, relayed)));
+        }
+        table.release(claim);
+        assert_eq!(table.listening(bound), None);
+        table.set_aside(table.claim(ANY_V4, 0, 1).expect("a port is free"), Instant::now());
+        assert_eq!(table.listening(bound), None, "another program's");
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub(super) enum Token {
     Relay(usize),
     /// A TURN client's stream, by its place among the streams.
     Stream(usize),
+    /// A relay socket that listens, by its allocation's index.
+    RelayListener(usize),
+    /// A connection to a peer, by its place among them.
+    Peer(usize),
 }
 
 impl Token {
@@ -31,6 +35,8 @@ impl Token {
             Self::Listener(i) => (1, i),
             Self::Relay(i) => (2, i),
             Self::Stream(i) => (3, i),
+            Self::RelayListener(i) => (4, i),
+            Self::Peer(i) => (5, i),
         };
         kind << 32 | index as u64
     }
@@ -41,6 +47,8 @@ impl Token {
             1 => Self::Listener(index),
             2 => Self::Relay(index),
             3 => Self::Stream(index),
+            4 => Self::RelayListener(index),
+            5 => Self::Peer(index),
             _ => Self::Mailbox,
         }
     }
@@ -113,7 +121,7 @@ impl Routes {
                 let RelaySocket { id, socket, .. } = self.relays.get(i)?.as_ref()?;
                 Some(Arrival { socket: socket.clone(), from: Senders::Peers(*id) })
             }
-            Token::Mailbox | Token::Stream(_) => None,
+            Token::Mailbox | Token::Stream(_) | Token::RelayListener(_) | Token::Peer(_) => None,
         }
     }
 

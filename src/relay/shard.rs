@@ -2,6 +2,8 @@
 
 mod errors;
 mod outputs;
+mod streams;
+mod tcp_relay;
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,23 +12,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_stun::Reader;
 use hairpin_turn::{
     AllocationId, FiveTuple, Forward, Now, OwnAddresses, PeerAddr, Server, Target, Transport,
 };
-use rustix::event::epoll::EventFlags;
 
-use super::carrier::Carrier;
+use self::tcp_relay::Diverted;
 use super::context::RelayContext;
 use super::errors::is_about_something_else;
 use super::gathered::{Gathered, Route};
 use super::parcel::{Delivery, Outbox, Parcel};
+use super::peers::Peers;
 use super::routes::{Arrival, RelaySocket, Routes, Senders, Token};
 use super::stream::Queued;
 use super::streams::Streams;
 use super::sys::{Batch, Datagram, SLOTS};
 use crate::metrics::{Direction, DropReason, RelayMetrics};
-use crate::net::Connection;
 
 /// Datagrams taken from one listener before the other sockets get their turn: all clients send to it, and packets of
 /// one flow that are received together leave together.
@@ -34,9 +34,6 @@ const FROM_CLIENTS: usize = SLOTS;
 
 /// Datagrams taken from one relay socket before the others get their turn.
 const FROM_PEERS: usize = 64;
-
-/// Frames taken from one stream before the others get their turn.
-const FRAMES: usize = 64;
 
 /// DSCP and ECN of what comes over a stream, which has one of each for all that it carries (RFC 8656 s16).
 const OF_A_STREAM: u8 = 0;
@@ -51,6 +48,9 @@ pub(super) struct Shard {
     core: Server,
     routes: Routes,
     streams: Streams,
+    peers: Peers,
+    /// What becomes of the stream whose frames are being taken: none that follows is a frame.
+    diverted: Option<Diverted>,
     outbox: Outbox,
     epoll: OwnedFd,
     /// The worker's number.
@@ -80,6 +80,8 @@ impl Shard {
             core,
             routes,
             streams,
+            peers: Peers::default(),
+            diverted: None,
             outbox,
             epoll,
             index,
@@ -169,146 +171,6 @@ impl Shard {
         self.core.set_own_addresses(own);
     }
 
-    /// Begins to serve a TURN client's connection.
-    ///
-    /// # Errors
-    /// What the system says when it cannot be watched.
-    pub(super) fn open_stream(
-        &mut self,
-        now: Now,
-        connection: Connection,
-        out: &mut Gathered<'_>,
-    ) -> io::Result<()> {
-        let Connection { io, peer: client, local: server, already_read, held } = connection;
-        let carrier = Carrier::new(io)?;
-        let transport = carrier.transport();
-        let tuple = FiveTuple { transport, client, server };
-        // The client knows that its last connection is over before we do.
-        if let Some(place) = self.streams.place_of(&tuple) {
-            self.close_stream(now, place, out);
-        }
-        let place = self.streams.open(&self.epoll, carrier, tuple, held, now.monotonic)?;
-        self.metrics.stream_opened(transport);
-        let mut reader = self.streams.take_reader(place);
-        let mut rest = already_read.as_slice();
-        while !rest.is_empty() {
-            match reader.push(rest) {
-                // More than the longest frame has been read before anybody looked for one.
-                0 => {
-                    self.streams.doom(place);
-                    break;
-                }
-                taken => rest = &rest[taken..],
-            }
-        }
-        self.take_frames(now, place, reader, out);
-        Ok(())
-    }
-
-    /// Serves a stream that epoll has told of. Returns how many frames there were.
-    pub(super) fn serve_stream(
-        &mut self,
-        now: Now,
-        place: usize,
-        flags: EventFlags,
-        out: &mut Gathered<'_>,
-    ) -> usize {
-        if flags.contains(EventFlags::OUT) {
-            self.streams.write_later(place);
-        }
-        if flags == EventFlags::OUT {
-            return 0;
-        }
-        let mut reader = self.streams.take_reader(place);
-        let Some(stream) = self.streams.get_mut(place) else { return 0 };
-        if stream.state.unread {
-            // It has its turn below, and is not read before it has been.
-            self.streams.put_reader(place, reader);
-            return 0;
-        }
-        match stream.receive(&mut reader) {
-            Ok(_) => self.take_frames(now, place, reader, out),
-            Err(_) => {
-                self.streams.doom(place);
-                0
-            }
-        }
-    }
-
-    /// Serves streams that had more frames than a turn may take. Returns how many frames there were.
-    pub(super) fn serve_unread(&mut self, now: Now, out: &mut Gathered<'_>) -> usize {
-        let mut found = 0;
-        for _ in 0..self.streams.unread() {
-            let Some(place) = self.streams.next_unread() else { break };
-            let reader = self.streams.take_reader(place);
-            found += self.take_frames(now, place, reader, out);
-        }
-        found
-    }
-
-    fn take_frames(
-        &mut self,
-        now: Now,
-        place: usize,
-        mut reader: Reader,
-        out: &mut Gathered<'_>,
-    ) -> usize {
-        let Some(tuple) = self.streams.get_mut(place).map(|stream| stream.tuple) else { return 0 };
-        let before = self.core.allocated_until(now, &tuple);
-        let mut found = 0;
-        let drained = loop {
-            if found == FRAMES {
-                break false;
-            }
-            match reader.next_frame() {
-                Ok(Some(frame)) => {
-                    found += 1;
-                    if let Some(forward) = self.core.handle_client(now, tuple, frame) {
-                        self.forward(forward, OF_A_STREAM, |route, bytes| out.keep(route, bytes));
-                    }
-                    self.settle(now, out);
-                }
-                // What TLS has opened may be more than fitted in, and no event will tell of it.
-                Ok(None) => match self.streams.refill(place, &mut reader) {
-                    Ok(0) => break true,
-                    Ok(_) => {}
-                    Err(_) => {
-                        self.streams.doom(place);
-                        return found;
-                    }
-                },
-                Err(_) => {
-                    self.streams.doom(place);
-                    return found;
-                }
-            }
-        };
-        let ends = self.core.allocated_until(now, &tuple);
-        if let Some(stream) = self.streams.get_mut(place) {
-            if found > 0 {
-                stream.deadlines.frame(now.monotonic);
-            }
-            // Before: a Refresh that ends an allocation is as good a sign of life as any.
-            if found > 0 && before.or(ends).is_some() {
-                stream.deadlines.allocated(now.monotonic);
-            }
-            if drained {
-                stream.deadlines.left_over(now.monotonic, reader.buffered());
-            }
-            let deadline = stream.deadlines.deadline(ends);
-            let wants_write = stream.wants_write();
-            self.streams.look_by(place, deadline);
-            if wants_write {
-                self.streams.write_later(place);
-            }
-        }
-        if !drained {
-            self.streams.read_later(place);
-        }
-        self.streams.put_reader(place, reader);
-        found
-    }
-
     /// Lets timers run.
     pub(super) fn handle_timeout(&mut self, now: Now, out: &mut Gathered<'_>) {
         if self.core.poll_timeout().is_some_and(|at| at <= now.monotonic) {
@@ -344,13 +206,6 @@ impl Shard {
 
     fn count_lost(&self, packets: usize) {
         self.metrics.dropped(DropReason::SendFailed, packets);
-    }
-
-    fn close_stream(&mut self, now: Now, place: usize, out: &mut Gathered<'_>) {
-        let Some(stream) = self.streams.close(place) else { return };
-        self.metrics.stream_closed(stream.tuple.transport);
-        self.core.handle_disconnect(now, &stream.tuple);
-        self.settle(now, out);
     }
 
     /// Passes a packet on to its stream or another worker, or to `send` with its route. It leaves with the DSCP and the ECN

@@ -2,10 +2,10 @@
 //! spreads clients over the workers and always brings a client to the same one; or bound by whoever embeds us.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 
-use hairpin_turn::Family;
+use hairpin_turn::{Family, RelayTransport};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::options;
@@ -99,12 +99,70 @@ fn both_families(address: SocketAddr) -> io::Error {
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn relay_socket(family: Family) -> io::Result<Socket> {
+pub(super) fn relay_socket(family: Family, transport: RelayTransport) -> io::Result<Socket> {
     let v6 = family == Family::V6;
-    let socket = udp_socket(if v6 { Domain::IPV6 } else { Domain::IPV4 })?;
-    options::allow_fragments(socket.as_fd(), v6)?;
-    options::report_errors(socket.as_fd(), v6)?;
-    options::report_traffic_class(socket.as_fd(), v6)?;
+    let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
+    match transport {
+        RelayTransport::Udp => {
+            let socket = udp_socket(domain)?;
+            options::allow_fragments(socket.as_fd(), v6)?;
+            options::report_errors(socket.as_fd(), v6)?;
+            options::report_traffic_class(socket.as_fd(), v6)?;
+            Ok(socket)
+        }
+        RelayTransport::Tcp => tcp_socket(domain),
+    }
+}
+
+/// Binds a relay socket, to a port that nobody else has, and has a TCP one listen there.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn bind_relay(
+    socket: &Socket,
+    address: SocketAddr,
+    transport: RelayTransport,
+) -> io::Result<()> {
+    socket.bind(&address.into())?;
+    if transport == RelayTransport::Tcp {
+        // From now on, so that connections can be opened from the same port.
+        socket.set_reuse_port(true)?;
+        socket.listen(BACKLOG)?;
+    }
+    Ok(())
+}
+
+/// Begins to connect to a peer from the address at which a TCP relay socket listens (RFC 6062 s5.2).
+///
+/// # Errors
+/// What the system says at once; the rest is heard of when the socket becomes writable.
+pub(super) fn connect_from(local: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = tcp_socket(Domain::for_address(local))?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&local.into())?;
+    match socket.connect(&to.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        Ok(()) | Err(_) => Ok(socket.into()),
+    }
+}
+
+/// Peers that have connected and not been accepted.
+const BACKLOG: i32 = 64;
+
+/// What the kernel may hold of what was received from a peer and not been read, which it doubles for its own bookkeeping:
+/// until its client comes, and while its client does not read.
+const PEER_BUFFER: usize = 128 << 10;
+
+/// Connections that are over keep their port for a minute (TIME_WAIT), and do not stand in the way of who gets it next.
+fn tcp_socket(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    // Wishes; what is accepted has them from who listens.
+    let _ = socket.set_recv_buffer_size(PEER_BUFFER);
+    let _ = socket.set_send_buffer_size(PEER_BUFFER);
     Ok(socket)
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use hairpin_stun::Reader;
-use hairpin_turn::{FiveTuple, Forward, StreamDeadlines};
+use hairpin_turn::{ConnectionId, FiveTuple, Forward, StreamDeadlines};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::carrier::Carrier;
@@ -24,7 +24,7 @@ const CONTROL_LIMIT: usize = DATA_LIMIT + (64 << 10);
 const SEND_BUFFER: usize = 128 << 10;
 
 /// A client that is gone without a word is found by the kernel, while its allocation lasts: after three minutes.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+pub(super) const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(90))
     .with_interval(Duration::from_secs(30))
     .with_retries(3);
@@ -43,8 +43,16 @@ pub(super) struct Stream {
     /// What the socket has taken since this was last looked at.
     pub(super) taken: usize,
     pub(super) state: State,
+    /// The connection to a peer that this is the client's end of. Its bytes are no frames then, and `pipe` moves them.
+    pub(super) piped: Option<ConnectionId>,
     /// Given back when it closes.
     _held: Held,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("tuple", &self.tuple).finish_non_exhaustive()
+    }
 }
 
 /// What a stream is in the middle of.
@@ -73,8 +81,8 @@ impl Stream {
     pub(super) fn new(carrier: Carrier, tuple: FiveTuple, held: Held, now: Duration) -> Self {
         let deadlines = StreamDeadlines::new(now);
         let state = State::default();
-        let (reader, timer, pending, taken) = (None, None, Vec::new(), 0);
-        Self { carrier, tuple, reader, deadlines, timer, pending, taken, state, _held: held }
+        let (reader, timer, pending, taken, piped) = (None, None, Vec::new(), 0, None);
+        Self { carrier, tuple, reader, deadlines, timer, pending, taken, state, piped, _held: held }
     }
 
     /// Bounds what the connection costs the kernel. These are wishes: without them it is served as well.
@@ -152,6 +160,15 @@ impl Stream {
     pub(super) fn write(&mut self) -> io::Result<()> {
         self.taken += self.carrier.write(&mut self.pending)?;
         Ok(())
+    }
+
+    /// Tells the client that nothing more is sent, while it may go on sending.
+    ///
+    /// # Errors
+    /// What the system says when the connection is broken.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.carrier.close();
+        self.carrier.socket().shutdown(std::net::Shutdown::Write)
     }
 
     /// Bytes that wait for the client to read.

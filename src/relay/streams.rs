@@ -9,12 +9,12 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use hairpin_stun::{ChannelNumbers, Reader};
-use hairpin_turn::{FiveTuple, Forward, StreamDeadlines};
+use hairpin_turn::{ConnectionId, FiveTuple, Forward, StreamDeadlines};
 use rustix::event::epoll::{self, EventFlags};
 
 use super::carrier::Carrier;
 use super::routes::{Token, watch};
-use super::stream::{Queued, Stream};
+use super::stream::{Queued, State, Stream};
 use crate::net::Held;
 
 /// Streams found by place and by 5-tuple, and what is to be done with them by the end of a turn.
@@ -37,6 +37,16 @@ pub(super) struct Streams {
     /// Readers and buffers of streams that have nothing in them: most streams, most of the time.
     readers: Vec<Reader>,
     buffers: Vec<Vec<u8>>,
+}
+
+/// A stream on its way from one worker to another (RFC 6062 s5.4).
+#[derive(Debug)]
+pub(super) struct MovedStream {
+    pub(super) stream: Stream,
+    /// What was taken of it and not been answered.
+    pub(super) frame: Vec<u8>,
+    /// What was received behind that.
+    pub(super) reader: Reader,
 }
 
 /// Empty readers and buffers kept for later, and the largest buffer that is.
@@ -62,6 +72,20 @@ impl Streams {
     ) -> io::Result<usize> {
         let stream = Stream::new(carrier, tuple, held, now);
         stream.tune();
+        self.adopt(epoll, stream, now + StreamDeadlines::FIRST_FRAME)
+    }
+
+    /// Serves a stream from now on, and returns its place. Its deadlines are looked at by `look_at`.
+    ///
+    /// # Errors
+    /// What the system says when it cannot be watched.
+    pub(super) fn adopt(
+        &mut self,
+        epoll: &OwnedFd,
+        stream: Stream,
+        look_at: Duration,
+    ) -> io::Result<usize> {
+        let tuple = stream.tuple;
         let place = self.vacant.last().copied().unwrap_or(self.places.len());
         watch(epoll, &stream, Token::Stream(place), EventFlags::IN)?;
         match self.vacant.pop() {
@@ -69,8 +93,22 @@ impl Streams {
             None => self.places.push(Some(stream)),
         }
         self.by_tuple.insert(tuple, place);
-        self.look_again(place, now + StreamDeadlines::FIRST_FRAME);
+        self.look_again(place, look_at);
         Ok(place)
+    }
+
+    /// The connection to a peer that a stream is the client's end of.
+    pub(super) fn piped(&self, place: usize) -> Option<ConnectionId> {
+        self.places.get(place)?.as_ref()?.piped
+    }
+
+    /// Takes a stream out for another worker, with what was received of it.
+    pub(super) fn take(&mut self, epoll: &OwnedFd, place: usize) -> Option<Stream> {
+        // It is not closed, so the set does not forget it by itself.
+        epoll::delete(epoll, self.get_mut(place)?).ok()?;
+        let mut stream = self.remove(place)?;
+        (stream.timer, stream.state) = (None, State::default());
+        Some(stream)
     }
 
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut Stream> {
@@ -83,7 +121,17 @@ impl Streams {
 
     /// Takes a stream out; dropping it closes the connection.
     pub(super) fn close(&mut self, place: usize) -> Option<Stream> {
-        let mut stream = self.places.get_mut(place)?.take()?;
+        let mut stream = self.remove(place)?;
+        if stream.state.blocked {
+            stream.abandon_output();
+        } else {
+            stream.say_goodbye();
+        }
+        Some(stream)
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Stream> {
+        let stream = self.places.get_mut(place)?.take()?;
         self.vacant.push(place);
         if stream.state.doomed {
             // Whoever gets the place next is not to be closed in its stead.
@@ -95,11 +143,6 @@ impl Streams {
         }
         if let Some(at) = stream.timer {
             self.timers.remove(&(at, place));
-        }
-        if stream.state.blocked {
-            stream.abandon_output();
-        } else {
-            stream.say_goodbye();
         }
         Some(stream)
     }
@@ -161,6 +204,9 @@ impl Streams {
                 continue;
             };
             stream.state.queued = false;
+            if stream.piped.is_some() {
+                continue;
+            }
             let blocked = stream.write().map(|()| stream.waiting() > 0);
             let taken = std::mem::take(&mut stream.taken);
             stream.deadlines.written(now, taken, stream.waiting());
@@ -279,6 +325,10 @@ impl Streams {
             self.timers.remove(&(at, place));
             let Some(stream) = self.get_mut(place) else { continue };
             stream.timer = None;
+            if stream.piped.is_some() {
+                // It ends with its peer, or its allocation.
+                continue;
+            }
             let deadline = stream.deadlines.deadline(allocation_ends(&stream.tuple));
             if deadline <= now {
                 self.doom(place);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +80,9 @@ impl Worker {
     /// `epoll` is the set that [`WorkerSetup::epoll`] made.
     pub(super) fn new(setup: WorkerSetup, epoll: OwnedFd) -> Self {
         let streams = Streams::new(setup.rules.channel_numbers);
-        let core = Server::new(setup.rules, setup.own, rand::random());
+        let workers = u32::try_from(setup.postboxes.len()).ok().and_then(NonZeroU32::new);
+        let core = Server::new(setup.rules, setup.own, rand::random())
+            .one_of(setup.index as u32, workers.expect("there is this one, and not 4,000,000,000"));
         let shard = Shard::new(
             core,
             streams,
@@ -197,6 +200,8 @@ impl Worker {
                         let flags = event.flags;
                         self.shard.serve_stream(now, place, flags, &mut out)
                     }
+                    Token::RelayListener(index) => self.shard.accept_peers(now, index, &mut out),
+                    Token::Peer(place) => self.shard.serve_peer(now, place, event.flags, &mut out),
                     Token::Listener(_) | Token::Relay(_) => {
                         let flags = event.flags;
                         if flags.contains(EventFlags::ERR) {
@@ -244,6 +249,11 @@ fn open(
             ToWorker::Parcel(parcel) => found += shard.receive_parcel(now, parcel, out),
             ToWorker::Stream(connection) => {
                 if let Err(error) = shard.open_stream(now, connection, out) {
+                    cannot_serve(&error);
+                }
+            }
+            ToWorker::Moved(stream) => {
+                if let Err(error) = shard.adopt_stream(now, *stream, out) {
                     cannot_serve(&error);
                 }
             }

@@ -89,6 +89,20 @@ impl Reader {
         self.received.len()
     }
 
+    /// What was received and not taken, for who wants no more frames: a stream may turn into another
+    /// one (RFC 6062 s5.4).
+    pub fn received(&self) -> &[u8] {
+        &self.buffer[self.received.clone()]
+    }
+
+    /// Takes the first `n` bytes of [`received`](Self::received).
+    pub fn consume(&mut self, n: usize) {
+        self.received.start += n.min(self.received.len());
+        if self.received.is_empty() {
+            self.rewind();
+        }
+    }
+
     /// Moves what is left to the front; a buffer that grew is given back when nothing is.
     fn rewind(&mut self) {
         let left = self.received.clone();
@@ -198,6 +212,21 @@ mod tests {
         assert!(receive(&mut reader, &message[Reader::SMALL..40_000], 1000).is_empty());
         assert!(reader.buffer.capacity() <= 2 * buffer_len(40_000));
         assert_eq!(reader.buffered(), 40_000);
+    }
+
+    #[test]
+    fn what_follows_a_frame_may_be_taken_as_it_is() {
+        let mut reader = Reader::new();
+        reader.push(&[&BINDING[..], b"no frame at all"].concat());
+        assert!(reader.next_frame().expect("a frame").is_some());
+        assert_eq!(reader.received(), b"no frame at all");
+        reader.consume(3);
+        assert_eq!(reader.received(), b"frame at all");
+        reader.push(b"!");
+        reader.consume(5);
+        assert_eq!(reader.received(), b" at all!");
+        reader.consume(usize::MAX);
+        assert_eq!((reader.received(), reader.buffered()), (&b""[..], 0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod channels;
 mod credentials;
 mod deviations;
 mod icmp;
+mod mobility;
 mod own_addresses;
 mod page;
 mod password_algorithms;
@@ -21,6 +22,7 @@ mod send_data;
 mod streams;
 mod stun_basics;
 mod stun_codec;
+mod tcp_relay;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -9,6 +9,7 @@ use hairpin_turn::{BindError, ReservationToken, Transport};
 use super::{peer, peer_reaches};
 
 const PAIR: Request = Request::Allocate(Allocate {
+    transport: None,
     even_port: Some(EvenPort::WithNext),
     family: None,
     lifetime: None,

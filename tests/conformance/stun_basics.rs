@@ -92,7 +92,7 @@ fn c006_padding_is_ignored_on_receipt_and_zero_when_sent() {
 
 #[test]
 fn c007_an_unknown_method_is_not_answered() {
-    for method in [0x002, 0x005, 0x00A, 0x0FF] {
+    for method in [0x002, 0x005, 0x00D, 0x0FF] {
         let bytes = build(Class::Request, Method(method), ID, |_| {});
         assert_eq!(dropped(&bytes), Some(DropReason::Unexpected), "{method:#x}");
     }

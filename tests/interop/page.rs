@@ -63,6 +63,18 @@ const CLIENTS: &[Client] = &[
         ("turn_client_proto", "completes_a_relayed_echo"),
     ),
     client(
+        "turn-client-proto (crate)",
+        "signs with SHA-256 alone; coturn 4.6.1 has no SHA-256",
+        "UDP, TCP, TLS",
+        ("turn_client_proto", "signs_with_sha256"),
+    ),
+    client(
+        "turn-client-proto (crate)",
+        "a TCP allocation (RFC 6062), a connection to a peer",
+        "TCP, TLS",
+        ("turn_client_proto", "connects_to_a_peer_over_tcp"),
+    ),
+    client(
         "webrtc-rs (crate `turn`)",
         "an allocation, indications, then a channel",
         "UDP",
@@ -80,6 +92,7 @@ const CLIENTS: &[Client] = &[
 const LIMITS: &str = "\
 - libnice's TLS is the pseudo-TLS of Google Talk, not TLS, so it is tried over UDP and TCP.
 - webrtc-rs' TURN client speaks UDP only; turn-client-proto and aioice have no DTLS, werift none for TURN.
+- turn-client-proto takes ConnectionAttempt for a request, where RFC 6062 has an indication: no peer can connect to it.
 - @roamhq/wrtc is libwebrtc, which Chromium is tested for (`tests/browser/`); it trusts public roots only.
 ";
 

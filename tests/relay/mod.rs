@@ -13,6 +13,7 @@ mod listeners;
 mod own_addresses;
 mod proxied;
 mod streams;
+mod tcp_relay;
 #[cfg(feature = "tls")]
 mod tls;
 mod traffic_class;

@@ -10,8 +10,8 @@ use crate::channels::Channels;
 use crate::permissions::Permissions;
 use crate::replies::Integrity;
 use crate::{
-    Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayedAddr,
-    ReservationToken, User,
+    Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayTransport,
+    RelayedAddr, ReservationToken, User,
 };
 
 /// A relayed transport address and who may use it how. Servers hold these by the ten thousand: a
@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct Allocation {
     claim: Claim,
     relayed: RelayedAddr,
+    transport: RelayTransport,
     /// For the same answer again to a retransmission.
     reserved: Option<Box<ReservationToken>>,
     expires: Duration,
@@ -51,6 +52,7 @@ impl Claim {
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) claim: Claim,
+    pub(crate) transport: RelayTransport,
     pub(crate) lifetime: Duration,
     /// Whether the answer carries FINGERPRINT.
     pub(crate) fingerprint: bool,
@@ -67,10 +69,15 @@ pub(crate) struct Limits {
 
 impl Allocation {
     /// A new allocation has no permissions and no channels.
-    pub(crate) fn new(claim: Claim, bound: Bound, expires: Duration) -> Self {
+    pub(crate) fn new(
+        claim: Claim,
+        bound: Bound,
+        transport: RelayTransport,
+        expires: Duration,
+    ) -> Self {
         let (relayed, reserved) = (bound.relayed, bound.reserved.map(Box::new));
         let (permissions, channels) = Default::default();
-        Self { claim, relayed, reserved, expires, permissions, channels }
+        Self { claim, relayed, transport, reserved, expires, permissions, channels }
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -83,6 +90,10 @@ impl Allocation {
 
     pub(crate) fn relayed(&self) -> RelayedAddr {
         self.relayed
+    }
+
+    pub(crate) fn transport(&self) -> RelayTransport {
+        self.transport
     }
 
     pub(crate) fn reserved(&self) -> Option<ReservationToken> {
@@ -112,9 +123,10 @@ impl Allocation {
         self.channels.number(now, peer)
     }
 
-    /// Whether there is anything that [`Path`] tells of.
+    /// Whether there is anything that [`Path`] tells of: no packet passes through a TCP allocation.
     pub(crate) fn has_paths(&self) -> bool {
-        !self.permissions.is_empty() || !self.channels.is_empty()
+        let any = !self.permissions.is_empty() || !self.channels.is_empty();
+        any && self.transport == RelayTransport::Udp
     }
 
     /// Gives every one of `peers` a permission, or none of them any (508).
@@ -205,6 +217,6 @@ mod tests {
     /// permission (40 bytes) and a channel (56 bytes).
     #[test]
     fn an_allocation_is_small() {
-        assert!(size_of::<Allocation>() <= 256, "{}", size_of::<Allocation>());
+        assert!(size_of::<Allocation>() <= 272, "{}", size_of::<Allocation>());
     }
 }

@@ -14,7 +14,7 @@ use crate::key_hasher::KeyHasher;
 use crate::slab::Slab;
 use crate::{
     AllocationId, Bound, Event, FiveTuple, Output, Owner, Path, PathChange, PeerAddr, Refusal,
-    RelayedAddr, ReleaseReason,
+    RelayTransport, RelayedAddr, ReleaseReason,
 };
 
 /// A slab of allocations. Its two indexes hold slot numbers only, four bytes each, and find the
@@ -23,7 +23,7 @@ pub(crate) struct Allocations {
     slab: Slab<State>,
     /// What is pending or live.
     by_tuple: HashTable<u32>,
-    /// What is live.
+    /// What is live and gets datagrams: a TCP allocation is reached through its socket alone.
     by_relayed: HashTable<u32>,
     /// What is live: an ordered set, so that nothing ever looks at all allocations.
     deadlines: BTreeSet<(Duration, u32)>,
@@ -144,6 +144,11 @@ impl Allocations {
         self.changes.pop_front()
     }
 
+    /// Whether a 5-tuple has an allocation or waits for one.
+    pub(crate) fn has(&self, tuple: &FiveTuple) -> bool {
+        self.find(tuple).is_some()
+    }
+
     fn find(&self, tuple: &FiveTuple) -> Option<(AllocationId, &State)> {
         let mut found = None;
         self.by_tuple.find(self.keys.tuple(tuple), |&index| {
@@ -172,20 +177,24 @@ impl Allocations {
     /// Makes live what was pending. What was abandoned is told to be closed again.
     pub(crate) fn promote(&mut self, now: Duration, id: AllocationId, bound: Bound) {
         let relayed = bound.relayed;
-        let Some(Pending { claim, lifetime, .. }) = self.pending(id) else {
+        let Some(&Pending { ref claim, transport, lifetime, .. }) = self.pending(id) else {
             return self.close_abandoned(id, relayed);
         };
-        let (tuple, user, expires) = (claim.tuple, claim.user.clone(), now + *lifetime);
+        let (tuple, user, expires) = (claim.tuple, claim.user.clone(), now + lifetime);
         self.slab.replace_with(id, |state| match state {
-            State::Pending(pending) => State::Live(Allocation::new(pending.claim, bound, expires)),
+            State::Pending(pending) => {
+                State::Live(Allocation::new(pending.claim, bound, transport, expires))
+            }
             other => other,
         });
         self.deadlines.insert((expires, id.index));
-        let (slab, keys) = (&self.slab, &self.keys);
-        self.by_relayed.insert_unique(keys.relayed(relayed), id.index, |&index| {
-            let relayed = slab.at(index).and_then(|(_, state)| state.relayed());
-            keys.relayed(relayed.expect("every slot indexed here is live"))
-        });
+        if transport == RelayTransport::Udp {
+            let (slab, keys) = (&self.slab, &self.keys);
+            self.by_relayed.insert_unique(keys.relayed(relayed), id.index, |&index| {
+                let relayed = slab.at(index).and_then(|(_, state)| state.relayed());
+                keys.relayed(relayed.expect("every slot indexed here is live"))
+            });
+        }
         self.changes.push_back(Output::Event(Event::Allocated { tuple, relayed, user }));
     }
 
@@ -311,9 +320,12 @@ impl Allocations {
     ) -> Option<(&mut Allocation, impl FnMut(Path, PathChange, Duration) + '_)> {
         let State::Live(allocation) = self.slab.get_mut(id)? else { return None };
         let (tuple, relayed) = (*allocation.tuple(), allocation.relayed());
+        let is_path = allocation.transport() == RelayTransport::Udp;
         let changes = &mut self.changes;
         let tell = move |path, change, expires| {
-            changes.push_back(Output::Path { id, tuple, relayed, path, change, expires });
+            if is_path {
+                changes.push_back(Output::Path { id, tuple, relayed, path, change, expires });
+            }
         };
         Some((allocation, tell))
     }

@@ -71,12 +71,23 @@ pub enum RequestMethod {
     CreatePermission,
     /// A number for a peer (RFC 8656 s12).
     ChannelBind,
+    /// A connection to a peer (RFC 6062 s5.2).
+    Connect,
+    /// A stream of the client's for it (RFC 6062 s5.4).
+    ConnectionBind,
 }
 
 impl RequestMethod {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 5] =
-        [Self::Binding, Self::Allocate, Self::Refresh, Self::CreatePermission, Self::ChannelBind];
+    pub const ALL: [Self; 7] = [
+        Self::Binding,
+        Self::Allocate,
+        Self::Refresh,
+        Self::CreatePermission,
+        Self::ChannelBind,
+        Self::Connect,
+        Self::ConnectionBind,
+    ];
 
     /// `None` for methods that requests are not answered to.
     pub(crate) fn of(method: Method) -> Option<Self> {
@@ -91,6 +102,8 @@ impl RequestMethod {
             Self::Refresh => Method::REFRESH,
             Self::CreatePermission => Method::CREATE_PERMISSION,
             Self::ChannelBind => Method::CHANNEL_BIND,
+            Self::Connect => Method::CONNECT,
+            Self::ConnectionBind => Method::CONNECTION_BIND,
         }
     }
 
@@ -102,6 +115,8 @@ impl RequestMethod {
             Self::Refresh => "refresh",
             Self::CreatePermission => "create_permission",
             Self::ChannelBind => "channel_bind",
+            Self::Connect => "connect",
+            Self::ConnectionBind => "connection_bind",
         }
     }
 }

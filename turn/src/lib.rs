@@ -21,6 +21,7 @@ mod allocation;
 mod allocations;
 mod answer_limit;
 mod channels;
+mod connections;
 mod credentials;
 mod event;
 mod fair_share;
@@ -58,14 +59,16 @@ pub use forward::{Forward, Fragmentation, Target};
 pub use icmp::IcmpError;
 pub use ip_range::{IpRange, IpRangeError};
 pub use nonce::Features;
-pub use output::{BindError, Bound, Output, Path, PathChange, Wanted, WantedPort};
+pub use output::{
+    BindError, Bound, ConnectReach, Output, Path, PathChange, RelayTransport, Wanted, WantedPort,
+};
 pub use own_addresses::OwnAddresses;
 pub use policy::PeerPolicy;
 pub use pseudonym::{Holder, Pseudonyms};
 pub use quota::{QuotaLedger, Quotas};
 pub use refusal::Refusal;
 pub use reservations::{ReservationToken, Reservations};
-pub use rules::{Anonymity, Rules};
+pub use rules::{Anonymity, Rules, TcpRelay};
 pub use server::Server;
 pub use stream_deadlines::StreamDeadlines;
 pub use types::*;

@@ -7,7 +7,8 @@ use core::time::Duration;
 use hairpin_stun::ChannelNumber;
 
 use crate::{
-    AllocationId, Event, Family, FiveTuple, Owner, PeerAddr, RelayedAddr, ReservationToken,
+    AllocationId, ConnectionId, Event, Family, FiveTuple, Owner, PeerAddr, RelayedAddr,
+    ReservationToken,
 };
 
 /// What the caller must carry out.
@@ -20,8 +21,9 @@ pub enum Output {
         /// The whole message.
         bytes: Vec<u8>,
     },
-    /// Check the quotas, choose a random free port in the relay range, bind a socket, and answer
-    /// with [`Server::handle_relay_bound`](crate::Server::handle_relay_bound).
+    /// Check the quotas, choose a random free port in the relay range, bind a socket (a TCP one
+    /// listens, and what it accepts goes to
+    /// [`Server::handle_accepted`](crate::Server::handle_accepted)), and answer with [`Server::handle_relay_bound`](crate::Server::handle_relay_bound).
     BindRelay {
         /// The allocation it is for.
         id: AllocationId,
@@ -38,6 +40,45 @@ pub enum Output {
         relayed: RelayedAddr,
         /// Whose bounds it counted against.
         owner: Owner,
+    },
+    /// Connect over TCP from the relayed address of an allocation to a peer, and answer with
+    /// [`Server::handle_connected`](crate::Server::handle_connected), or with
+    /// [`Server::handle_connection_closed`](crate::Server::handle_connection_closed).
+    Connect {
+        /// The connection it will be.
+        id: ConnectionId,
+        /// The allocation it is of.
+        via: AllocationId,
+        /// The peer.
+        to: PeerAddr,
+        /// What is known of the peer's address.
+        reach: ConnectReach,
+    },
+    /// From now on pass bytes, as they are and both ways, between a client's stream, after the
+    /// answers that wait for it, and a connection to a peer (RFC 6062 s5.4); nothing more of that
+    /// stream is a frame. When it is over, tell
+    /// [`Server::handle_connection_closed`](crate::Server::handle_connection_closed).
+    Pipe {
+        /// The client's data connection.
+        client: FiveTuple,
+        /// The connection to the peer.
+        id: ConnectionId,
+    },
+    /// Close a connection to a peer, and the client's data connection to it if there is one. It
+    /// needs no answer.
+    CloseConnection {
+        /// The connection.
+        id: ConnectionId,
+    },
+    /// Give a stream of a client to another shard, with what has been received of it: first of all
+    /// this frame, which names a connection of that shard (RFC 6062 s5.4).
+    HandOver {
+        /// The client's stream.
+        client: FiveTuple,
+        /// The shard's number.
+        shard: usize,
+        /// A frame that was taken and not been answered.
+        frame: Vec<u8>,
     },
     /// A permission or a channel has come to be, or has another end now. See [`Path`].
     Path {
@@ -102,9 +143,31 @@ pub enum PathChange {
     Renewed,
 }
 
+/// Where a connection to a peer may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectReach {
+    /// To the address.
+    Network,
+    /// To the TCP allocation whose relayed address it is, or nowhere.
+    Ourselves,
+    /// To that allocation if there is one, else to the address.
+    Either,
+}
+
+/// How peers reach a relayed address (REQUESTED-TRANSPORT, RFC 8656 s18.8, RFC 6062 s4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayTransport {
+    /// In datagrams.
+    Udp,
+    /// Over TCP connections, each of which has a stream of the client's to itself.
+    Tcp,
+}
+
 /// What a relay socket must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
+    /// What peers use.
+    pub transport: RelayTransport,
     /// The family asked for.
     pub family: Family,
     /// Which port.

@@ -11,6 +11,8 @@ pub enum Refusal {
     Unauthenticated,
     /// 403: a peer that nobody may talk to.
     Forbidden,
+    /// 405: a ticket to move an allocation with, which is not given out (RFC 8016).
+    MobilityForbidden,
     /// 420: an attribute that must be understood, and is not.
     UnknownAttribute,
     /// 437: no allocation where one is needed, or one where none may be.
@@ -25,6 +27,10 @@ pub enum Refusal {
     UnsupportedTransport,
     /// 443: a peer of another family than the relayed address.
     PeerAddressFamilyMismatch,
+    /// 446: a connection to this peer is there already, or under way.
+    ConnectionAlreadyExists,
+    /// 447: a peer that could not be connected to.
+    ConnectionTimeoutOrFailure,
     /// 486: the user, its network, or the server holds as many allocations as it may.
     AllocationQuotaReached,
     /// 508: no port, or no room for another permission or channel.
@@ -33,10 +39,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
+        Self::MobilityForbidden,
         Self::UnknownAttribute,
         Self::AllocationMismatch,
         Self::StaleNonce,
@@ -44,6 +51,8 @@ impl Refusal {
         Self::WrongCredentials,
         Self::UnsupportedTransport,
         Self::PeerAddressFamilyMismatch,
+        Self::ConnectionAlreadyExists,
+        Self::ConnectionTimeoutOrFailure,
         Self::AllocationQuotaReached,
         Self::InsufficientCapacity,
     ];
@@ -59,6 +68,7 @@ impl Refusal {
             Self::BadRequest => "400",
             Self::Unauthenticated => "401",
             Self::Forbidden => "403",
+            Self::MobilityForbidden => "405",
             Self::UnknownAttribute => "420",
             Self::AllocationMismatch => "437",
             Self::StaleNonce => "438",
@@ -66,6 +76,8 @@ impl Refusal {
             Self::WrongCredentials => "441",
             Self::UnsupportedTransport => "442",
             Self::PeerAddressFamilyMismatch => "443",
+            Self::ConnectionAlreadyExists => "446",
+            Self::ConnectionTimeoutOrFailure => "447",
             Self::AllocationQuotaReached => "486",
             Self::InsufficientCapacity => "508",
         }
@@ -81,6 +93,7 @@ impl Refusal {
             Self::BadRequest => (400, "Bad Request"),
             Self::Unauthenticated => (401, "Unauthenticated"),
             Self::Forbidden => (403, "Forbidden"),
+            Self::MobilityForbidden => (405, "Mobility Forbidden"),
             Self::UnknownAttribute => (420, "Unknown Attribute"),
             Self::AllocationMismatch => (437, "Allocation Mismatch"),
             Self::StaleNonce => (438, "Stale Nonce"),
@@ -88,6 +101,8 @@ impl Refusal {
             Self::WrongCredentials => (441, "Wrong Credentials"),
             Self::UnsupportedTransport => (442, "Unsupported Transport Protocol"),
             Self::PeerAddressFamilyMismatch => (443, "Peer Address Family Mismatch"),
+            Self::ConnectionAlreadyExists => (446, "Connection Already Exists"),
+            Self::ConnectionTimeoutOrFailure => (447, "Connection Timeout or Failure"),
             Self::AllocationQuotaReached => (486, "Allocation Quota Reached"),
             Self::InsufficientCapacity => (508, "Insufficient Capacity"),
         }

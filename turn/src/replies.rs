@@ -5,11 +5,12 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::net::{Ipv4Addr, SocketAddr};
 
-use hairpin_stun::{AttributeType, Class, Key, Message, TransactionId, Writer};
+use hairpin_stun::{AttributeType, Class, Key, Message, Method, TransactionId, Writer};
 
 use crate::nonce::{Features, NONCE_LEN};
 use crate::{
-    FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, ReservationToken, Rules, Transport,
+    ConnectionId, FiveTuple, Output, PeerAddr, Refusal, RelayedAddr, RequestMethod,
+    ReservationToken, Rules, Transport,
 };
 
 /// How many unknown attributes a 420 lists. The RFC says all; we stop here, because a message that
@@ -36,6 +37,7 @@ pub(crate) const UNDERSTOOD: &[AttributeType] = &[
     AttributeType::REQUESTED_TRANSPORT,
     AttributeType::DONT_FRAGMENT,
     AttributeType::XOR_MAPPED_ADDRESS,
+    AttributeType::CONNECTION_ID,
     AttributeType::RESERVATION_TOKEN,
     AttributeType::MESSAGE_INTEGRITY_SHA256,
     AttributeType::PASSWORD_ALGORITHM,
@@ -123,6 +125,8 @@ pub(crate) enum Success {
     Allocated { relayed: RelayedAddr, reserved: Option<ReservationToken>, lifetime: u32 },
     /// To Refresh.
     Refreshed { lifetime: u32 },
+    /// To Connect.
+    Connected { id: ConnectionId },
 }
 
 impl ReplyTo {
@@ -165,7 +169,27 @@ impl Replies {
             Success::Refreshed { lifetime } => {
                 writer.u32(AttributeType::LIFETIME, lifetime);
             }
+            Success::Connected { id: ConnectionId(id) } => {
+                writer.u32(AttributeType::CONNECTION_ID, id);
+            }
         })
+    }
+
+    /// ConnectionAttempt: a peer has connected (RFC 6062 s5.3).
+    pub(crate) fn connection_attempt(
+        &mut self,
+        to: FiveTuple,
+        transaction: TransactionId,
+        id: ConnectionId,
+        peer: PeerAddr,
+    ) -> Output {
+        let (class, method) = (Class::Indication, Method::CONNECTION_ATTEMPT);
+        let len = Writer::new(&mut self.scratch, class, method, transaction)
+            .u32(AttributeType::CONNECTION_ID, id.0)
+            .xor_address(AttributeType::XOR_PEER_ADDRESS, peer.0)
+            .finish()
+            .expect("the scratch buffer takes every indication");
+        Output::Transmit { to, bytes: self.scratch[..len].to_vec() }
     }
 
     /// A refusal, signed for the holder of `key`.

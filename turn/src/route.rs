@@ -17,7 +17,8 @@ use crate::indication_ids::IndicationIds;
 use crate::replies::UNDERSTOOD;
 use crate::terms::{Reach, Terms};
 use crate::{
-    AllocationId, DropReason, FiveTuple, Forward, Fragmentation, PeerAddr, RelayedAddr, Target,
+    AllocationId, DropReason, FiveTuple, Forward, Fragmentation, PeerAddr, RelayTransport,
+    RelayedAddr, Target,
 };
 
 /// The longest payload a UDP datagram has over IPv4; what is longer with its header cannot be sent.
@@ -85,6 +86,10 @@ impl<'a> Router<'a> {
     ) -> Result<Route<'a>, DropReason> {
         let found = self.allocations.by_tuple(self.now, tuple);
         let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
+        // "MUST ignore" (RFC 6062 s5.1). ChannelData finds no channel there.
+        if allocation.transport() == RelayTransport::Tcp {
+            return Err(DropReason::Unexpected);
+        }
         let route = Route::new(self.to_peer(id, allocation, peer)?, Some(data.clone()));
         // Between the families DONT-FRAGMENT is ignored (RFC 8656 s14).
         let translates = tuple.client.is_ipv4() != peer.0.is_ipv4();

@@ -36,6 +36,19 @@ pub struct Rules {
     /// Which numbers channels may have. RFC 8656 says 0x4000 to 0x4FFF; older clients, and coturn's own tool, draw
     /// from 0x4000 to 0x7FFF. Who keeps to RFC 8656 never notices, so that is the default.
     pub channel_numbers: ChannelNumbers,
+    /// Whether relayed addresses that peers reach over TCP are given out (RFC 6062); 442 if not.
+    pub tcp_relay: TcpRelay,
+    /// Connections to peers one TCP allocation may hold before 508.
+    pub max_peer_connections: usize,
+}
+
+/// Whether there are TCP allocations (RFC 6062).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpRelay {
+    /// For whoever asks over a stream.
+    On,
+    /// Not at all.
+    Off,
 }
 
 /// Who may send USERHASH in place of USERNAME (RFC 8489 s14.4).
@@ -66,6 +79,8 @@ impl Default for Rules {
             max_permissions: 128,
             max_channels: 128,
             channel_numbers: ChannelNumbers::Rfc5766,
+            tcp_relay: TcpRelay::On,
+            max_peer_connections: 32,
         }
     }
 }

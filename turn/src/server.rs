@@ -1,5 +1,9 @@
 //! The shard: what comes in, sorted, and what goes out.
 
+mod denials;
+mod figures;
+mod tcp_relay;
+
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -9,17 +13,19 @@ use hairpin_stun::{ChannelData, Class, FirstByte, Key, Message, Method, PacketBu
 use crate::allocation::Allocation;
 use crate::allocations::Allocations;
 use crate::answer_limit::AnswerLimit;
-use crate::gate::{Caller, Denial, Gate};
+use crate::connections::{Asked, Connections};
+use crate::gate::{Caller, Gate};
 use crate::indication_ids::IndicationIds;
 use crate::methods::{
-    Allocate, Binding, ChannelBind, CreatePermission, Finished, Refresh, Step, check_understood,
+    Allocate, Binding, ChannelBind, Connect, ConnectionBind, CreatePermission, Finished, Refresh,
+    Step, check_understood,
 };
-use crate::replies::{Replies, ReplyTo};
+use crate::replies::{Replies, ReplyTo, Success};
 use crate::route::{Route, Router, Sent};
 use crate::terms::Terms;
 use crate::{
     AllocationId, BindError, Bound, DropReason, Event, FiveTuple, Forward, IcmpError, Now, Output,
-    OwnAddresses, PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules, Transport,
+    OwnAddresses, PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules,
 };
 
 /// Allocations that one call of [`Server::handle_timeout`] takes away at most: each has a socket to
@@ -36,6 +42,7 @@ pub struct Server {
     answer_limit: Option<AnswerLimit>,
     replies: Replies,
     allocations: Allocations,
+    connections: Connections,
     indications: IndicationIds,
     outputs: VecDeque<Output>,
 }
@@ -52,6 +59,7 @@ impl Server {
             replies: Replies::new(rules.clone()),
             terms: Terms::new(rules, own),
             allocations: Allocations::new(seed),
+            connections: Connections::new(seed),
             indications: IndicationIds::new(seed),
             outputs: VecDeque::new(),
         }
@@ -159,41 +167,23 @@ impl Server {
     /// before the next call.
     pub fn handle_timeout(&mut self, now: Now) {
         self.allocations.expire(now.monotonic, MAX_EXPIRATIONS);
+        self.close_overdue_connections(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is next worth a call, on the monotonic clock;
     /// past when it is now.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.allocations.next_deadline()
+        self.allocations.next_deadline().into_iter().chain(self.connections.next_deadline()).min()
     }
 
     /// What the caller must do next. Paths and sockets come before answers: who follows them knows
     /// of a path before the client does.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.allocations.poll_change().or_else(|| self.outputs.pop_front())
-    }
-
-    /// How many allocations there are. Those whose time is over count until
-    /// [`handle_timeout`](Self::handle_timeout) takes them away.
-    pub fn allocations(&self) -> usize {
-        self.allocations.len()
-    }
-
-    /// When the live allocation of a 5-tuple ends, if it has one.
-    pub fn allocated_until(&self, now: Now, tuple: &FiveTuple) -> Option<Duration> {
-        self.allocations.by_tuple(now.monotonic, tuple).map(|(_, allocation)| allocation.expires())
-    }
-
-    /// The relayed address of an allocation.
-    pub fn relayed(&self, id: AllocationId) -> Option<RelayedAddr> {
-        self.allocations.get(id).map(|allocation| allocation.relayed())
-    }
-
-    /// Bytes of memory taken by tables and queues, without what each live allocation holds besides.
-    /// Strangers cannot make it grow.
-    pub fn table_bytes(&self) -> usize {
-        let limit = self.answer_limit.as_ref().map_or(0, AnswerLimit::bytes);
-        self.allocations.bytes() + limit + self.outputs.capacity() * size_of::<Output>()
+        let Some(change) = self.allocations.poll_change() else { return self.outputs.pop_front() };
+        if let Output::CloseRelay { id, .. } = change {
+            self.close_connections_of(id);
+        }
+        Some(change)
     }
 }
 
@@ -237,9 +227,10 @@ impl Server {
         }
         // First, so that a 5-tuple whose allocation has run out is free.
         self.allocations.expire_on(now.monotonic, &to.tuple);
-        let live = self.allocations.by_tuple(now.monotonic, &to.tuple);
-        let holder = live.map(|(_, allocation)| allocation.claim());
-        match self.gate.check(now, to.tuple, message, holder) {
+        if self.hands_over(&to, message) {
+            return;
+        }
+        match self.gate.check(now, to.tuple, message, self.holder(now, &to, message)) {
             Ok(caller) => self.handle_authenticated(now, &to, &caller, message),
             Err(denial) => self.deny(now, &to, denial),
         }
@@ -266,7 +257,7 @@ impl Server {
         caller: &Caller<'_>,
         message: &Message<'_>,
     ) {
-        match self.perform(now.monotonic, to.method, caller, message) {
+        match self.perform(now.monotonic, to, caller, message) {
             Ok(step) => self.carry_out(to, Some(&caller.key), step),
             Err(refusal) => self.refuse(to, Some(&caller.key), refusal, message),
         }
@@ -277,13 +268,13 @@ impl Server {
     fn perform(
         &mut self,
         now: Duration,
-        method: RequestMethod,
+        to: &ReplyTo,
         caller: &Caller<'_>,
         message: &Message<'_>,
     ) -> Result<Step, Refusal> {
         check_understood(message)?;
-        let Self { allocations, terms, .. } = self;
-        match method {
+        let Self { allocations, connections, terms, .. } = self;
+        match to.method {
             RequestMethod::Binding => Binding::parse(message).map(Binding::apply),
             RequestMethod::Allocate => match Allocate::again(message, caller, allocations, now) {
                 Some(again) => again,
@@ -301,6 +292,14 @@ impl Server {
                 let id = allocations.owned_by(now, caller)?;
                 ChannelBind::parse(message, terms)?.apply(id, allocations, terms, now)
             }
+            RequestMethod::Connect => {
+                let id = allocations.owned_by(now, caller)?;
+                let asked = Asked { to: *to, key: caller.key.clone() };
+                Connect::parse(message)?.apply(id, allocations, connections, terms, now, asked)
+            }
+            RequestMethod::ConnectionBind => {
+                ConnectionBind::parse(message)?.apply(caller, allocations, connections, now)
+            }
         }
     }
 
@@ -312,6 +311,13 @@ impl Server {
             Step::Bind { id, wanted, owner } => {
                 self.outputs.push_back(Output::BindRelay { id, wanted, owner });
             }
+            Step::Connect { id, via, to, reach } => {
+                self.outputs.push_back(Output::Connect { id, via, to, reach });
+            }
+            Step::Pipe { id } => {
+                self.outputs.push_back(self.replies.success(to, key, Success::Done));
+                self.outputs.push_back(Output::Pipe { client: to.tuple, id });
+            }
             Step::Silent => {}
         }
     }
@@ -322,45 +328,6 @@ impl Server {
             _ => self.replies.refusal(to, key, refusal),
         };
         self.refused(to, refusal, answer);
-    }
-
-    fn deny(&mut self, now: Now, to: &ReplyTo, denial: Denial) {
-        if !self.answers_stranger(now, &to.tuple) {
-            return self.event(Event::Dropped(DropReason::AnswerLimit));
-        }
-        let nonce = || self.gate.nonce(now, to.tuple.client.ip());
-        let (refusal, answer) = match denial {
-            Denial::Unproven => {
-                let answer = self.replies.challenge(to, None, Refusal::Unauthenticated, &nonce());
-                self.outputs.push_back(answer);
-                return self.event(Event::Challenged { tuple: to.tuple, method: to.method });
-            }
-            Denial::Malformed => {
-                let refusal = Refusal::BadRequest;
-                (refusal, self.replies.refusal(to, None, refusal))
-            }
-            Denial::Unauthenticated => {
-                let refusal = Refusal::Unauthenticated;
-                (refusal, self.replies.challenge(to, None, refusal, &nonce()))
-            }
-            Denial::StaleNonce(key) => {
-                let refusal = Refusal::StaleNonce;
-                (refusal, self.replies.challenge(to, Some(&key), refusal, &nonce()))
-            }
-        };
-        self.refused(to, refusal, answer);
-    }
-
-    /// Whether who has proven nothing is to be answered. A stream has shown that its source is not
-    /// forged. A 438 goes to the holder of a key, but what asked for it may be replayed.
-    fn answers_stranger(&mut self, now: Now, tuple: &FiveTuple) -> bool {
-        match &mut self.answer_limit {
-            // After DTLS, too, whose handshake shows it; but there nobody is answered in the clear.
-            Some(limit) if tuple.transport == Transport::Udp => {
-                limit.admit(now.monotonic, tuple.client.ip())
-            }
-            Some(_) | None => true,
-        }
     }
 
     fn refused(&mut self, to: &ReplyTo, refusal: Refusal, answer: Output) {

@@ -8,7 +8,9 @@ use hairpin_stun::ChannelNumbers;
 
 use crate::allocation::Limits;
 use crate::own_addresses::Standing;
-use crate::{Family, OwnAddresses, PeerAddr, Refusal, Rules, User};
+use crate::{
+    ConnectReach, Family, OwnAddresses, PeerAddr, Refusal, Rules, TcpRelay, Transport, User,
+};
 
 /// The lifetime of an allocation that asks for none, and the least one gets (RFC 8656 s7.2).
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -44,6 +46,30 @@ impl Terms {
         match self.own.relays(family) {
             true => Ok(()),
             false => Err(Refusal::AddressFamilyNotSupported),
+        }
+    }
+
+    /// Checks that a client which is here by `transport` may have a TCP allocation: 442 where there
+    /// are none, 400 where it has no stream (RFC 6062 s5.1).
+    pub(crate) fn check_tcp_relay(&self, transport: Transport) -> Result<(), Refusal> {
+        match self.rules.tcp_relay {
+            TcpRelay::Off => Err(Refusal::UnsupportedTransport),
+            TcpRelay::On if !transport.is_stream() => Err(Refusal::BadRequest),
+            TcpRelay::On => Ok(()),
+        }
+    }
+
+    /// Connections to peers that one allocation may hold.
+    pub(crate) fn max_peer_connections(&self) -> usize {
+        self.rules.max_peer_connections
+    }
+
+    /// Where a connection to a peer may go that has passed [`check_peer`](Self::check_peer).
+    pub(crate) fn connect_reach(&self, peer: PeerAddr) -> ConnectReach {
+        match self.reach(&peer) {
+            Reach::Ourselves if self.allows_explicitly(peer.0.ip()) => ConnectReach::Either,
+            Reach::Ourselves => ConnectReach::Ourselves,
+            Reach::Network | Reach::Denied => ConnectReach::Network,
         }
     }
 

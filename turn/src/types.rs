@@ -82,6 +82,11 @@ impl AllocationId {
     }
 }
 
+/// A connection between a relayed address and a peer, of a TCP allocation (RFC 6062 s3): CONNECTION-ID on the wire. Of a
+/// number of shards the one that has it is told by the number alone: the remainder of a division by how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u32);
+
 /// An address family a client can ask a relayed address of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {

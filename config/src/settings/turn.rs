@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hairpin_stun::{ChannelNumbers, Key};
-use hairpin_turn::{Anonymity, Credentials, PeerPolicy, Rules};
+use hairpin_turn::{Anonymity, Credentials, PeerPolicy, Rules, TcpRelay};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 
@@ -63,6 +63,14 @@ pub(crate) const COTURN_CHANNEL_NUMBERS: Setting<bool> =
         .default("true")
         .help("Channels may have the numbers 0x5000 to 0x7FFF of RFC 5766 too, which coturn's clients draw and RFC 8656 forbids");
 
+pub(crate) const NO_TCP_RELAY: Setting<bool> =
+    Setting::switch("no-tcp-relay").help("No relaying over TCP to peers (RFC 6062)");
+
+pub(crate) const MAX_PEER_CONNECTIONS: Setting<usize> =
+    Setting::one("max-peer-connections", "COUNT", bounded(1..=4096))
+        .default("32")
+        .help("TCP connections to peers an allocation may hold");
+
 pub(crate) const NO_SOFTWARE: Setting<bool> =
     Setting::switch("no-software").help("No SOFTWARE attribute in answers");
 
@@ -78,6 +86,8 @@ pub(super) const GROUP: Group = Group {
         MAX_PERMISSIONS.about(),
         MAX_CHANNELS.about(),
         COTURN_CHANNEL_NUMBERS.about(),
+        NO_TCP_RELAY.about(),
+        MAX_PEER_CONNECTIONS.about(),
         NO_SOFTWARE.about(),
     ],
 };
@@ -104,6 +114,8 @@ pub(crate) fn read(reader: &mut Reader) -> Rules {
             true => ChannelNumbers::Rfc5766,
             false => ChannelNumbers::Rfc8656,
         },
+        tcp_relay: if reader.get(&NO_TCP_RELAY) { TcpRelay::Off } else { TcpRelay::On },
+        max_peer_connections: reader.get(&MAX_PEER_CONNECTIONS),
     }
 }
 
@@ -149,6 +161,7 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
     violations.bounds(&STALE_NONCE, &rules.stale_nonce);
     violations.bounds(&MAX_PERMISSIONS, &rules.max_permissions);
     violations.bounds(&MAX_CHANNELS, &rules.max_channels);
+    violations.bounds(&MAX_PEER_CONNECTIONS, &rules.max_peer_connections);
 }
 
 /// How many times as long as a request the answer to it may be before the realm is warned of: what a forged source can

@@ -33,12 +33,24 @@ pub(crate) enum Step {
     FromPeer { allocation: u8, peer: Peer, bytes: Vec<u8> },
     /// Another shard hands over a packet for one of our relayed addresses.
     FromShard { to: Peer, from: Peer, bytes: Vec<u8> },
+    /// A peer connects to the relay socket of an allocation, the n-th of those that live.
+    PeerConnects { allocation: u8, peer: Peer },
+    /// The first connection that was asked for comes to be, or fails.
+    Connection(Attempt),
+    /// A connection to a peer closes, the n-th of those that are there.
+    ConnectionCloses { nth: u8 },
     /// From now on, sockets are bound or not.
     Binding(Binding),
     /// A stream closes.
     Disconnect(Client),
     /// Time passes.
     Wait { seconds: u16 },
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub(crate) enum Attempt {
+    Succeeds,
+    Fails,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -88,17 +100,20 @@ impl Source {
 pub(crate) enum Client {
     Alice,
     AliceOverTcp,
+    AliceOnAnotherStream,
     Bob,
     BobOverV6,
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 4] = [Self::Alice, Self::AliceOverTcp, Self::Bob, Self::BobOverV6];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Alice, Self::AliceOverTcp, Self::AliceOnAnotherStream, Self::Bob, Self::BobOverV6];
 
     pub(crate) fn tuple(self) -> FiveTuple {
         let (transport, client, server) = match self {
             Self::Alice => (Transport::Udp, "192.0.2.1:1", LISTENER),
             Self::AliceOverTcp => (Transport::Tcp, "192.0.2.1:1", LISTENER),
+            Self::AliceOnAnotherStream => (Transport::Tcp, "192.0.2.1:3", LISTENER),
             Self::Bob => (Transport::Udp, "192.0.2.2:2", LISTENER),
             Self::BobOverV6 => (Transport::Udp, "[2001:db8::2]:2", LISTENER_V6),
         };
@@ -107,7 +122,7 @@ impl Client {
 
     pub(crate) fn user(self) -> &'static str {
         match self {
-            Self::Alice | Self::AliceOverTcp => "alice",
+            Self::Alice | Self::AliceOverTcp | Self::AliceOnAnotherStream => "alice",
             Self::Bob | Self::BobOverV6 => "bob",
         }
     }
@@ -178,6 +193,8 @@ pub(crate) enum RequestMethod {
     Refresh,
     CreatePermission,
     ChannelBind,
+    Connect,
+    ConnectionBind,
     Other(u8),
 }
 
@@ -203,12 +220,16 @@ pub(crate) enum Attribute {
     EvenPort(u8),
     /// The number of the reservation.
     Reservation(u8),
+    /// The number of a connection, the n-th of those that are there.
+    Connection(u8),
     Raw(u16, Vec<u8>),
 }
 
 impl Request {
     /// The request as it goes over the wire.
-    pub(crate) fn encode(&self, client: Client, nonce: &str) -> Vec<u8> {
+    ///
+    /// `connections` are the numbers of those there are.
+    pub(crate) fn encode(&self, client: Client, nonce: &str, connections: &[u32]) -> Vec<u8> {
         let mut buffer = vec![0; 65_536];
         let method = match self.method {
             RequestMethod::Binding => Method::BINDING,
@@ -216,11 +237,13 @@ impl Request {
             RequestMethod::Refresh => Method::REFRESH,
             RequestMethod::CreatePermission => Method::CREATE_PERMISSION,
             RequestMethod::ChannelBind => Method::CHANNEL_BIND,
+            RequestMethod::Connect => Method::CONNECT,
+            RequestMethod::ConnectionBind => Method::CONNECTION_BIND,
             RequestMethod::Other(number) => Method(number.into()),
         };
         let mut writer = Writer::new(&mut buffer, Class::Request, method, id(self.id));
         for attribute in &self.attributes {
-            attribute.write(&mut writer);
+            attribute.write(&mut writer, connections);
         }
         let user = match self.proof {
             Proof::OtherUser if client.user() == "alice" => "bob",
@@ -252,8 +275,12 @@ impl Request {
 }
 
 impl Attribute {
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write(&self, writer: &mut Writer<'_>, connections: &[u32]) {
         match self {
+            Self::Connection(nth) => {
+                let id = connections.get(usize::from(*nth)).copied().unwrap_or(u32::from(*nth));
+                writer.u32(AttributeType::CONNECTION_ID, id)
+            }
             Self::Lifetime(seconds) => writer.u32(AttributeType::LIFETIME, *seconds),
             Self::RequestedTransport(protocol) => writer.requested_transport(*protocol),
             Self::Family(family) => {

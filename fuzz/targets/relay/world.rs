@@ -8,10 +8,12 @@ use hairpin_sim::relay::{
     Astray, Config, Delivered, Origin, REALM, Relay, Relayed, SECRET, config, own_addresses,
 };
 use hairpin_stun::{AttributeType, ChannelNumbers, Class, Message, Method, Writer, decode};
-use hairpin_turn::{Anonymity, Credentials, FiveTuple, PeerAddr, RelayedAddr, Rules};
+use hairpin_turn::{
+    Anonymity, ConnectReach, Credentials, FiveTuple, PeerAddr, RelayedAddr, Rules,
+};
 
 use crate::input::{
-    Client, Proof, RELAY_PORTS, RELAYS, Request, Step, channel, id, key, key_sha256,
+    Attempt, Client, Proof, RELAY_PORTS, RELAYS, Request, Step, channel, id, key, key_sha256,
 };
 
 /// How long a permission may last after the last request for it (RFC 8656 s9).
@@ -69,19 +71,42 @@ impl World {
                 self.relay.shard_sends(&Astray { from, to, may_leave: false, payload: bytes });
                 self.check_to_client(Origin::Hairpin, from.0);
             }
+            Step::PeerConnects { allocation, peer } => {
+                self.peer_connects(allocation, peer.address())
+            }
+            Step::Connection(Attempt::Succeeds) => {
+                self.relay.connect();
+                self.check_told(AttributeType::CONNECTION_ID);
+            }
+            Step::Connection(Attempt::Fails) => {
+                self.relay.fail_to_connect();
+                self.check_told(AttributeType::ERROR_CODE);
+            }
+            Step::ConnectionCloses { nth } => {
+                let id = self.relay.connections.open.keys().nth(nth.into()).copied();
+                id.into_iter().for_each(|id| self.relay.connection_closes(id));
+            }
             Step::Binding(binding) => self.relay.bind_error = binding.error(),
-            Step::Disconnect(client) => self.relay.disconnect(&client.tuple()),
+            Step::Disconnect(client) => {
+                self.relay.disconnect(&client.tuple());
+                // What it waited for has failed, which nobody hears.
+                self.relay.take_delivered().for_each(drop);
+            }
             Step::Wait { seconds } => self.wait(seconds),
         }
         assert_eq!(self.relay.recipients().count(), 0, "nobody asked");
         assert!(self.relay.to_peers.is_empty() && self.relay.astray.is_empty());
+        for (_, PeerAddr(to), reach) in self.relay.connections.under_way.values() {
+            assert!(*reach == ConnectReach::Ourselves || self.rules.policy.allows(to.ip()));
+        }
         assert_eq!(self.relay.server.allocations(), self.relay.sockets.len());
         self.relay.forget();
     }
 
     fn request(&mut self, client: Client, request: &Request) {
         let tuple = client.tuple();
-        let bytes = request.encode(client, &self.nonces[&client]);
+        let open = self.relay.connections.open.keys().map(|id| id.0).collect::<Vec<_>>();
+        let bytes = request.encode(client, &self.nonces[&client], &open);
         let proven = [Proof::Right, Proof::Sha256, Proof::OtherUser].contains(&request.proof);
         if proven {
             self.note_peers(tuple, &bytes);
@@ -89,6 +114,32 @@ impl World {
         self.from_client(tuple, &bytes, if proven { Proven::Yes } else { Proven::No });
         // A fresh one, as a client takes it from a 438.
         self.fetch_nonce(client);
+    }
+
+    /// Who is let in is told of to whom it was asked for, and to nobody else.
+    fn peer_connects(&mut self, allocation: u8, peer: SocketAddr) {
+        let nth = self.relay.sockets.addresses().nth(allocation.into());
+        let Some(relayed) = nth else { return };
+        let accepted = self.relay.peer_connects(peer, relayed);
+        let told: Vec<_> = self.relay.take_delivered().collect();
+        assert_eq!(told.len(), usize::from(accepted.is_some()));
+        for Delivered { tuple, bytes, .. } in told {
+            let message = Message::parse(&bytes).expect("what the server says is well-formed");
+            assert_eq!(message.method(), Method::CONNECTION_ATTEMPT);
+            assert!(tuple.transport.is_stream(), "{tuple:?} has a TCP allocation");
+            self.assert_asked(tuple, peer);
+        }
+    }
+
+    /// One client at most is told what became of its Connect.
+    fn check_told(&mut self, kind: AttributeType) {
+        let told: Vec<_> = self.relay.take_delivered().collect();
+        assert!(told.len() <= 1);
+        for Delivered { bytes, .. } in told {
+            let message = Message::parse(&bytes).expect("what the server says is well-formed");
+            assert_eq!(message.method(), Method::CONNECT);
+            assert!(message.get(kind).is_some());
+        }
     }
 
     /// Every peer in a request is asked for; those of a refused one too, which makes the check milder.
@@ -104,6 +155,8 @@ impl World {
     fn wait(&mut self, seconds: u16) {
         self.relay.sleep_secs(u64::from(seconds % 4000));
         self.relay.handle_timeout();
+        // Who waited for a connection is told that it took too long.
+        self.relay.take_delivered().for_each(drop);
         let next = self.relay.server.poll_timeout();
         assert!(next.is_none_or(|next| next > self.relay.now.monotonic), "a deadline is overdue");
     }

@@ -48,8 +48,10 @@ pub fn config() -> Config {
         policy: PeerPolicy::new(documentation_ranges(), Vec::new()),
         max_permissions: 8,
         max_channels: 4,
+        max_peer_connections: 4,
         // What RFC 8656 forbids is refused here.
         channel_numbers: ChannelNumbers::Rfc8656,
+        ..Rules::default()
     };
     Config { rules, own: own_addresses(&[SERVER_V4, SERVER_V6], RELAY_PORTS), seed: 0x5EED }
 }

@@ -1,14 +1,13 @@
 //! The relay sockets of a simulated server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-
 use std::time::Duration;
 
 use hairpin_turn::{
-    AllocationId, BindError, Bound, Family, Owner, RelayedAddr, ReservationToken, Reservations,
-    Wanted, WantedPort,
+    AllocationId, BindError, Bound, Family, Owner, RelayTransport, RelayedAddr, ReservationToken,
+    Reservations, Wanted, WantedPort,
 };
 
 use super::{SERVER_V4, SERVER_V6};
@@ -19,6 +18,8 @@ pub struct Sockets {
     by_id: BTreeMap<AllocationId, RelayedAddr>,
     /// Nobody's are reserved.
     by_address: BTreeMap<RelayedAddr, Option<AllocationId>>,
+    /// Those that listen for connections.
+    listening: BTreeSet<RelayedAddr>,
     reserved: Reservations<RelayedAddr>,
     tokens: u64,
     ports: RangeInclusive<u16>,
@@ -31,8 +32,8 @@ impl Sockets {
     /// None is open. Ports are those of the range that are some steps from its start.
     pub(crate) fn new(ports: RangeInclusive<u16>, step: u16) -> Self {
         let next = *ports.start();
-        let (by_id, by_address, reserved) = Default::default();
-        Self { by_id, by_address, reserved, tokens: 0, ports, step, next }
+        let (by_id, by_address, listening, reserved) = Default::default();
+        Self { by_id, by_address, listening, reserved, tokens: 0, ports, step, next }
     }
 
     /// How many are open.
@@ -53,6 +54,11 @@ impl Sockets {
     /// Whose is at an address.
     pub fn owner(&self, address: RelayedAddr) -> Option<AllocationId> {
         self.by_address.get(&address).copied().flatten()
+    }
+
+    /// Whose is at an address, if datagrams are received there.
+    pub fn datagram_owner(&self, address: RelayedAddr) -> Option<AllocationId> {
+        self.owner(address).filter(|_| !self.listening.contains(&address))
     }
 
     /// Where an allocation's is.
@@ -95,6 +101,9 @@ impl Sockets {
             };
             if fits && free(&address) {
                 let relayed = self.opened(id, address);
+                if wanted.transport == RelayTransport::Tcp {
+                    self.listening.insert(address);
+                }
                 let reserved = (wanted.port == WantedPort::EvenWithNext)
                     .then(|| self.reserve(now, next, owner.clone()));
                 return Ok(Bound { relayed, reserved });
@@ -125,6 +134,7 @@ impl Sockets {
     pub(crate) fn close(&mut self, id: AllocationId, address: RelayedAddr) {
         assert_eq!(self.by_id.remove(&id), Some(address), "a socket that is open");
         self.by_address.remove(&address);
+        self.listening.remove(&address);
     }
 
     fn next_port(&mut self) -> u16 {

@@ -2,13 +2,16 @@
 
 use std::rc::Rc;
 
-use hairpin_turn::{AllocationId, BindError, Bound, Event, Now, Output, Owner, Transport, Wanted};
+use hairpin_turn::{
+    AllocationId, BindError, Bound, Event, Now, Output, Owner, RelayTransport, Transport, Wanted,
+};
 use rustix::event::epoll::EventFlags;
 
 use super::super::context::{RelayPort, no_relay_socket};
 use super::super::gathered::Gathered;
 use super::super::routes::{RelaySocket, Token, watch};
 use super::Shard;
+use super::tcp_relay::Diverted;
 use crate::metrics::DropReason;
 
 impl Shard {
@@ -25,7 +28,10 @@ impl Shard {
                     }
                 },
                 Output::BindRelay { id, wanted, owner } => {
-                    let bound = self.bind_relay(id, wanted, &owner);
+                    let bound = match wanted.transport {
+                        RelayTransport::Udp => self.bind_relay(id, wanted, &owner),
+                        RelayTransport::Tcp => self.listen_for_peers(id, wanted, &owner),
+                    };
                     if let Err(error) = bound {
                         self.metrics.allocation_refused(error);
                     }
@@ -33,7 +39,14 @@ impl Shard {
                 }
                 Output::CloseRelay { id, owner, .. } => {
                     self.closing.extend(self.routes.remove_relay(id));
+                    self.stop_listening(id);
                     self.context.release_quota(&owner);
+                }
+                Output::Connect { id, via, to, reach } => self.connect(id, via, to, reach),
+                Output::Pipe { client, id } => self.begin_pipe(&client, id),
+                Output::CloseConnection { id } => self.close_peer(id),
+                Output::HandOver { shard, frame, .. } => {
+                    self.diverted = Some(Diverted::HandedOver { worker: shard, frame });
                 }
                 Output::Path { .. } | Output::PathClosed { .. } => {}
                 Output::Event(event) => self.count(now, event),
@@ -55,7 +68,7 @@ impl Shard {
             self.context.release_quota(owner);
             return Err(BindError::Capacity);
         }
-        self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket) });
+        self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket.into()) });
         Ok(Bound { relayed: self.context.ports.relayed(claim), reserved })
     }
 

@@ -58,6 +58,7 @@ fn setup() -> (WorkerSetup, SocketAddr, Postbox, Metrics) {
         context: Arc::new(RelayContext::new(
             PortTable::new(&addresses, ports),
             QuotaLedger::new(Quotas::default(), 21_000),
+            crate::net::Budgets::plenty(),
         )),
         clock: Clock::start(),
     };

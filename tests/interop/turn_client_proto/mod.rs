@@ -11,7 +11,10 @@ use tokio::net::TcpListener;
 use turn_client_proto::api::{TurnConfig, TurnEvent};
 use turn_client_proto::prelude::*;
 use turn_client_proto::tcp::TurnClientTcp;
-use turn_client_proto::types::stun::attribute::AttributeType;
+use turn_client_proto::types::stun::attribute::{
+    AttributeStaticType, AttributeType, MessageIntegritySha256,
+};
+use turn_client_proto::types::stun::message::IntegrityAlgorithm;
 use turn_client_proto::types::{TransportType, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
 
@@ -85,6 +88,15 @@ async fn end<C: TurnClientApi>(mut driver: Driver<C>) -> io::Result<Signed> {
     Ok(driver.signed)
 }
 
+/// Signs with SHA-256 and nothing else (RFC 8489 s9.2).
+pub(super) async fn sha256(account: &Account) {
+    let peer = EchoPeer::start().await;
+    let mut config = config(account);
+    config.set_supported_integrity(IntegrityAlgorithm::Sha256);
+    let signed = relayed(account, config, &[peer.address]).await;
+    assert_eq!(signed, Signed::from([MessageIntegritySha256::TYPE]));
+}
+
 /// Connects to a peer over TCP (RFC 6062). It cannot be connected to: what it waits for is a request, and a
 /// ConnectionAttempt is an indication.
 pub(super) async fn tcp_allocation(account: &Account) {
@@ -123,5 +135,21 @@ async fn completes_a_relayed_echo() {
     let hairpin = Hairpin::start().await;
     for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         relayed_echo(&hairpin.account(transport)).await;
+    }
+}
+
+#[tokio::test]
+async fn signs_with_sha256() {
+    let hairpin = Hairpin::start().await;
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        sha256(&hairpin.account(transport)).await;
+    }
+}
+
+#[tokio::test]
+async fn connects_to_a_peer_over_tcp() {
+    let hairpin = Hairpin::start().await;
+    for transport in [Transport::Tcp, Transport::Tls] {
+        tcp_allocation(&hairpin.account(transport)).await;
     }
 }

@@ -12,11 +12,12 @@ use crate::gate::Caller;
 use crate::replies::{Integrity, ReplyTo, Success};
 use crate::terms::Terms;
 use crate::{
-    AllocationId, BindError, Bound, Family, Refusal, RequestMethod, ReservationToken, Wanted,
-    WantedPort,
+    AllocationId, BindError, Bound, Family, Refusal, RelayTransport, RequestMethod,
+    ReservationToken, Wanted, WantedPort,
 };
 
-/// UDP's IP protocol number, the one transport towards peers.
+/// IP protocol numbers.
+const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 pub(crate) struct Allocate {
@@ -29,13 +30,14 @@ pub(crate) struct Allocate {
 
 impl Allocate {
     pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
-        check_transport(message)?;
+        let transport = requested_transport(message)?;
+        check_mobility(message)?;
         let port = wanted_port(message)?;
         // IPv4 unless asked otherwise, whatever the client itself uses (RFC 8656 s7.2 step 6; a
         // Chromium on IPv6 relies on it).
         let family = requested_family(message, Refusal::AddressFamilyNotSupported)?;
         Ok(Self {
-            wanted: Wanted { family: family.unwrap_or(Family::V4), port },
+            wanted: Wanted { transport, family: family.unwrap_or(Family::V4), port },
             lifetime: lifetime(message)?,
             transaction: message.transaction_id(),
             fingerprint: message.get(AttributeType::FINGERPRINT).is_some(),
@@ -51,6 +53,9 @@ impl Allocate {
         terms: &Terms,
     ) -> Result<Step, Refusal> {
         let Self { wanted, transaction, fingerprint, integrity, .. } = self;
+        if wanted.transport == RelayTransport::Tcp {
+            terms.check_tcp_relay(caller.tuple.transport)?;
+        }
         // What is reserved has its family already.
         if !matches!(wanted.port, WantedPort::Reserved(_)) {
             terms.check_family(wanted.family)?;
@@ -64,7 +69,8 @@ impl Allocate {
             transaction,
         };
         let owner = claim.owner();
-        let id = allocations.begin(Pending { claim, lifetime, fingerprint, integrity });
+        let transport = wanted.transport;
+        let id = allocations.begin(Pending { claim, transport, lifetime, fingerprint, integrity });
         Ok(Step::Bind { id, wanted, owner })
     }
 
@@ -113,7 +119,7 @@ impl Finished {
         now: Duration,
     ) -> Option<Self> {
         let waiting = allocations.pending(id).map(|pending| {
-            let Pending { claim, lifetime, fingerprint, integrity } = pending;
+            let Pending { claim, lifetime, fingerprint, integrity, .. } = pending;
             let to = ReplyTo {
                 tuple: claim.tuple,
                 method: RequestMethod::Allocate,
@@ -161,10 +167,33 @@ fn wanted_port(message: &Message<'_>) -> Result<WantedPort, Refusal> {
     }
 }
 
-fn check_transport(message: &Message<'_>) -> Result<(), Refusal> {
+/// MOBILITY-TICKET asks for a ticket and holds none (RFC 8016 s3.1.2: 400). None is given out, for
+/// allocations stay where they are: 405 tells the client, who then asks without.
+fn check_mobility(message: &Message<'_>) -> Result<(), Refusal> {
+    match message.get(AttributeType::MOBILITY_TICKET) {
+        None => Ok(()),
+        Some([]) => Err(Refusal::MobilityForbidden),
+        Some(_) => Err(Refusal::BadRequest),
+    }
+}
+
+/// REQUESTED-TRANSPORT (RFC 8656 s7.2 step 3). With TCP go none of the attributes that are about datagrams and their ports
+/// (RFC 6062 s4.1: 400).
+fn requested_transport(message: &Message<'_>) -> Result<RelayTransport, Refusal> {
     let value = message.get(AttributeType::REQUESTED_TRANSPORT).ok_or(Refusal::BadRequest)?;
     match decode::requested_transport(value).ok_or(Refusal::BadRequest)? {
-        UDP => Ok(()),
+        UDP => Ok(RelayTransport::Udp),
+        TCP => {
+            let datagrams_only = [
+                AttributeType::DONT_FRAGMENT,
+                AttributeType::EVEN_PORT,
+                AttributeType::RESERVATION_TOKEN,
+            ];
+            match datagrams_only.into_iter().any(|kind| message.get(kind).is_some()) {
+                true => Err(Refusal::BadRequest),
+                false => Ok(RelayTransport::Tcp),
+            }
+        }
         _ => Err(Refusal::UnsupportedTransport),
     }
 }

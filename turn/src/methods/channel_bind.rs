@@ -8,7 +8,7 @@ use super::{Step, peer_address};
 use crate::allocations::Allocations;
 use crate::replies::Success;
 use crate::terms::Terms;
-use crate::{AllocationId, PeerAddr, Refusal};
+use crate::{AllocationId, PeerAddr, Refusal, RelayTransport};
 
 pub(crate) struct ChannelBind {
     number: ChannelNumber,
@@ -37,6 +37,10 @@ impl ChannelBind {
     ) -> Result<Step, Refusal> {
         let Self { number, peer } = self;
         let allocation = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?;
+        // No datagrams pass through a TCP allocation (RFC 6062 s5.1).
+        if allocation.transport() == RelayTransport::Tcp {
+            return Err(Refusal::Forbidden);
+        }
         allocation.check_channel(now, number, peer)?;
         terms.check_peer(peer, allocation.family())?;
         allocations.bind_channel(now, id, number, peer, terms.limits())?;

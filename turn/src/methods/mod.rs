@@ -7,6 +7,8 @@
 mod allocate;
 mod binding;
 mod channel_bind;
+mod connect;
+mod connection_bind;
 mod create_permission;
 mod refresh;
 
@@ -15,11 +17,13 @@ use core::time::Duration;
 use hairpin_stun::{AttributeType, Message, decode};
 
 use crate::replies::{Success, UNDERSTOOD};
-use crate::{AllocationId, Family, Owner, PeerAddr, Refusal, Wanted};
+use crate::{AllocationId, ConnectReach, ConnectionId, Family, Owner, PeerAddr, Refusal, Wanted};
 
 pub(crate) use allocate::{Allocate, Finished};
 pub(crate) use binding::Binding;
 pub(crate) use channel_bind::ChannelBind;
+pub(crate) use connect::Connect;
+pub(crate) use connection_bind::ConnectionBind;
 pub(crate) use create_permission::CreatePermission;
 pub(crate) use refresh::Refresh;
 
@@ -30,6 +34,10 @@ pub(crate) enum Step {
     Answer(Success),
     /// A relay socket is asked for, and the client is told once it is there.
     Bind { id: AllocationId, wanted: Wanted, owner: Owner },
+    /// A connection to a peer is asked for, and the client is told once it is there.
+    Connect { id: ConnectionId, via: AllocationId, to: PeerAddr, reach: ConnectReach },
+    /// The client is told, and its stream is a data connection from then on.
+    Pipe { id: ConnectionId },
     /// Nothing: an answer is under way.
     Silent,
 }
