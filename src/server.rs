@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::{AdminToken, Config, Insecurity};
+use hairpin_config::{AdminToken, Config, Host, Insecurity};
 use hairpin_turn::{OwnAddresses, QuotaLedger};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -352,7 +352,8 @@ fn ice_issuer(
     let tcp: Vec<SocketAddr> = turn_tcp.iter().chain(http).copied().collect();
     let tls = if certificates.is_some() { tcp.as_slice() } else { &[] };
     let listening = Listening { udp: turn_udp, tcp: &tcp, tls };
-    IceIssuer::new(&config.ice, None, secret, listening, clock)
+    let domain = config.tls.acme.as_ref().and_then(|acme| Host::bare(acme.domains.first()?));
+    IceIssuer::new(&config.ice, domain.as_ref(), secret, listening, clock)
 }
 
 fn start_hub(

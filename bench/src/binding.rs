@@ -34,9 +34,7 @@ pub(crate) fn measure(programs: &Programs, engine: Engine, length: Duration) -> 
     let server = Server::start(programs, engine, &Launch::on_one_cpu(cpus.server[0]))?;
     let count = process::on_cpus(&[cpus.generator], || {
         let mut flows = (0..CLIENTS).map(|_| flow(&server)).collect::<Result<Vec<_>>>()?;
-        load::run(&mut flows, None, Pace::Saturated { window: WINDOW }, length, || {
-            server.cpu_time()
-        })
+        load::run(&mut flows, &[], Pace::Saturated { window: WINDOW }, length, || server.cpu_time())
     })?;
     let count = count.with_context(|| format!("{engine}: Binding"))?;
     Ok(Sample {

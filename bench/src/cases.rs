@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::load::{Pace, WINDOW};
-use crate::relay::{Case, Framing, Route, Workers};
+use crate::relay::{Case, Framing, Ports, Route, Workers};
 use crate::socket::Transport;
 
 /// Windows beside [`WINDOW`]: a few packets on their way, and many.
@@ -114,6 +114,16 @@ fn saturated(window: u32) -> Pace {
     Pace::Saturated { window }
 }
 
+/// With a range of relay ports and with one for all.
+pub(crate) fn shared_port() -> Vec<Case> {
+    let paces = [saturated(WINDOW), Pace::PerSecond(20_000)];
+    let both = |pace| {
+        let large = Case { pace, size: 1200, ..usual(Route::Echo) };
+        [Case { pace, ..usual(Route::Echo) }, large, Case { pace, ..usual(Route::Pair) }]
+    };
+    paces.into_iter().flat_map(both).collect()
+}
+
 /// 50 allocations, 160 bytes, as calls send sound.
 fn usual(route: Route) -> Case {
     Case {
@@ -123,6 +133,7 @@ fn usual(route: Route) -> Case {
         pace: saturated(WINDOW),
         allocations: 50,
         size: 160,
+        ports: Ports::Range,
         workers: Workers::One,
     }
 }

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Sends through flows in turn, and counts what comes back.
 pub(crate) struct Generator<'a> {
     flows: &'a mut [Flow],
-    echo: Option<&'a UdpSocket>,
+    echoes: &'a [UdpSocket],
     pace: Pace,
     events: Events,
     /// Whose turn it is to send.
@@ -40,19 +40,15 @@ struct Receiver {
 }
 
 impl<'a> Generator<'a> {
-    pub(crate) fn new(
-        flows: &'a mut [Flow],
-        echo: Option<&'a UdpSocket>,
-        pace: Pace,
-    ) -> Result<Self> {
+    pub(crate) fn new(flows: &'a mut [Flow], echoes: &'a [UdpSocket], pace: Pace) -> Result<Self> {
         let events = Events::new()?;
         for (number, flow) in flows.iter().enumerate() {
             flow.socket.set_nonblocking()?;
             events.watch(&flow.socket, number)?;
         }
-        if let Some(echo) = echo {
+        for (number, echo) in echoes.iter().enumerate() {
             echo.set_nonblocking(true)?;
-            events.watch(echo, flows.len())?;
+            events.watch(echo, flows.len() + number)?;
         }
         let window = match pace {
             Pace::Saturated { window } => window,
@@ -60,7 +56,7 @@ impl<'a> Generator<'a> {
         };
         Ok(Self {
             flows,
-            echo,
+            echoes,
             pace,
             events,
             next: 0,
@@ -164,10 +160,9 @@ impl<'a> Generator<'a> {
         let share = self.receiver.window.div_ceil(self.flows.len() as u32);
         for number in self.events.wait(wait)? {
             any = true;
-            match (self.flows.get_mut(number), self.echo) {
-                (Some(flow), _) => self.delivered += self.receiver.take(flow, share)?,
-                (None, Some(echo)) => self.receiver.reflect(echo)?,
-                (None, None) => unreachable!("only flows and the echo peer are watched"),
+            match self.flows.get_mut(number) {
+                Some(flow) => self.delivered += self.receiver.take(flow, share)?,
+                None => self.receiver.reflect(&self.echoes[number - self.flows.len()])?,
             }
         }
         Ok(any)

@@ -18,6 +18,7 @@ mod events;
 mod generator;
 mod handshakes;
 mod homes;
+mod ice;
 mod latency;
 mod load;
 mod matching;

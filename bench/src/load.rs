@@ -81,16 +81,16 @@ pub(crate) struct Count<S> {
     pub(crate) latency: Option<Latency>,
 }
 
-/// Sends through `flows` in turn for `measure`, while `echo` (if any) returns what it is sent.
+/// Sends through `flows` in turn for `measure`, while `echoes` (if any) return what they are sent.
 /// `sample` is taken at both ends of the counting.
 pub(crate) fn run<S>(
     flows: &mut [Flow],
-    echo: Option<&UdpSocket>,
+    echoes: &[UdpSocket],
     pace: Pace,
     measure: Duration,
     sample: impl Fn() -> Result<S>,
 ) -> Result<Count<S>> {
-    let mut generator = Generator::new(flows, echo, pace)?;
+    let mut generator = Generator::new(flows, echoes, pace)?;
     generator.drive(measure.min(WARM_UP))?;
     generator.forget_latencies();
     let (before, delivered, start) = (sample()?, generator.delivered(), Instant::now());
@@ -108,6 +108,8 @@ pub(crate) fn run<S>(
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::socket::Transport;
 
@@ -131,7 +133,7 @@ mod tests {
             let echo = UdpSocket::bind("127.0.0.1:0").unwrap();
             let mut flows = flows(&echo, 5);
             let (pace, measure) = (Pace::Saturated { window }, Duration::from_millis(50));
-            let count = run(&mut flows, Some(&echo), pace, measure, nothing).unwrap();
+            let count = run(&mut flows, from_ref(&echo), pace, measure, nothing).unwrap();
             assert_eq!(count.loss, 0.0);
             assert!(count.delivered > u64::from(window), "{count:?}");
         }
@@ -143,7 +145,8 @@ mod tests {
         let mut flows = flows(&echo, 3);
         let measure = Duration::from_millis(500);
         let start = std::time::Instant::now();
-        let count = run(&mut flows, Some(&echo), Pace::PerSecond(1000), measure, nothing).unwrap();
+        let count =
+            run(&mut flows, from_ref(&echo), Pace::PerSecond(1000), measure, nothing).unwrap();
         // Each has its time to be sent at, however late a busy machine lets us send it.
         let due = start.elapsed().as_secs_f64() * 1000.0;
         assert!(count.delivered > 0 && count.delivered as f64 <= due, "{count:?} of {due}");
@@ -156,6 +159,6 @@ mod tests {
     fn a_server_that_swallows_everything_is_an_error_and_no_figure() {
         let hole = UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut flows = flows(&hole, 1);
-        assert!(run(&mut flows, None, Pace::Saturated { window: 64 }, WARM_UP, nothing).is_err());
+        assert!(run(&mut flows, &[], Pace::Saturated { window: 64 }, WARM_UP, nothing).is_err());
     }
 }

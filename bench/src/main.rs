@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use hairpin_bench::relay::{Case, Framing, Route, Workers};
+use hairpin_bench::relay::{Case, Framing, Ports, Route, Workers};
 use hairpin_bench::tickets::{self, Crowd};
 use hairpin_bench::{
     Engine, Load as Signals, Pace, Plan, Programs, Stop, Transport, Wire, Wishes, results,
@@ -56,6 +56,8 @@ enum Command {
     Relay(Relay),
     /// The same for pairs on hairpin with two workers: within one of them, and across both.
     Workers(Load),
+    /// The same on hairpin with a range of relay ports, and with one port that all allocations share.
+    SharedPort(Relay),
     /// Resident memory and CPU time per allocation.
     Memory {
         /// How many allocations to make.
@@ -164,7 +166,7 @@ struct Load {
     /// Numbers of allocations.
     #[arg(long, value_delimiter = ',', default_value = "1,50,500")]
     allocations: Vec<usize>,
-    /// Bytes of data in a packet, at most 1400, and at least 8 unless saturated.
+    /// Bytes of data in a packet, at most 1400, and at least 12 unless saturated.
     #[arg(long, value_delimiter = ',', default_value = "160,1200")]
     sizes: Vec<usize>,
 }
@@ -196,6 +198,7 @@ impl Load {
                                 pace,
                                 allocations,
                                 size,
+                                ports: Ports::Range,
                                 workers: Workers::One,
                             }));
                         }
@@ -248,6 +251,7 @@ fn run(cli: &Cli) -> Result<()> {
     let report = match &cli.command {
         Command::Relay(relay) => plan.relay(&relay.load.cases(&relay.route))?,
         Command::Workers(load) => plan.workers(&load.cases(&[Route::Pair]))?,
+        Command::SharedPort(relay) => plan.shared_port(&relay.load.cases(&relay.route))?,
         Command::Memory { allocations } => plan.memory(allocations)?,
         Command::Pause { allocations } => plan.pause(allocations)?,
         Command::Binding => plan.binding()?,

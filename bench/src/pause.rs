@@ -14,7 +14,7 @@ use crate::generator::Generator;
 use crate::latency::Latency;
 use crate::load::Pace;
 use crate::process::{self, Cpus};
-use crate::relay::{Case, Framing, Route, Setup, Workers};
+use crate::relay::{Case, Framing, Ports, Route, Setup, Workers};
 use crate::socket::{Transport, is_dry};
 use crate::turn::{self, Client};
 
@@ -71,10 +71,11 @@ fn delete_all(server: &Server, count: usize) -> Result<Sample> {
             pace,
             allocations: 1,
             size: 160,
+            ports: Ports::Range,
             workers: Workers::One,
         },
     )?;
-    let mut generator = Generator::new(&mut call.flows, call.echo.as_ref(), pace)?;
+    let mut generator = Generator::new(&mut call.flows, &call.echoes, pace)?;
     generator.drive(AROUND)?;
     let before = generator.latency().context("nothing came back")?;
     generator.forget_latencies();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::engine::{Engine, Programs};
-use crate::relay::{Case, Workers};
+use crate::relay::{Case, Ports, Workers};
 use crate::report::{
     Report, disturbance, figures, keys, micros, millis, parts, ratio, side_by_side,
 };
@@ -62,23 +62,42 @@ impl Plan {
     /// # Errors
     /// When any single measurement fails, and where there are fewer than three CPUs.
     pub fn workers(&self, cases: &[Case]) -> Result<Report> {
+        let within = |case: &Case| Case { workers: Workers::TwoWithin, ..*case };
+        let across = |case: &Case| Case { workers: Workers::TwoAcross, ..*case };
+        let names = ["within one, µs", "across two, µs", "across / within"];
+        self.two_ways(cases, names, [&within, &across])
+    }
+
+    /// Measures hairpin with a range of relay ports and with one that all share, each client with a peer of its own.
+    ///
+    /// # Errors
+    /// When any single measurement fails.
+    pub fn shared_port(&self, cases: &[Case]) -> Result<Report> {
+        let range = |case: &Case| Case { ports: Ports::RangeWithPeers, ..*case };
+        let shared = |case: &Case| Case { ports: Ports::Shared, ..*case };
+        self.two_ways(cases, ["range, µs", "shared, µs", "shared / range"], [&range, &shared])
+    }
+
+    /// Measures hairpin in each case in two ways, and the ratio of the second to the first.
+    fn two_ways(
+        &self,
+        cases: &[Case],
+        names: [&str; 3],
+        ways: [&dyn Fn(&Case) -> Case; 2],
+    ) -> Result<Report> {
         let mut columns = keys(&cases::COLUMNS);
-        columns.push(Column::new("within one, µs", Role::Figure));
-        columns.push(Column::new("across two, µs", Role::Figure));
-        columns.push(Column::new("across / within", Role::Ratio));
+        let roles = [Role::Figure, Role::Figure, Role::Ratio];
+        columns.extend(names.into_iter().zip(roles).map(|(name, role)| Column::new(name, role)));
         columns.extend(["busy", "lost"].map(|name| Column::new(name, Role::Note)));
         let mut table = Table::new(columns);
         let mut worst = 0_f64;
         for case in cases {
-            let places = [Workers::TwoWithin, Workers::TwoAcross];
-            let what = format!("{case}: within a worker and across two");
-            let samples = self.take_turns(&what, &places, |workers| {
-                let case = Case { workers, ..*case };
-                relay::measure(&self.programs, Engine::Hairpin, &case, self.length)
+            let samples = self.take_turns(&format!("{case}: {}", names[2]), &ways, |way| {
+                relay::measure(&self.programs, Engine::Hairpin, &way(case), self.length)
             })?;
             let mut cells = cases::describe(case);
-            let values = |place: usize| -> Vec<f64> {
-                samples[place].iter().map(|sample| sample.micros).collect()
+            let values = |way: usize| -> Vec<f64> {
+                samples[way].iter().map(|sample| sample.micros).collect()
             };
             cells.push(Figure::of(&values(0)).show(2));
             cells.push(Figure::of(&values(1)).show(2));

@@ -7,13 +7,16 @@ use anyhow::{Context, Result, ensure};
 use hairpin_sim::TurnClient;
 
 use crate::engine::{Engine, Launch, Programs, Server};
-use crate::homes;
 use crate::latency::{Latency, STAMP_LEN};
 use crate::load::{self, Flow, Pace, Stamps};
 use crate::process::{self, Cpus};
 use crate::socket::{Transport, udp_socket};
 use crate::tls::KeyKind;
 use crate::turn::{self, CHANNEL, Client};
+use crate::{homes, ice};
+
+/// Where in the data a stamp begins: behind what tells what it is.
+const STAMP_AT: usize = 4;
 
 /// Which way a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -63,6 +66,17 @@ impl Workers {
     }
 }
 
+/// Where relayed addresses are, and who is there to talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// A port for each allocation; one peer echoes for all clients.
+    Range,
+    /// The same with a peer for each client, to be compared with what follows.
+    RangeWithPeers,
+    /// One port for all allocations, each with a peer of its own; hairpin only.
+    Shared,
+}
+
 /// One thing to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
@@ -78,6 +92,8 @@ pub struct Case {
     pub allocations: usize,
     /// Bytes of application data in a packet.
     pub size: usize,
+    /// Where they are relayed.
+    pub ports: Ports,
     /// Who serves the clients; more than one worker with [`Route::Pair`] and hairpin only.
     pub workers: Workers,
 }
@@ -113,13 +129,17 @@ pub(crate) fn measure(
         cpus: cpus.server.clone(),
         workers: Some(case.workers.count()),
         certificate: (case.transport == Transport::Tls).then_some(KeyKind::EcdsaP256),
+        more: match case.ports {
+            Ports::Range | Ports::RangeWithPeers => String::new(),
+            Ports::Shared => "--relay-ports shared --shared-relay-port 0".to_owned(),
+        },
         ..Launch::default()
     };
     let server = Server::start(programs, engine, &launch)?;
     let clocks = || Ok((server.cpu_time()?, cpus.server_busy_time()?));
     let count = process::on_cpus(&[cpus.generator], || {
         let mut setup = Setup::new(&server, case)?;
-        load::run(&mut setup.flows, setup.echo.as_ref(), case.pace, length, clocks)
+        load::run(&mut setup.flows, &setup.echoes, case.pace, length, clocks)
     })?;
     let count = count.with_context(|| format!("{engine}: {case}"))?;
     let cpu = (count.after.0 - count.before.0).as_secs_f64();
@@ -135,10 +155,10 @@ pub(crate) fn measure(
     })
 }
 
-/// Clients that are ready to send, and the peer that echoes.
+/// Clients that are ready to send, and the peers that echo: one for all, or one for each.
 pub(crate) struct Setup {
     pub(crate) flows: Vec<Flow>,
-    pub(crate) echo: Option<UdpSocket>,
+    pub(crate) echoes: Vec<UdpSocket>,
 }
 
 impl Setup {
@@ -147,25 +167,34 @@ impl Setup {
             Route::Echo => turn::allocate(case.transport, server.turn, case.allocations)?,
             Route::Pair => pairs(server, case)?,
         };
-        let echo = match case.route {
-            Route::Echo => Some(echo_peer()?),
-            Route::Pair => None,
+        let echoes = match (case.route, case.ports) {
+            (Route::Pair, _) => Vec::new(),
+            (Route::Echo, Ports::Range) => vec![echo_peer()?],
+            (Route::Echo, _) => clients.iter().map(|_| echo_peer()).collect::<Result<_>>()?,
         };
-        let peers = match &echo {
-            Some(echo) => vec![echo.local_addr()?; clients.len()],
-            None => partners(&clients)?,
+        let peers: Vec<SocketAddr> = match case.route {
+            Route::Echo => {
+                let echoes = echoes.iter().cycle().take(clients.len());
+                echoes.map(UdpSocket::local_addr).collect::<Result<_, _>>()?
+            }
+            Route::Pair => partners(&clients)?,
         };
         match case.framing {
             Framing::Channel => turn::bind_channels(&mut clients, &peers)?,
             Framing::Indication => turn::permit(&mut clients, &peers)?,
+        }
+        match (case.ports, case.route) {
+            (Ports::Shared, Route::Echo) => ice::with_peers(&mut clients, &echoes)?,
+            (Ports::Shared, Route::Pair) => ice::in_pairs(&mut clients, &peers)?,
+            (Ports::Range | Ports::RangeWithPeers, _) => {}
         }
         let flow = |(mut client, peer): (Client, &SocketAddr)| {
             let packet = wrap(&mut client.turn, case.framing, *peer, &payload(case.size));
             Flow { socket: client.socket, packet, arriving: 0, stamps: None }
         };
         let mut flows: Vec<Flow> = clients.into_iter().zip(&peers).map(flow).collect();
-        probe(&mut flows, echo.as_ref(), case)?;
-        Ok(Self { flows, echo })
+        probe(&mut flows, &echoes, case)?;
+        Ok(Self { flows, echoes })
     }
 }
 
@@ -200,24 +229,25 @@ fn wrap(turn: &mut TurnClient, framing: Framing, peer: SocketAddr, payload: &[u8
     }
 }
 
-/// Application data no header could be mistaken for.
+/// Application data no header could be mistaken for. It begins as RTP does: a shared relay port looks at what is STUN (RFC 7983).
 fn payload(size: usize) -> Vec<u8> {
-    (0..size).map(|index| (index * 7 + 3) as u8).collect()
+    (0..size).map(|index| (index * 7 + 0x83) as u8).collect()
 }
 
 /// Sends one packet through every flow, checks that its payload arrives whole, and learns how long the message is
 /// it arrives in, and where in it the payload begins. From then on packets of a paced run are stamped.
-fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()> {
+fn probe(flows: &mut [Flow], echoes: &[UdpSocket], case: &Case) -> Result<()> {
     let payload = payload(case.size);
     let find = |message: &[u8]| message.windows(payload.len()).position(|found| found == payload);
     let is_stamped = matches!(case.pace, Pace::PerSecond(_));
-    ensure!(!is_stamped || case.size >= STAMP_LEN, "a stamp takes {STAMP_LEN} bytes of data");
+    let least = STAMP_AT + STAMP_LEN;
+    ensure!(!is_stamped || case.size >= least, "a stamp takes {least} bytes of data");
     let mut buffer = [0; 2048];
     for sender in 0..flows.len() {
         let sent = find(&flows[sender].packet).context("a packet without its payload")?;
         let flow = &mut flows[sender];
         flow.socket.send(&flow.packet)?;
-        let receiver = match echo {
+        let receiver = match echoes.iter().cycle().nth(sender) {
             Some(echo) => {
                 let (len, from) = echo.recv_from(&mut buffer).context("nothing at the peer")?;
                 ensure!(buffer[..len] == payload, "the peer got something else than was sent");
@@ -231,7 +261,8 @@ fn probe(flows: &mut [Flow], echo: Option<&UdpSocket>, case: &Case) -> Result<()
         let at = find(&arrived).context("a client got something else than was sent")?;
         flows[receiver].arriving = arrived.len();
         // All flows of a case are alike, so what is true of the sender's packets is true of the receiver's.
-        flows[receiver].stamps = is_stamped.then_some(Stamps { sent, arriving: at });
+        let stamps = Stamps { sent: sent + STAMP_AT, arriving: at + STAMP_AT };
+        flows[receiver].stamps = is_stamped.then_some(stamps);
     }
     Ok(())
 }
@@ -250,8 +281,8 @@ mod tests {
             wrap(&mut client, Framing::Channel, PEER.parse().unwrap(), &payload(5))
         };
         let client = || TurnClient::new("name", "password");
-        assert_eq!(wrap(client()), [0x40, 0, 0, 5, 3, 10, 17, 24, 31]);
-        assert_eq!(wrap(client().over(Tcp)), [0x40, 0, 0, 5, 3, 10, 17, 24, 31, 0, 0, 0]);
+        assert_eq!(wrap(client()), [0x40, 0, 0, 5, 131, 138, 145, 152, 159]);
+        assert_eq!(wrap(client().over(Tcp)), [0x40, 0, 0, 5, 131, 138, 145, 152, 159, 0, 0, 0]);
     }
 
     #[test]

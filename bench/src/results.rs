@@ -61,6 +61,7 @@ pub fn everything(plan: &Plan, previous: &str) -> Result<String> {
     section(title, plan.relay(&cases::other_ways())?);
     section("CPU per relayed packet under TLS", plan.relay(&cases::under_tls())?);
     section("New connections", plan.handshakes()?);
+    section("A port for each allocation and one for all", plan.shared_port(&cases::shared_port())?);
     // Two workers and the generator each want a CPU of their own.
     if process::allowed_cpus()?.len() > 2 {
         section("Pairs within a worker and across two", plan.workers(&cases::two_workers())?);

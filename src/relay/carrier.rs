@@ -120,6 +120,11 @@ impl Carrier {
 
 impl Tls {
     fn receive(&mut self, reader: &mut Reader) -> io::Result<usize> {
+        // What is there already comes first, and no more is read while some of it is left.
+        let before = self.refill(reader)?;
+        if before > 0 {
+            return Ok(before);
+        }
         // Its end comes out below, behind what came before it.
         if passed(self.session.read_tls(&mut self.socket))?.is_some()
             && let Err(error) = self.session.process_new_packets()

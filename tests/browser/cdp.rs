@@ -119,9 +119,21 @@ impl Chromium {
 
     /// Opens `url` and waits until it has loaded.
     pub(super) async fn open(&mut self, url: &str) {
-        let answer = self.call("Page.navigate", json!({ "url": url })).await;
+        let answer = super::wait_for("a network that stays as it is", async || {
+            let answer = self.call("Page.navigate", json!({ "url": url })).await;
+            // An address of the host has just become usable.
+            (answer["errorText"] != "net::ERR_NETWORK_CHANGED").then_some(answer)
+        });
+        let answer = answer.await;
         assert!(answer.get("errorText").is_none(), "{url}: {answer}");
         self.has_loaded("true").await;
+    }
+
+    /// Why a page cannot be opened, in Chromium's words.
+    pub(super) async fn cannot_open(&mut self, url: &str) -> String {
+        let answer = self.call("Page.navigate", json!({ "url": url })).await;
+        let error = answer["errorText"].as_str();
+        error.unwrap_or_else(|| panic!("{url} was opened")).to_owned()
     }
 
     /// The value of a JavaScript expression, as if a person had just clicked; a promise is awaited. Who asks a tab that

@@ -5,6 +5,10 @@ use super::netns::{Host, Network, attach, ip};
 
 /// For [`Network::block`]: UDP stays at home.
 pub(super) const UDP: &str = "meta l4proto udp drop;";
+/// For [`Network::block`]: a hotel's firewall, which lets TCP to port 443 out and nothing else.
+pub(super) const ALL_BUT_443: &str = "tcp dport 443 accept; tcp sport 443 accept; drop;";
+/// For [`Network::block`]: the same, and it looks into packets: STUN and HTTP in the clear do not pass.
+pub(super) const ALL_BUT_TLS: &str = "meta l4proto tcp @ih,32,32 0x2112a442 drop; meta l4proto tcp @ih,0,32 0x47455420 drop; tcp dport 443 accept; tcp sport 443 accept; drop;";
 /// For [`Network::block`]: no media of any kind, whereas the page and its WebSocket work.
 pub(super) const MEDIA: &str =
     "meta l4proto udp drop; tcp dport { 443, 3478 } drop; tcp sport { 443, 3478 } drop;";

@@ -9,7 +9,7 @@ use super::driver::Browser;
 use super::front::{PUBLIC, SERVERS};
 use super::household::{Change, Nat, WEBSOCKET};
 use super::netns::{Host, SERVER};
-use super::server::Server;
+use super::server::{NONE, Server};
 use super::{World, wait_until};
 
 /// Long enough for anything that comes at all, over a wire.
@@ -93,9 +93,9 @@ async fn a_server_that_is_stopped_leaves_its_place_to_another() {
     let client = world.network.natted_client(1);
     let reaches = || client.connect((PUBLIC, 8080).into()).is_ok();
     let [first, second] = hosts;
-    let mut first = Server::start_on(first, SERVERS[0], &[]).await;
+    let mut first = Server::start_on(first, SERVERS[0], NONE).await;
     assert!(reaches());
-    let _second = Server::start_on(second, SERVERS[1], &[]).await;
+    let _second = Server::start_on(second, SERVERS[1], NONE).await;
     world.network.goes_to(SERVERS[1]);
     first.terminate();
     wait_until("the first has ended", async || first.has_ended()).await;

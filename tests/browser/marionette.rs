@@ -48,6 +48,10 @@ impl Firefox {
     pub(super) async fn launch(host: &Host) -> Self {
         let profile = host.home.join("firefox");
         fs::create_dir(&profile).expect("one Firefox a host");
+        // Whom the host trusts, its browsers do.
+        for file in ["cert9.db", "key4.db", "pkcs11.txt"] {
+            let _nobody = fs::copy(host.home.join(".pki/nssdb").join(file), profile.join(file));
+        }
         let line = |(name, value): &(&str, &str)| format!("user_pref(\"{name}\", {value});\n");
         let preferences: String = PREFERENCES.iter().map(line).collect();
         fs::write(profile.join("user.js"), preferences).expect("a host's home is writable");

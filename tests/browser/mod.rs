@@ -3,6 +3,7 @@
 //! The machine has to permit network namespaces (root, or a user namespace: `tests/run` makes one); where it does not, each test says so
 //! and notes it in the file `SKIPPED_TESTS` names, by which `tests/run` counts it as skipped. With `UPDATE_SCREENSHOTS=1` the pictures in docs/ are taken anew.
 
+mod authority;
 mod cable;
 mod cdp;
 mod counters;
@@ -22,6 +23,7 @@ mod restarts;
 mod roaming;
 mod rooms;
 mod scenarios;
+mod secure;
 mod server;
 mod snippets;
 mod tabs;
@@ -33,7 +35,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{interval, timeout};
 
-use self::netns::Network;
+use self::netns::{Network, SERVER};
 use self::server::Server;
 
 /// Software video codecs on a busy two-core machine are slow; a healthy run needs a tenth of this.
@@ -54,10 +56,17 @@ struct World {
 impl World {
     /// None, with the reason reported, where namespaces are not permitted.
     async fn new() -> Option<Self> {
+        Self::prepared(|_| Vec::new()).await
+    }
+
+    /// The same with a server that has more flags, which `prepare` comes up with.
+    async fn prepared(prepare: impl FnOnce(&mut Network) -> Vec<String>) -> Option<Self> {
         let turn = ONE_AT_A_TIME.lock().await;
         match Network::new() {
-            Ok(network) => {
-                Some(Self { server: Server::start(&network).await, network, _turn: turn })
+            Ok(mut network) => {
+                let flags = prepare(&mut network);
+                let server = Server::start_on(network.server(), SERVER, &flags).await;
+                Some(Self { server, network, _turn: turn })
             }
             Err(reason) => {
                 crate::report_skipped(&reason);

@@ -3,7 +3,7 @@
 //! Every name starts with `hp<pid>`, so a run never meets another one's, and what a killed run left behind is found and removed.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,6 +17,9 @@ use tempfile::TempDir;
 
 /// Where the server lives on every test's wan; a documentation prefix that no policy denies.
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
+
+/// The same in IPv6, where a test wants it.
+pub(super) const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 0x10);
 
 /// Longer than any path of a test needs, also when a packet is lost on it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -64,6 +67,31 @@ impl Network {
     pub(super) fn open_client(&mut self, name: &str, last_octet: u8) -> Host {
         let made = self.on_wan(name, Ipv4Addr::new(203, 0, 113, last_octet));
         made.expect("the first namespace could be made, so can this");
+        self.host(name)
+    }
+
+    /// Gives the wan and the server IPv6 addresses as well.
+    pub(super) fn speaks_v6(&self) {
+        const POSSIBLE: &str = "a kernel with IPv6";
+        let address = |name: &str, address: &str, device: &str| {
+            ip(&["-n", name, "address", "add", address, "dev", device, "nodad"]).expect(POSSIBLE);
+        };
+        address(&self.name("wan"), "2001:db8:a::1/64", "br0");
+        address(&self.name("server"), &format!("{SERVER_V6}/64"), "eth0");
+    }
+
+    /// A client on the wan with an IPv6 address and no other.
+    pub(super) fn v6_client(&mut self, name: &str, last: u8) -> Host {
+        let octet = Ipv4Addr::new(203, 0, 113, last);
+        self.on_wan(name, octet).expect("the first namespace could be made, so can this");
+        let namespace = self.name(name);
+        for command in [
+            ["-4", "address", "flush", "dev", "eth0"].as_slice(),
+            &["address", "add", &format!("2001:db8:a::{last}/64"), "dev", "eth0", "nodad"],
+            &["-6", "route", "add", "default", "via", "2001:db8:a::1"],
+        ] {
+            ip(&[&["-n", &namespace], command].concat()).expect("a kernel with IPv6");
+        }
         self.host(name)
     }
 
@@ -129,10 +157,26 @@ impl Host {
         ip(&["netns", "exec", &self.namespace, "sysctl", "-qw", "net.ipv4.ip_forward=1"])
     }
 
+    /// From now on commands that are started on this host find `name` at `address`.
+    pub(super) fn knows(&self, name: &str, address: IpAddr) {
+        let hosts = format!("127.0.0.1 localhost\n{address} {name}\n");
+        fs::write(self.hosts(), hosts).expect("a host's home is writable");
+    }
+
+    fn hosts(&self) -> PathBuf {
+        self.home.join("hosts")
+    }
+
     /// A command that runs on this host.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.namespace, program]).env("HOME", &self.home);
+        command.args(["netns", "exec", &self.namespace]).env("HOME", &self.home);
+        if self.hosts().exists() {
+            // What `ip netns exec` runs has mounts of its own.
+            const BIND: &str = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
+            command.args(["sh", "-c", BIND]).arg(self.hosts());
+        }
+        command.arg(program);
         command
     }
 }

@@ -278,7 +278,7 @@ pub(super) async fn find_each_other(ada: &mut Person, bob: &mut Person) {
 }
 
 /// Waits for a pair that fits. Chromium may try another one in the first second of a call.
-async fn settles(person: &mut Person, on: &str, fits: impl Fn(&Call) -> bool) {
+pub(super) async fn settles(person: &mut Person, on: &str, fits: impl Fn(&Call) -> bool) {
     let settled = async || person.call().await.is_some_and(|call| fits(&call));
     wait_until(&format!("the call settles on {on}"), settled).await;
 }

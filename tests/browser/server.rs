@@ -10,33 +10,28 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::netns::{Host, Network, SERVER};
+use super::netns::{Host, SERVER};
 use super::wait_until;
 
 /// What credentials and tokens are signed with: a server that comes back, or another in its place, honours them.
 const SECRET: &str = "the same for every server of a test";
+
+/// No flags but those that every server of a test has.
+pub(super) const NONE: &[&str] = &[];
 
 /// Ends with its value. Its log is shown when the test fails.
 pub(super) struct Server {
     process: Child,
     host: Host,
     address: Ipv4Addr,
-    flags: &'static [&'static str],
+    flags: Vec<String>,
 }
 
 impl Server {
-    /// Starts hairpin in the network's server namespace with its defaults, but for the address peers see.
-    pub(super) async fn start(network: &Network) -> Self {
-        Self::start_on(network.server(), SERVER, &[]).await
-    }
-
-    /// The same on a host with another address, and with more flags.
-    pub(super) async fn start_on(
-        host: Host,
-        address: Ipv4Addr,
-        flags: &'static [&'static str],
-    ) -> Self {
-        let server = Self { process: spawn(&host, address, flags), host, address, flags };
+    /// Starts hairpin on a host that has this address, with its defaults but for what peers see, and these flags.
+    pub(super) async fn start_on(host: Host, address: Ipv4Addr, flags: &[impl AsRef<str>]) -> Self {
+        let flags: Vec<String> = flags.iter().map(|flag| flag.as_ref().to_owned()).collect();
+        let server = Self { process: spawn(&host, address, &flags), host, address, flags };
         server.ready().await;
         server
     }
@@ -44,13 +39,13 @@ impl Server {
     /// Ends the process without a word to anybody, and starts another one in its place.
     pub(super) async fn crash_and_restart(&mut self) {
         self.kill();
-        self.process = spawn(&self.host, self.address, self.flags);
+        self.process = spawn(&self.host, self.address, &self.flags);
         self.ready().await;
     }
 
     /// The same, with these flags.
-    pub(super) async fn restart_with(&mut self, flags: &'static [&'static str]) {
-        self.flags = flags;
+    pub(super) async fn restart_with(&mut self, flags: &[impl AsRef<str>]) {
+        self.flags = flags.iter().map(|flag| flag.as_ref().to_owned()).collect();
         self.crash_and_restart().await;
     }
 
@@ -118,7 +113,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(host: &Host, address: Ipv4Addr, flags: &[&str]) -> Child {
+fn spawn(host: &Host, address: Ipv4Addr, flags: &[String]) -> Child {
     let log = File::options()
         .create(true)
         .append(true)

@@ -16,7 +16,7 @@ use crate::types::{Config, IceSettings};
 
 pub(crate) const ICE_HOST: Setting<Host, Optional> =
     Setting::optional("ice-host", "HOST", Parser::Text(host))
-        .absent("the host the browser used")
+        .absent("the first `domain`, or else the host the browser used")
         .help("Host in the URLs clients are given, and of the origin that is this server's own");
 
 pub(crate) const ICE_URL: Setting<IceUrl, Many> =

@@ -8,9 +8,7 @@ use hairpin_sim::relay::{
     Astray, Config, Delivered, Origin, REALM, Relay, Relayed, SECRET, config, own_addresses,
 };
 use hairpin_stun::{AttributeType, ChannelNumbers, Class, Message, Method, Writer, decode};
-use hairpin_turn::{
-    Anonymity, ConnectReach, Credentials, FiveTuple, PeerAddr, RelayedAddr, Rules,
-};
+use hairpin_turn::{Anonymity, ConnectReach, Credentials, FiveTuple, PeerAddr, RelayedAddr, Rules};
 
 use crate::input::{
     Attempt, Client, Proof, RELAY_PORTS, RELAYS, Request, Step, channel, id, key, key_sha256,

@@ -90,7 +90,7 @@ impl Server {
         let tuple = &to.tuple;
         let may_move = to.method == RequestMethod::ConnectionBind
             && tuple.transport.is_stream()
-            && message.has_integrity()
+            && (message.has_integrity() || message.has_integrity_sha256())
             && message.as_bytes().len() <= MAX_HANDED_OVER
             && !self.allocations.has(tuple);
         let asked = may_move.then(|| ConnectionBind::parse(message).ok()).flatten();
