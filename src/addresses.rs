@@ -4,12 +4,12 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_config::{BindHost, RelayAddress, RelaySettings};
-use hairpin_turn::{IpRange, OwnAddresses};
+use hairpin_config::{BindHost, RelayAddress, RelayPorts, RelaySettings};
+use hairpin_turn::{IpRange, OwnAddresses, RelayedAddresses};
 
 use crate::error::StartError;
 use crate::net::{self, AddressWatch};
-use crate::relay::RelayIp;
+use crate::relay::{RelayIp, SharedSockets, UdpSockets};
 
 /// How long changes of the machine's addresses are not looked at after the last.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -28,13 +28,15 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
     /// The addresses peers see relayed packets come from.
     pub relay: Vec<IpAddr>,
+    /// The one relayed address of all allocations, in each family, where they share it.
+    pub shared_relay: Vec<SocketAddr>,
 }
 
 /// The relay's addresses as configured, or as found out.
 ///
 /// # Errors
 /// A name that cannot be resolved, an address that this machine does not have.
-pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartError> {
+fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartError> {
     let detected = net::detect_relay_ips();
     if settings.addresses.is_empty() {
         return Ok(detected.into_iter().map(|ip| RelayIp { bind: ip, advertised: ip }).collect());
@@ -57,6 +59,44 @@ pub(crate) fn relay_ips(settings: &RelaySettings) -> Result<Vec<RelayIp>, StartE
         }
     }
     Ok(ips)
+}
+
+/// Where allocations are, and the sockets they share, if they do.
+///
+/// # Errors
+/// A name that cannot be resolved, an address that this machine does not have, a port that somebody else has.
+pub(crate) fn relay_addresses(
+    settings: &RelaySettings,
+    workers: usize,
+    udp: &[UdpSockets],
+) -> Result<(Vec<RelayIp>, Option<SharedSockets>), StartError> {
+    let ips = relay_ips(settings)?;
+    let port = match settings.ports {
+        RelayPorts::Range(_) => return Ok((ips, None)),
+        RelayPorts::Shared(port) => Some(port),
+        RelayPorts::Listening => None,
+    };
+    let ips = first_of_each_family(ips);
+    let shared = match port {
+        Some(port) => SharedSockets::bind(&ips, port, workers),
+        None => Ok(SharedSockets::of_listeners(&ips, udp)),
+    };
+    let shared = shared.map_err(|(address, source)| {
+        let what = format!("udp {address}");
+        StartError::Bind { what, setting: "shared-relay-port", source }
+    });
+    Ok((ips, Some(shared?)))
+}
+
+/// The first of each family: where all allocations share an address, there is one.
+fn first_of_each_family(ips: Vec<RelayIp>) -> Vec<RelayIp> {
+    let mut first: Vec<RelayIp> = Vec::new();
+    for ip in ips {
+        if !first.iter().any(|known| known.bind.is_ipv4() == ip.bind.is_ipv4()) {
+            first.push(ip);
+        }
+    }
+    first
 }
 
 /// What [`relay_ips`] will say that peers see, without asking a name server: addresses, and what is said of names.
@@ -110,14 +150,18 @@ pub(crate) struct Ourselves {
     listeners: Vec<SocketAddr>,
     relay_ips: Vec<IpAddr>,
     relay_ports: RangeInclusive<u16>,
+    relayed: RelayedAddresses,
 }
 
 impl Ourselves {
-    pub(crate) fn new(
-        addresses: &Addresses,
-        relay_ips: &[RelayIp],
-        relay_ports: RangeInclusive<u16>,
-    ) -> Self {
+    pub(crate) fn new(addresses: &Addresses, relay_ips: &[RelayIp], ports: &RelayPorts) -> Self {
+        let shared = addresses.shared_relay.first().map_or(0, SocketAddr::port);
+        let (relay_ports, relayed) = match ports {
+            RelayPorts::Range(ports) => (ports.clone(), RelayedAddresses::Unique),
+            RelayPorts::Shared(_) | RelayPorts::Listening => {
+                (shared..=shared, RelayedAddresses::Shared)
+            }
+        };
         let mut own: Vec<IpAddr> =
             relay_ips.iter().flat_map(|ip| [ip.bind, ip.advertised]).collect();
         own.retain(|ip| !ip.is_unspecified());
@@ -125,13 +169,17 @@ impl Ourselves {
         own.dedup();
         let bound = [&addresses.turn_udp, &addresses.turn_tcp, &addresses.http];
         let bound = bound.into_iter().flatten().chain(&addresses.admin);
-        Self { listeners: reachable(bound, &own), relay_ips: own, relay_ports }
+        Self { listeners: reachable(bound, &own), relay_ips: own, relay_ports, relayed }
     }
 
     /// With the machine's addresses as they are now.
     pub(crate) fn on(&self, machine: Vec<IpRange>) -> OwnAddresses {
-        let Self { listeners, relay_ips, relay_ports } = self.clone();
-        OwnAddresses::new(listeners, relay_ips, relay_ports).with_machine(machine)
+        let Self { listeners, relay_ips, relay_ports, relayed } = self.clone();
+        let own = OwnAddresses::new(listeners, relay_ips, relay_ports).with_machine(machine);
+        match relayed {
+            RelayedAddresses::Unique => own,
+            RelayedAddresses::Shared => own.shared(),
+        }
     }
 
     /// Tells of our addresses whenever the machine's have changed, for ever.

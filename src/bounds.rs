@@ -4,17 +4,23 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use hairpin_config::{Config, RelaySettings};
+use hairpin_config::{Config, RelayPorts, RelaySettings};
 use hairpin_turn::{QuotaLedger, Quotas};
 
 use crate::limits;
 use crate::net::{BudgetSetup, Budgets, REFUSED, connections_within};
+
+/// Allocations at an address that all share. They take memory alone: some kilobytes each, and the most when they are used to
+/// attack.
+const AT_A_SHARED_ADDRESS: usize = 65_536;
 
 /// The bounds in force.
 pub(crate) struct Bounds {
     /// The process's limit on open files, if it has one, and how many of them TCP connections may be.
     open_files: (Option<u64>, usize),
     quotas: Quotas,
+    /// Whether all allocations share an address.
+    shared: bool,
     /// Whether an address may have so many connections, however scarce they are.
     connections_fixed: bool,
     pub(crate) ledger: QuotaLedger,
@@ -39,13 +45,21 @@ impl Bounds {
     ) -> Self {
         let RelaySettings { quotas, ports, .. } = &config.relay;
         let total = quotas.total.map_or(usize::MAX, |total| total as usize);
-        let connections = connections_within(limit, total.min(ports.len() * relay.len()));
+        let sockets = match ports {
+            RelayPorts::Range(ports) => ports.len() * relay.len(),
+            RelayPorts::Shared(_) | RelayPorts::Listening => 0,
+        };
+        let connections = connections_within(limit, total.min(sockets));
         let descriptors = limit.map_or(usize::MAX, |limit| limit as usize - connections);
-        let room = ports_of_a_family(&config.relay, relay).min(descriptors);
+        let room = match ports {
+            RelayPorts::Range(ports) => ports_of_a_family(ports.len(), relay).min(descriptors),
+            RelayPorts::Shared(_) | RelayPorts::Listening => AT_A_SHARED_ADDRESS,
+        };
         let per_network = config.listen.max_connections_per_address;
         Self {
             open_files: (limit, connections),
             quotas: *quotas,
+            shared: sockets == 0,
             connections_fixed: per_network.is_some(),
             ledger: QuotaLedger::new(*quotas, room),
             budgets: Budgets::new(BudgetSetup {
@@ -103,18 +117,19 @@ impl Bounds {
 
     fn of_all(&self) -> String {
         match self.quotas.total {
+            None if self.shared => format!("{AT_A_SHARED_ADDRESS} allocations"),
             None => "as many allocations as there are relay ports and open files".to_owned(),
             Some(most) => format!("{most} allocations"),
         }
     }
 }
 
-/// Relay ports of the family that has fewer.
-fn ports_of_a_family(settings: &RelaySettings, relay: &[IpAddr]) -> usize {
+/// Relay ports of the family that has fewer, of so many at each address.
+fn ports_of_a_family(ports: usize, relay: &[IpAddr]) -> usize {
     let v4 = relay.iter().filter(|ip| ip.is_ipv4()).count();
     let addresses = [v4, relay.len() - v4].into_iter().filter(|addresses| *addresses > 0).min();
     // Names that are not resolved yet are one address at least.
-    settings.ports.len() * addresses.unwrap_or(1)
+    ports * addresses.unwrap_or(1)
 }
 
 /// Where there is no limit on open files there are more connections than anybody wants to read.

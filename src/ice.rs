@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hairpin_config::{Host, IceService, IceSettings, IceUrl, Protocol};
-use hairpin_signaling::{IceGrant, IceServer};
+use hairpin_signaling::{IceGrant, IceServer, SessionId};
 use hairpin_turn::{Holder, Pseudonyms, rest_credentials};
 
 use crate::clock::Clock;
@@ -103,7 +103,7 @@ impl IceIssuer {
     /// The address has had all it may have for now.
     pub(crate) fn issue(&self, urls: &IceUrls, address: IpAddr) -> Result<IceGrant, TooOften> {
         self.count(address)?;
-        Ok(self.grant(urls, Holder::Network(network(address))))
+        Ok(self.grant(urls, &self.pseudonyms.of(Holder::Network(network(address)))))
     }
 
     /// Counts a request from this address, as [`IceIssuer::issue`] does.
@@ -114,20 +114,25 @@ impl IceIssuer {
         self.limit.take(address).map_err(|retry_after| TooOften { retry_after })
     }
 
-    /// Servers for a user who has been matched, whose allocations are to be counted together. Not limited here:
-    /// the hub limits how often one is matched.
+    /// Servers for a user whose allocations are to be counted together. Not limited here.
     pub(crate) fn issue_to(&self, urls: &IceUrls, user: &str) -> IceGrant {
-        self.grant(urls, Holder::User(user))
+        self.grant(urls, &self.pseudonyms.of(Holder::User(user)))
     }
 
-    fn grant(&self, IceUrls(urls): &IceUrls, holder: Holder<'_>) -> IceGrant {
+    /// The same for a user who has been matched: its allocations are told from those of other sessions where all share
+    /// one relayed address. The hub limits how often one is matched.
+    pub(crate) fn issue_in(&self, urls: &IceUrls, user: &str, session: SessionId) -> IceGrant {
+        self.grant(urls, &self.pseudonyms.of_user_in(user, &session.to_string()))
+    }
+
+    fn grant(&self, IceUrls(urls): &IceUrls, name: &str) -> IceGrant {
         let mut servers = Vec::with_capacity(2);
         if !urls.stun.is_empty() {
             servers.push(IceServer { urls: urls.stun.clone(), username: None, credential: None });
         }
         if !urls.turn.is_empty() {
             let expiry = Clock::unix() + self.ttl.as_secs();
-            let credentials = rest_credentials(&self.secret, &self.pseudonyms.of(holder), expiry);
+            let credentials = rest_credentials(&self.secret, name, expiry);
             servers.push(IceServer {
                 urls: urls.turn.clone(),
                 username: Some(credentials.username),
@@ -309,6 +314,22 @@ mod tests {
         assert_ne!(network(&issuer, "192.0.2.1"), network(&issuer, "192.0.2.2"));
         assert_eq!(network(&issuer, "2001:db8::1"), network(&issuer, "2001:db8::ffff:2"));
         assert_ne!(network(&issuer, "2001:db8::1"), network(&issuer, "2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn both_people_of_a_session_bear_its_mark_and_nobody_else_does() {
+        let issuer = generous();
+        let [first, second] = ["1".repeat(32), "2".repeat(32)].map(|id| id.parse().expect("an id"));
+        let split = |user: &str, session| {
+            let name = name(&issuer.issue_in(&issuer.urls(None), user, session)).1;
+            let (name, mark) = name.split_once('.').expect("name.session");
+            (name.to_owned(), mark.to_owned())
+        };
+        let ((ada, ours), (bob, also_ours)) = (split("ada", first), split("bob", first));
+        assert_eq!((&ada, &bob), (&user(&issuer, "ada"), &user(&issuer, "bob")));
+        assert_eq!(ours, also_ours);
+        assert_ne!(ours, split("ada", second).1);
+        assert!(!"1".repeat(32).contains(&ours), "a session's id is nobody else's business");
     }
 
     #[test]

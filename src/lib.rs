@@ -72,7 +72,7 @@ pub use hairpin_config::{
     AcmeSettings, AdminToken, AllowedOrigins, BackendSettings, BindHost, CertificateFiles, Config,
     ConfigError, ConfigErrors, ExternalAccount, Host, HttpSettings, HttpUrl, IceSettings, IceUrl,
     IdentitySettings, ListenSettings, Listener, ListenerSettings, LogLevel, Origin, Protocol,
-    Redirect, RelayAddress, RelaySettings, TlsSettings, WebhookSecret,
+    Redirect, RelayAddress, RelayPorts, RelaySettings, TlsSettings, WebhookSecret,
 };
 pub use hairpin_signaling::{Config as SignalingConfig, Rate};
 pub use hairpin_stun::Key;

@@ -173,6 +173,8 @@ pub(crate) fn line(addresses: &[SocketAddr]) -> Option<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -188,5 +190,17 @@ mod tests {
             assert_eq!(location("a.example", Some(&path)).expect("a place"), expected);
         }
         assert_eq!(location("a.example", None).expect("a place"), "https://a.example/");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_leads_to_the_host_it_is_meant_to(path in any::<Vec<u8>>()) {
+            let asked = [b"/", &path[..]].concat();
+            if let Ok(path) = PathAndQuery::try_from(&asked[..]) {
+                let place = location("a.example", Some(&path)).expect("it fits in a header");
+                prop_assert!(place.as_bytes().starts_with(b"https://a.example/"));
+                prop_assert!(!place.as_bytes().iter().any(u8::is_ascii_control));
+            }
+        }
     }
 }

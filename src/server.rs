@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::addresses::{Addresses, Ourselves, relay_ips, relay_note};
+use crate::addresses::{Addresses, Ourselves, relay_addresses, relay_note};
 use crate::backend::Backend;
 use crate::bounds::Bounds;
 use crate::certificates::{Certificates, Port80};
@@ -26,8 +26,9 @@ use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
 use crate::net::{self, AddressWatch, Budgets};
 use crate::redirect::{self, Redirect};
-use crate::relay::{Relay, RelayIp, RelaySetup, UdpSockets, worker_count};
+use crate::relay::{Relay, RelayIp, RelaySetup, SharedSockets, UdpSockets, worker_count};
 use crate::signaling::{self, HubHandle};
+use crate::summary::secure_url;
 use crate::supervisor::Supervisor;
 
 /// How often a stopping server looks whether the last allocation has gone.
@@ -115,14 +116,16 @@ impl Server {
         let port_80 = if listeners.redirect.is_empty() { Port80::NotOurs } else { Port80::Ours };
         let certificates =
             Certificates::start(&config.tls, &base.metrics, &base.supervisor, port_80)?;
-        let relay_ips = relay_ips(&config.relay)?;
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
+        let (relay_ips, shared) =
+            relay_addresses(&config.relay, worker_count(config.workers), &udp)?;
         let addresses = Addresses {
             turn_udp: udp.iter().map(|udp| udp.address).collect(),
             turn_tcp: local_addresses(&listeners.turn_tcp)?,
             http: local_addresses(&listeners.http)?,
             admin: local_addresses(&listeners.admin)?.pop(),
             relay: relay_ips.iter().map(|ip| ip.advertised).collect(),
+            shared_relay: shared.iter().flat_map(SharedSockets::advertised).collect(),
         };
         notes.extend(relay_note(&addresses.relay));
         // What is safe to say of the sockets is said of those there are.
@@ -132,21 +135,23 @@ impl Server {
         // After that, for a secret made here is one of the things to be told.
         ensure_secret(&mut config);
 
-        let ourselves = Ourselves::new(&addresses, &relay_ips, config.relay.ports.clone());
+        let ourselves = Ourselves::new(&addresses, &relay_ips, &config.relay.ports);
         // Before they are read for the first time, so that no change is missed.
         let watch = AddressWatch::open().map_err(|error| notes.push(unwatched(&error))).ok();
         let own = ourselves.on(net::own_ranges().map_err(StartError::System)?);
         let bounds = Bounds::new(&config, &addresses.relay, base.metrics.refused_connections());
         let served = certificates.as_ref().map(Certificates::lines).unwrap_or_default();
         let redirecting = local_addresses(&listeners.redirect)?;
-        let redirecting = redirect::line(&redirecting).into_iter().collect();
+        let redirecting =
+            redirect::line(&redirecting).into_iter().chain(secure_url(&config, &addresses));
+        let redirecting = redirecting.collect();
         let in_force =
             [served, redirecting, bounds.lines(), Backend::lines(&config.backend)].concat();
         let Bounds { ledger, budgets, .. } = bounds;
         let (backend, restored) =
             Backend::start(&config.backend, &base.metrics, base.clock, &base.supervisor)?;
         let bounds = (ledger, budgets.clone());
-        let relay = start_relay(&config, own, relay_ips, udp, bounds, &base)?;
+        let relay = start_relay(&config, own, relay_ips, shared, udp, bounds, &base)?;
         let ice = Arc::new(ice_issuer(&config, &addresses, certificates.as_ref(), base.clock));
         let hub = start_hub(&config, ice.clone(), tokens.clone(), &base);
         hub.begin(restored, backend.observer());
@@ -313,6 +318,7 @@ fn start_relay(
     config: &Config,
     own: OwnAddresses,
     relay_ips: Vec<RelayIp>,
+    shared: Option<SharedSockets>,
     listeners: Vec<UdpSockets>,
     (quotas, budgets): (QuotaLedger, Budgets),
     base: &Base,
@@ -322,6 +328,7 @@ fn start_relay(
         rules: Arc::new(config.rules.clone()),
         own: own.into(),
         addresses: relay_ips,
+        shared,
         quotas,
         budgets,
         listeners,

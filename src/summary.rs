@@ -21,7 +21,10 @@ pub(crate) fn summary(
         turn_tcp: strings(&addresses.turn_tcp),
         http: strings(&addresses.http),
         admin: strings(addresses.admin.as_slice()),
-        relay: strings(&addresses.relay),
+        relay: match &addresses.shared_relay[..] {
+            [] => strings(&addresses.relay),
+            shared => strings(shared),
+        },
         bounds,
         url: addresses.http.first().map(|http| url(*http, &addresses.relay)),
     };
@@ -118,6 +121,23 @@ fn list(items: &[String]) -> String {
     if items.is_empty() { "off".to_owned() } else { items.join(", ") }
 }
 
+/// Where the page is found by its name and TLS, which has to be from elsewhere, for a line of the summary: on 443 if that is
+/// served, else on a port of HTTP's own. `None`: there is no name, or no page.
+pub(crate) fn secure_url(
+    config: &Config,
+    Addresses { turn_tcp, http, .. }: &Addresses,
+) -> Option<(&'static str, String)> {
+    let domain = config.tls.acme.as_ref()?.domains.first()?;
+    let first = http.first()?.port();
+    let turn_tcp = turn_tcp.iter().filter(|_| config.listen.http_on_turn);
+    let mut all = turn_tcp.chain(http).map(SocketAddr::port);
+    let url = match all.find(|port| *port == 443).unwrap_or(first) {
+        443 => format!("https://{domain}"),
+        port => format!("https://{domain}:{port}"),
+    };
+    Some(("open from anywhere", url))
+}
+
 /// Where a browser on this machine finds the page: as localhost, which counts as secure and so may use the camera.
 fn url(http: SocketAddr, relay: &[IpAddr]) -> String {
     let host = match http.ip() {
@@ -145,6 +165,7 @@ mod tests {
             http: vec![any],
             admin: None,
             relay: vec!["192.0.2.7".parse().expect("literal")],
+            shared_relay: Vec::new(),
         }
     }
 
@@ -165,6 +186,25 @@ mod tests {
         ] {
             assert!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
         }
+    }
+
+    #[test]
+    fn a_domain_is_where_the_page_is_found() {
+        let mut addresses = addresses();
+        assert_eq!(secure_url(&Config::default(), &addresses), None);
+        let mut layers = hairpin_config::Layers::default();
+        layers.set("domain", "call.example");
+        let mut config = layers.resolve().expect("it is valid").config;
+        let url = |config: &Config, addresses: &Addresses| {
+            secure_url(config, addresses).map(|(_, url)| url)
+        };
+        assert_eq!(url(&config, &addresses).as_deref(), Some("https://call.example:8080"));
+        addresses.turn_tcp.push("0.0.0.0:443".parse().expect("literal"));
+        assert_eq!(url(&config, &addresses).as_deref(), Some("https://call.example"));
+        config.listen.http_on_turn = false;
+        assert_eq!(url(&config, &addresses).as_deref(), Some("https://call.example:8080"));
+        addresses.http.clear();
+        assert_eq!(url(&config, &addresses), None);
     }
 
     #[test]

@@ -153,10 +153,21 @@ pub struct RelaySettings {
     /// Where relay sockets are bound and what peers are told; at least one entry per family to be
     /// served. Empty: to be detected.
     pub addresses: Vec<RelayAddress>,
-    /// The ports relayed addresses are drawn from; never empty, from 1024 up.
-    pub ports: RangeInclusive<u16>,
+    /// Where relayed addresses have their ports.
+    pub ports: RelayPorts,
     /// How many allocations there may be at a time; `None` is no limit but ports and memory.
     pub quotas: Quotas,
+}
+
+/// Which ports relayed addresses have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelayPorts {
+    /// One of these each, as RFC 8656 s3 has it; never empty, from 1024 up.
+    Range(RangeInclusive<u16>),
+    /// This one, for all of them: for ICE clients alone. 0 becomes one that the system chooses.
+    Shared(u16),
+    /// That of the UDP listeners, for all of them: for ICE clients alone, who use no other STUN or TURN server.
+    Listening,
 }
 
 /// One address of the relay: what is bound and what is advertised are separate values.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, Hub, IceGrant, IceServers, Keys, MessageKind, Output, Tokens,
+    Config, ConnectionId, Departure, Hub, IceGrant, IceServers, Keys, MessageKind, Output,
+    SessionId, Tokens,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ struct Ice(BTreeMap<ConnectionId, String>);
 impl Tokens for Ice {}
 
 impl IceServers for Ice {
-    fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant {
+    fn issue(&mut self, connection: ConnectionId, user: &str, _: SessionId) -> IceGrant {
         self.0.insert(connection, user.to_owned());
         IceGrant::default()
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::ConnectionId;
+use crate::{ConnectionId, SessionId};
 
 /// Issues ICE servers to one side of a match.
 pub trait IceServers {
-    /// Servers, and short-lived credentials of this user's own, for the client behind this connection.
-    /// Called once for each side of each match.
-    fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant;
+    /// Servers, and short-lived credentials of this user's own for this session, for the client behind this connection.
+    /// Called once for each side of each match, and whenever it needs new ones.
+    fn issue(&mut self, connection: ConnectionId, user: &str, session: SessionId) -> IceGrant;
 }
 
 /// What a client is given to reach its partner with.

@@ -32,7 +32,7 @@ impl Tokens for Ice {
 }
 
 impl IceServers for Ice {
-    fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant {
+    fn issue(&mut self, connection: ConnectionId, user: &str, _: SessionId) -> IceGrant {
         self.issued.push((connection, user.to_owned()));
         let server = IceServer {
             urls: vec!["turn:relay.example:3478".into()],

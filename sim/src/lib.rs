@@ -14,6 +14,7 @@ pub mod relay;
 mod request;
 mod rng;
 mod shards;
+pub mod shared;
 mod system;
 mod turn_client;
 mod wire_client;

@@ -123,12 +123,13 @@ impl World {
         if at > end {
             return false;
         }
-        self.now = at;
-        self.model.pass(at);
+        // Whoever acts does not know yet what ends at this moment.
         let (act, lives) = match act {
             Act::Live => (self.people[index].next(&self.model, &self.known, &mut self.rng), true),
             act => (act, false),
         };
+        self.now = at;
+        self.model.pass(at);
         // What is over is over for packets, whether its timer has run yet or not.
         let is_packet = matches!(act, Act::Send(..) | Act::Receive { .. });
         let timers_are_late = is_packet && self.rng.below(2) == 0;

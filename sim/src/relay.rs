@@ -344,6 +344,7 @@ impl Relay {
                 self.dont_fragment += usize::from(fragmentation == Fragmentation::Forbidden);
                 self.to_peers.push(Relayed { from, to, payload: bytes });
             }
+            Target::Shared { .. } => panic!("allocations have addresses of their own here"),
             Target::Hairpin { to, from, otherwise } => {
                 let may_leave = otherwise.is_some();
                 self.astray.push(Astray { from, to, may_leave, payload: bytes });

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hairpin_signaling::{ConnectionId, IceGrant, IceServer, IceServers, Tokens};
+use hairpin_signaling::{ConnectionId, IceGrant, IceServer, IceServers, SessionId, Tokens};
 use hairpin_turn::{
-    Event, FiveTuple, Holder, Now, Pseudonyms, Quotas, RelayedAddr, Transport, rest_credentials,
+    Event, FiveTuple, Now, Pseudonyms, Quotas, RelayedAddr, Transport, rest_credentials,
 };
 
 use crate::relay::{self, Astray, Config, EPOCH, Origin, PORT, Relay, SECRET, SERVER_V4, Sockets};
@@ -188,9 +188,9 @@ pub(crate) struct RestIce {
 impl Tokens for RestIce {}
 
 impl IceServers for RestIce {
-    fn issue(&mut self, _: ConnectionId, user: &str) -> IceGrant {
+    fn issue(&mut self, _: ConnectionId, user: &str, session: SessionId) -> IceGrant {
         let ttl = Duration::from_secs(600);
-        let name = Pseudonyms::new(SECRET).of(Holder::User(user));
+        let name = Pseudonyms::new(SECRET).of_user_in(user, &session.to_string());
         let issued = rest_credentials(SECRET, &name, EPOCH + (self.now + ttl).as_secs());
         let server = IceServer {
             urls: vec![format!("turn:{SERVER}?transport=udp")],
@@ -208,11 +208,13 @@ mod tests {
     #[test]
     fn a_username_is_nobodys_id() {
         let name = |user: &str| {
-            let grant = RestIce { now: Duration::ZERO }.issue(ConnectionId(0), user);
+            let session = "0".repeat(32).parse().expect("a session's id");
+            let grant = RestIce { now: Duration::ZERO }.issue(ConnectionId(0), user, session);
             let username = grant.servers[0].username.clone().expect("it has one");
             username.split_once(':').expect("expiry:id").1.to_owned()
         };
-        assert_eq!(name("ada"), Pseudonyms::new(SECRET).of(Holder::User("ada")));
+        let known = Pseudonyms::new(SECRET).of(hairpin_turn::Holder::User("ada"));
+        assert_eq!(name("ada").split_once('.').expect("and a session").0, known);
         assert!(!name("ada").contains("ada"));
         assert_ne!(name("ada"), name("bob"));
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol, Rate, Tokens,
+    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol, Rate, SessionId,
+    Tokens,
 };
 use serde_json::json;
 
@@ -101,7 +102,7 @@ struct Ice;
 impl Tokens for Ice {}
 
 impl IceServers for Ice {
-    fn issue(&mut self, _: ConnectionId, _: &str) -> IceGrant {
+    fn issue(&mut self, _: ConnectionId, _: &str, _: SessionId) -> IceGrant {
         IceGrant { servers: Vec::new(), ttl: Duration::from_secs(100) }
     }
 }

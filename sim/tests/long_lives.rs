@@ -12,7 +12,7 @@ fn two_days_of_a_server_are_as_the_rfc_says() {
     println!("{tally:?}");
     // Nothing is shown by rules that nobody came near.
     assert!(tally.allocations > 1000 && tally.most > 20, "{tally:?}");
-    assert!(tally.relayed > 3000 && tally.hairpins > 60 && tally.dropped > 5000, "{tally:?}");
+    assert!(tally.relayed > 2000 && tally.hairpins > 40 && tally.dropped > 5000, "{tally:?}");
     assert!(tally.repeated > 1000, "{tally:?}");
     let refused: BTreeSet<u16> = tally.refused.keys().copied().collect();
     assert_eq!(refused, [400, 401, 403, 437, 438, 441, 443, 486, 508].into());

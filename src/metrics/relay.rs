@@ -177,12 +177,22 @@ pub(crate) enum DropReason {
     HairpinQueueFull,
     /// The address is one of ours, and no allocation has it.
     NobodyThere,
+    /// An allocation at the shared address sends to where no check of its own has succeeded.
+    NotTied,
+    /// An allocation at the shared address sends more checks than an ICE agent does.
+    TooOften,
 }
 
 impl DropReason {
     const OF_CORE: usize = hairpin_turn::DropReason::ALL.len();
-    const OF_WORKER: [Self; 4] =
-        [Self::SendFailed, Self::SlowReader, Self::HairpinQueueFull, Self::NobodyThere];
+    const OF_WORKER: [Self; 6] = [
+        Self::SendFailed,
+        Self::SlowReader,
+        Self::HairpinQueueFull,
+        Self::NobodyThere,
+        Self::NotTied,
+        Self::TooOften,
+    ];
     const COUNT: usize = Self::OF_CORE + Self::OF_WORKER.len();
 
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -196,6 +206,8 @@ impl DropReason {
             Self::SlowReader => "slow_reader",
             Self::HairpinQueueFull => "hairpin_queue_full",
             Self::NobodyThere => "nobody_there",
+            Self::NotTied => "not_tied",
+            Self::TooOften => "too_often",
         }
     }
 
@@ -207,6 +219,8 @@ impl DropReason {
             Self::SlowReader => Self::OF_CORE + 1,
             Self::HairpinQueueFull => Self::OF_CORE + 2,
             Self::NobodyThere => Self::OF_CORE + 3,
+            Self::NotTied => Self::OF_CORE + 4,
+            Self::TooOften => Self::OF_CORE + 5,
         }
     }
 }

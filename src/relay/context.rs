@@ -138,6 +138,14 @@ impl RelayContext {
         })
     }
 
+    /// Counts an allocation of `owner`, if there may be one more.
+    pub(super) fn take_quota(&self, owner: &Owner) -> Result<(), BindError> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(BindError::Capacity);
+        }
+        self.quotas().acquire(owner)
+    }
+
     /// The port that is held under a token, if it is held for this user: it counted against whoever reserved it, and counts
     /// against the allocation from now on.
     fn bind_reserved(

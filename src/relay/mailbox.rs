@@ -166,13 +166,14 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use super::super::parcel::Way;
     use super::*;
     use hairpin_turn::RelayedAddr;
 
     fn parcel(bytes: usize) -> Parcel {
         let anyone = RelayedAddr(([203, 0, 113, 5], 50_000).into());
         let mut parcel = Parcel::default();
-        parcel.push(anyone, anyone, 0, &vec![0; bytes]);
+        parcel.push(Way::Hairpin { to: anyone, from: anyone }, 0, &vec![0; bytes]);
         parcel
     }
 

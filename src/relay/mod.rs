@@ -20,6 +20,7 @@ mod ports;
 mod routes;
 mod runs;
 mod shard;
+mod shared;
 mod sockets;
 mod stream;
 mod streams;
@@ -39,6 +40,7 @@ use crate::supervisor::Supervisor;
 
 pub(crate) use intake::StreamIntake;
 pub(crate) use ports::RelayIp;
+pub(crate) use shared::SharedSockets;
 pub(crate) use sockets::{UdpSockets, bind_listener};
 
 use context::RelayContext;
@@ -60,6 +62,8 @@ pub(crate) struct RelaySetup {
     pub(crate) quotas: QuotaLedger,
     /// For connections to peers.
     pub(crate) budgets: Budgets,
+    /// The sockets of the address that all allocations share, if they do.
+    pub(crate) shared: Option<SharedSockets>,
     /// UDP listeners, each with a socket for every worker, or fewer.
     pub(crate) listeners: Vec<UdpSockets>,
     /// One per worker; their number is the number of workers.
@@ -92,6 +96,7 @@ impl Relay {
         let (postboxes, mailboxes): (Vec<_>, Vec<_>) =
             mailboxes.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
         let mut relay = Self { context, metrics: setup.metrics, postboxes, threads: Vec::new() };
+        let mut shared = setup.shared.map(|shared| shared.per_worker(workers));
         let listeners = sockets::per_worker(setup.listeners, workers);
         for (index, (mailbox, listeners)) in mailboxes.into_iter().zip(listeners).enumerate() {
             let worker = WorkerSetup {
@@ -99,6 +104,9 @@ impl Relay {
                 rules: setup.rules.clone(),
                 own: setup.own.clone(),
                 listeners,
+                shared: shared
+                    .as_mut()
+                    .map(|(address, shares)| (address.clone(), shares.remove(0))),
                 mailbox,
                 postboxes: relay.postboxes.clone(),
                 metrics: relay.metrics[index].clone(),

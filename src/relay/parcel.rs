@@ -1,6 +1,8 @@
-//! Packets between workers: from an allocation of one to a relayed address of another, in process.
+//! Packets between workers: for an allocation of another, from a relayed address of one's own or from a shared socket.
 
-use hairpin_turn::{HEADROOM, PacketBuf, RelayedAddr, TAILROOM};
+use std::net::SocketAddr;
+
+use hairpin_turn::{AllocationId, HEADROOM, PacketBuf, RelayedAddr, TAILROOM};
 
 use super::mailbox::Postbox;
 use super::streams::MovedStream;
@@ -14,17 +16,26 @@ pub(super) struct Parcel {
 
 #[derive(Debug)]
 struct Item {
-    to: RelayedAddr,
-    from: RelayedAddr,
+    way: Way,
     /// DSCP and ECN.
     traffic_class: u8,
     len: usize,
 }
 
+/// For whom a packet is, and from where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From one relayed address to another.
+    Hairpin { to: RelayedAddr, from: RelayedAddr },
+    /// From a peer to the allocation that it is for, of those that share their address.
+    Peer { id: AllocationId, peer: SocketAddr },
+    /// From another allocation at the address that both share.
+    Partner { id: AllocationId, shared: SocketAddr },
+}
+
 /// A packet out of a parcel.
 pub(super) struct Delivery<'p> {
-    pub(super) to: RelayedAddr,
-    pub(super) from: RelayedAddr,
+    pub(super) way: Way,
     /// DSCP and ECN, which it keeps as if it had gone over the network.
     pub(super) traffic_class: u8,
     pub(super) packet: PacketBuf<'p>,
@@ -32,18 +43,12 @@ pub(super) struct Delivery<'p> {
 
 impl Parcel {
     /// Adds a packet.
-    pub(super) fn push(
-        &mut self,
-        to: RelayedAddr,
-        from: RelayedAddr,
-        traffic_class: u8,
-        payload: &[u8],
-    ) {
+    pub(super) fn push(&mut self, way: Way, traffic_class: u8, payload: &[u8]) {
         self.bytes.reserve(HEADROOM + payload.len() + TAILROOM);
         self.bytes.resize(self.bytes.len() + HEADROOM, 0);
         self.bytes.extend_from_slice(payload);
         self.bytes.resize(self.bytes.len() + TAILROOM, 0);
-        self.items.push(Item { to, from, traffic_class, len: payload.len() });
+        self.items.push(Item { way, traffic_class, len: payload.len() });
     }
 
     /// Packets in it.
@@ -59,11 +64,11 @@ impl Parcel {
     /// The packets, in their order. Each has surroundings of its own, so that a header written there clobbers no other.
     pub(super) fn open(&mut self) -> impl Iterator<Item = Delivery<'_>> {
         let mut rest = self.bytes.as_mut_slice();
-        self.items.iter().map(move |&Item { to, from, traffic_class, len }| {
+        self.items.iter().map(move |&Item { way, traffic_class, len }| {
             let (slot, behind) = std::mem::take(&mut rest).split_at_mut(HEADROOM + len + TAILROOM);
             rest = behind;
             let packet = PacketBuf::new(slot, HEADROOM..HEADROOM + len);
-            Delivery { to, from, traffic_class, packet: packet.expect("`push` made this room") }
+            Delivery { way, traffic_class, packet: packet.expect("`push` made this room") }
         })
     }
 }
@@ -87,15 +92,8 @@ impl Outbox {
         Self { postboxes, parcels, filled: false, spare: Vec::new() }
     }
 
-    pub(super) fn push(
-        &mut self,
-        worker: usize,
-        to: RelayedAddr,
-        from: RelayedAddr,
-        traffic_class: u8,
-        bytes: &[u8],
-    ) {
-        self.parcels[worker].push(to, from, traffic_class, bytes);
+    pub(super) fn push(&mut self, worker: usize, way: Way, traffic_class: u8, bytes: &[u8]) {
+        self.parcels[worker].push(way, traffic_class, bytes);
         self.filled = true;
     }
 
@@ -137,8 +135,9 @@ mod tests {
     use super::super::mailbox::{Mailbox, ToWorker, mailbox};
     use super::*;
 
-    fn relayed(port: u16) -> RelayedAddr {
-        RelayedAddr(([203, 0, 113, 5], port).into())
+    fn way(to: u16, from: u16) -> Way {
+        let [to, from] = [to, from].map(|port| RelayedAddr(([203, 0, 113, 5], port).into()));
+        Way::Hairpin { to, from }
     }
 
     fn outbox(workers: usize) -> (Outbox, Vec<Mailbox>) {
@@ -160,17 +159,17 @@ mod tests {
     #[test]
     fn a_parcel_arrives_with_room_around_each_packet() {
         let (mut outbox, mailboxes) = outbox(2);
-        outbox.push(1, relayed(1), relayed(2), 0xB9, b"first");
-        outbox.push(1, relayed(3), relayed(4), 0, b"");
+        outbox.push(1, way(1, 2), 0xB9, b"first");
+        outbox.push(1, way(3, 4), 0, b"");
         assert_eq!(outbox.flush(), 0);
         assert!(parcels(&mailboxes[0]).is_empty());
         let mut received = parcels(&mailboxes[1]).remove(0);
         let seen: Vec<_> = received
             .open()
-            .map(|d| (d.to, d.from, d.traffic_class, d.packet.payload().to_vec()))
+            .map(|d| (d.way, d.traffic_class, d.packet.payload().to_vec()))
             .collect();
-        let first = (relayed(1), relayed(2), 0xB9, b"first".to_vec());
-        assert_eq!(seen, [first, (relayed(3), relayed(4), 0, b"".to_vec())]);
+        let first = (way(1, 2), 0xB9, b"first".to_vec());
+        assert_eq!(seen, [first, (way(3, 4), 0, b"".to_vec())]);
         assert_eq!(outbox.flush(), 0);
         assert!(parcels(&mailboxes[1]).is_empty());
     }
@@ -178,11 +177,11 @@ mod tests {
     #[test]
     fn a_recycled_parcel_holds_nothing_of_what_it_held() {
         let (mut outbox, mailboxes) = outbox(1);
-        outbox.push(0, relayed(1), relayed(2), 0, b"first");
+        outbox.push(0, way(1, 2), 0, b"first");
         outbox.flush();
         outbox.recycle(parcels(&mailboxes[0]).remove(0));
         for payload in [&b"second"[..], b"third"] {
-            outbox.push(0, relayed(1), relayed(2), 0, payload);
+            outbox.push(0, way(1, 2), 0, payload);
             outbox.flush();
             let mut received = parcels(&mailboxes[0]).remove(0);
             let payloads: Vec<_> = received.open().map(|d| d.packet.payload().to_vec()).collect();
@@ -195,8 +194,8 @@ mod tests {
         let (mut outbox, _mailboxes) = outbox(1);
         let large = vec![0; 60_000];
         let lost = std::iter::repeat_with(|| {
-            outbox.push(0, relayed(1), relayed(2), 0, &large);
-            outbox.push(0, relayed(1), relayed(2), 0, b"small");
+            outbox.push(0, way(1, 2), 0, &large);
+            outbox.push(0, way(1, 2), 0, b"small");
             outbox.flush()
         });
         assert_eq!(lost.take(1000).find(|lost| *lost > 0), Some(2));

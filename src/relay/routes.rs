@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use hairpin_turn::{AllocationId, FiveTuple, Fragmentation, PeerAddr};
+use hairpin_turn::{AllocationId, FiveTuple, Fragmentation, PeerAddr, Transport};
 use rustix::event::epoll;
 
 use super::gathered::Route;
@@ -26,6 +26,8 @@ pub(super) enum Token {
     RelayListener(usize),
     /// A connection to a peer, by its place among them.
     Peer(usize),
+    /// A socket of the address that allocations share, by its place in the list.
+    Shared(usize),
 }
 
 impl Token {
@@ -37,6 +39,7 @@ impl Token {
             Self::Stream(i) => (3, i),
             Self::RelayListener(i) => (4, i),
             Self::Peer(i) => (5, i),
+            Self::Shared(i) => (8, i),
         };
         kind << 32 | index as u64
     }
@@ -49,6 +52,7 @@ impl Token {
             3 => Self::Stream(index),
             4 => Self::RelayListener(index),
             5 => Self::Peer(index),
+            8 => Self::Shared(index),
             _ => Self::Mailbox,
         }
     }
@@ -102,6 +106,8 @@ pub(super) enum Senders {
     Clients(SocketAddr),
     /// Peers of this allocation.
     Peers(AllocationId),
+    /// Peers of any.
+    Shared,
 }
 
 impl Routes {
@@ -121,7 +127,11 @@ impl Routes {
                 let RelaySocket { id, socket, .. } = self.relays.get(i)?.as_ref()?;
                 Some(Arrival { socket: socket.clone(), from: Senders::Peers(*id) })
             }
-            Token::Mailbox | Token::Stream(_) | Token::RelayListener(_) | Token::Peer(_) => None,
+            Token::Mailbox
+            | Token::Stream(_)
+            | Token::RelayListener(_)
+            | Token::Peer(_)
+            | Token::Shared(_) => None,
         }
     }
 
@@ -137,6 +147,12 @@ impl Routes {
         let fragmentation = Fragmentation::Allowed;
         let (socket, traffic_class) = (socket.clone(), 0);
         Some(Route { socket, from, to: to.client, fragmentation, traffic_class })
+    }
+
+    /// The socket of the listener at this address, and the source to set: a route to nowhere yet.
+    pub(super) fn listener_at(&self, server: SocketAddr) -> Option<Route> {
+        let (transport, client) = (Transport::Udp, server);
+        self.to_client(FiveTuple { transport, client, server })
     }
 
     /// The route to a peer through an allocation's socket; none if the socket is gone.

@@ -1,7 +1,9 @@
 //! A worker's shard: the state machine, the sockets it is driven by, and carrying out what it asks for.
 
 mod errors;
+mod onward;
 mod outputs;
+mod shared;
 mod streams;
 mod tcp_relay;
 
@@ -12,21 +14,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_turn::{
-    AllocationId, FiveTuple, Forward, Now, OwnAddresses, PeerAddr, Server, Target, Transport,
-};
+use hairpin_turn::{FiveTuple, Now, OwnAddresses, PeerAddr, Server, Transport};
 
 use self::tcp_relay::Diverted;
 use super::context::RelayContext;
 use super::errors::is_about_something_else;
-use super::gathered::{Gathered, Route};
-use super::parcel::{Delivery, Outbox, Parcel};
+use super::gathered::Gathered;
+use super::parcel::{Delivery, Outbox, Parcel, Way};
 use super::peers::Peers;
 use super::routes::{Arrival, RelaySocket, Routes, Senders, Token};
-use super::stream::Queued;
+use super::shared::SharedRelay;
 use super::streams::Streams;
 use super::sys::{Batch, Datagram, SLOTS};
-use crate::metrics::{Direction, DropReason, RelayMetrics};
+use crate::metrics::{DropReason, RelayMetrics};
+pub(super) use shared::Sockets;
 
 /// Datagrams taken from one listener before the other sockets get their turn: all clients send to it, and packets of
 /// one flow that are received together leave together.
@@ -47,6 +48,8 @@ const TIMERS: usize = 64;
 pub(super) struct Shard {
     core: Server,
     routes: Routes,
+    /// The address that all allocations share, if they do.
+    shared: Option<SharedRelay>,
     streams: Streams,
     peers: Peers,
     /// What becomes of the stream whose frames are being taken: none that follows is a frame.
@@ -68,8 +71,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(
         core: Server,
-        streams: Streams,
-        routes: Routes,
+        Sockets { routes, shared, streams }: Sockets,
         outbox: Outbox,
         epoll: OwnedFd,
         index: usize,
@@ -79,6 +81,7 @@ impl Shard {
         Self {
             core,
             routes,
+            shared,
             streams,
             peers: Peers::default(),
             diverted: None,
@@ -119,9 +122,9 @@ impl Shard {
         batch: &mut Batch<'b>,
         out: &mut Gathered<'b>,
     ) -> io::Result<usize> {
-        let Some(Arrival { socket, from }) = self.routes.arrival(token) else { return Ok(0) };
+        let Some(Arrival { socket, from }) = self.arrival(token) else { return Ok(0) };
         let most = match from {
-            Senders::Clients(_) => FROM_CLIENTS,
+            Senders::Clients(_) | Senders::Shared => FROM_CLIENTS,
             Senders::Peers(_) => FROM_PEERS,
         };
         let datagrams = match batch.receive(socket.as_fd(), most) {
@@ -136,12 +139,18 @@ impl Shard {
                     let ip = arrived.destination.unwrap_or(address.ip());
                     let server = SocketAddr::new(ip, address.port());
                     let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
-                    self.core.handle_client(now, tuple, packet)
+                    if self.is_for_allocations(now, &tuple, packet.payload()) {
+                        self.receive_shared(now, source, arrived.traffic_class, packet)
+                    } else {
+                        self.core.handle_client(now, tuple, packet)
+                    }
                 }
                 Senders::Peers(id) => self.core.handle_peer(now, id, PeerAddr(source), packet),
+                Senders::Shared => self.receive_shared(now, source, arrived.traffic_class, packet),
             };
             if let Some(forward) = forward {
-                self.forward(forward, arrived.traffic_class, |route, bytes| out.lend(route, bytes));
+                let class = arrived.traffic_class;
+                self.forward(now, forward, class, |route, bytes| out.lend(route, bytes));
             }
             self.settle(now, out);
         }
@@ -156,9 +165,16 @@ impl Shard {
         out: &mut Gathered<'_>,
     ) -> usize {
         let found = parcel.len();
-        for Delivery { to, from, traffic_class, packet } in parcel.open() {
-            if let Some(forward) = self.core.handle_relayed(now, to, from, packet) {
-                self.forward(forward, traffic_class, |route, bytes| out.keep(route, bytes));
+        for Delivery { way, traffic_class, packet } in parcel.open() {
+            let forward = match way {
+                Way::Hairpin { to, from } => self.core.handle_relayed(now, to, from, packet),
+                Way::Peer { id, peer } => self.core.handle_peer(now, id, PeerAddr(peer), packet),
+                Way::Partner { id, shared } => {
+                    self.core.handle_partner(now, id, PeerAddr(shared), packet)
+                }
+            };
+            if let Some(forward) = forward {
+                self.forward(now, forward, traffic_class, |route, bytes| out.keep(route, bytes));
             }
             self.settle(now, out);
         }
@@ -206,53 +222,5 @@ impl Shard {
 
     fn count_lost(&self, packets: usize) {
         self.metrics.dropped(DropReason::SendFailed, packets);
-    }
-
-    /// Passes a packet on to its stream or another worker, or to `send` with its route. It leaves with the DSCP and the ECN
-    /// that it came with (RFC 8656 s15).
-    fn forward<'p>(
-        &mut self,
-        forward: Forward<'p>,
-        traffic_class: u8,
-        send: impl FnOnce(Route, &'p [u8]),
-    ) {
-        let route = match forward.to {
-            Target::Client { tuple, hairpin } => {
-                let direction = if hairpin { Direction::Hairpin } else { Direction::ToClient };
-                self.metrics.forwarded(direction, forward.wire_len());
-                match tuple.transport {
-                    Transport::Udp | Transport::Dtls => self.routes.to_client(tuple),
-                    Transport::Tcp | Transport::Tls => {
-                        if self.streams.send_data(&tuple, &forward) == Queued::Refused {
-                            self.metrics.dropped(DropReason::SlowReader, 1);
-                        }
-                        None
-                    }
-                }
-            }
-            Target::Peer { via, to } => self.to_peer(via, to, &forward),
-            Target::Hairpin { to, from, otherwise } => {
-                match (self.context.ports.owner(to), otherwise) {
-                    (Some((worker, to)), _) => {
-                        self.outbox.push(worker, to, from, traffic_class, forward.payload());
-                        None
-                    }
-                    (None, Some(via)) => self.to_peer(via, PeerAddr(to.0), &forward),
-                    (None, None) => {
-                        self.metrics.dropped(DropReason::NobodyThere, 1);
-                        None
-                    }
-                }
-            }
-        };
-        if let Some(route) = route {
-            send(Route { traffic_class, ..route }, forward.into_bytes());
-        }
-    }
-
-    fn to_peer(&self, via: AllocationId, to: PeerAddr, forward: &Forward<'_>) -> Option<Route> {
-        let route = self.routes.to_peer(via, to, forward.fragmentation)?;
-        self.metrics.forwarded(Direction::ToPeer, forward.wire_len());
-        Some(route)
     }
 }

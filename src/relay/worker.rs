@@ -17,7 +17,8 @@ use super::mailbox::{Mailbox, Postbox, ToWorker};
 use super::pace::{Pace, Waited};
 use super::parcel::Outbox;
 use super::routes::{Routes, Token, watch};
-use super::shard::Shard;
+use super::shard::{Shard, Sockets};
+use super::shared::{SharedAddress, SharedRelay};
 use super::streams::Streams;
 use super::sys::{Sender, Slots};
 use crate::clock::Clock;
@@ -38,6 +39,8 @@ pub(super) struct WorkerSetup {
     pub(super) own: Arc<OwnAddresses>,
     /// Its UDP listeners and what they are bound to.
     pub(super) listeners: Vec<(SocketAddr, UdpSocket)>,
+    /// Its end of the address that allocations share, if they do.
+    pub(super) shared: Option<(Arc<SharedAddress>, Vec<UdpSocket>)>,
     pub(super) mailbox: Mailbox,
     /// Of all workers, by number.
     pub(super) postboxes: Vec<Postbox>,
@@ -56,6 +59,9 @@ impl WorkerSetup {
         watch(&epoll, &self.mailbox, Token::Mailbox, EventFlags::IN | EventFlags::ET)?;
         for (i, (_, socket)) in self.listeners.iter().enumerate() {
             watch(&epoll, socket, Token::Listener(i), EventFlags::IN)?;
+        }
+        for (i, socket) in self.shared.iter().flat_map(|(_, sockets)| sockets).enumerate() {
+            watch(&epoll, socket, Token::Shared(i), EventFlags::IN)?;
         }
         Ok(epoll)
     }
@@ -83,13 +89,16 @@ impl Worker {
         let workers = u32::try_from(setup.postboxes.len()).ok().and_then(NonZeroU32::new);
         let core = Server::new(setup.rules, setup.own, rand::random())
             .one_of(setup.index as u32, workers.expect("there is this one, and not 4,000,000,000"));
+        let (index, routes) = (setup.index, Routes::new(setup.listeners));
+        let shared = setup
+            .shared
+            .map(|(address, sockets)| SharedRelay::new(address, index, sockets, &routes));
         let shard = Shard::new(
             core,
-            streams,
-            Routes::new(setup.listeners),
+            Sockets { routes, shared, streams },
             Outbox::new(setup.postboxes),
             epoll,
-            setup.index,
+            index,
             setup.metrics,
             setup.context,
         );
@@ -173,7 +182,7 @@ impl Worker {
             Err(error) => return Err(error.into()),
         }
         // Clients first: a peer's packet, too, shall find the permission that was asked for before it came.
-        events.sort_by_key(|event| matches!(token_of(event), Token::Relay(_)));
+        events.sort_by_key(|event| matches!(token_of(event), Token::Relay(_) | Token::Shared(_)));
         Ok(())
     }
 
@@ -202,7 +211,7 @@ impl Worker {
                     }
                     Token::RelayListener(index) => self.shard.accept_peers(now, index, &mut out),
                     Token::Peer(place) => self.shard.serve_peer(now, place, event.flags, &mut out),
-                    Token::Listener(_) | Token::Relay(_) => {
+                    Token::Listener(_) | Token::Relay(_) | Token::Shared(_) => {
                         let flags = event.flags;
                         if flags.contains(EventFlags::ERR) {
                             self.shard.receive_errors(now, token, &mut out);

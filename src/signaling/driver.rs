@@ -10,7 +10,7 @@ use std::time::Duration;
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
     BadToken, CloseCode, Config, ConnectionId, Departure, Event, Hub, IceGrant, IceServers,
-    Identity, Keys, MessageKind, Origin, Output, Tokens,
+    Identity, Keys, MessageKind, Origin, Output, SessionId, Tokens,
 };
 use tokio::sync::mpsc;
 
@@ -264,8 +264,8 @@ impl Tokens for ClientsIce<'_> {
 }
 
 impl IceServers for ClientsIce<'_> {
-    fn issue(&mut self, connection: ConnectionId, user: &str) -> IceGrant {
+    fn issue(&mut self, connection: ConnectionId, user: &str, session: SessionId) -> IceGrant {
         let urls = self.clients.get(&connection).map(|client| client.ice.clone());
-        self.issuer.issue_to(&urls.unwrap_or_default(), user)
+        self.issuer.issue_in(&urls.unwrap_or_default(), user, session)
     }
 }

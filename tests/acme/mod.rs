@@ -1,6 +1,7 @@
 //! Certificates that a server gets itself, of a real ACME server.
 
 mod documentation;
+mod files;
 mod issue;
 mod pebble;
 mod redirect;

@@ -154,7 +154,7 @@ impl Pebble {
 pub(super) struct Client(Arc<ClientConfig>);
 
 impl Client {
-    fn trusting(pem: &[u8]) -> Self {
+    pub(super) fn trusting(pem: &[u8]) -> Self {
         let mut roots = RootCertStore::empty();
         for root in CertificateDer::pem_slice_iter(pem) {
             roots.add(root.expect("PEM")).expect("a root");

@@ -25,6 +25,7 @@ mod rooms;
 mod scenarios;
 mod secure;
 mod server;
+mod shared_port;
 mod snippets;
 mod tabs;
 mod visitors;

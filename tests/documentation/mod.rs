@@ -22,6 +22,7 @@ const PAGES: &[&str] = &[
     "docs/coturn.md",
     "docs/deploy-fly.md",
     "docs/identity.md",
+    "docs/interop.md",
     "docs/matching.md",
     "docs/metrics.md",
     "docs/protocol.md",

@@ -12,6 +12,7 @@ mod limits;
 mod listeners;
 mod own_addresses;
 mod proxied;
+mod shared;
 mod streams;
 mod tcp_relay;
 #[cfg(feature = "tls")]

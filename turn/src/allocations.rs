@@ -14,7 +14,7 @@ use crate::key_hasher::KeyHasher;
 use crate::slab::Slab;
 use crate::{
     AllocationId, Bound, Event, FiveTuple, Output, Owner, Path, PathChange, PeerAddr, Refusal,
-    RelayTransport, RelayedAddr, ReleaseReason,
+    RelayTransport, RelayedAddr, RelayedAddresses, ReleaseReason,
 };
 
 /// A slab of allocations. Its two indexes hold slot numbers only, four bytes each, and find the
@@ -23,8 +23,9 @@ pub(crate) struct Allocations {
     slab: Slab<State>,
     /// What is pending or live.
     by_tuple: HashTable<u32>,
-    /// What is live and gets datagrams: a TCP allocation is reached through its socket alone.
-    by_relayed: HashTable<u32>,
+    /// What is live and gets datagrams: a TCP allocation is reached through its socket alone. None where all have the same
+    /// relayed address.
+    by_relayed: Option<HashTable<u32>>,
     /// What is live: an ordered set, so that nothing ever looks at all allocations.
     deadlines: BTreeSet<(Duration, u32)>,
     keys: KeyHasher,
@@ -47,11 +48,11 @@ enum State {
 /// Lookups. An allocation whose time is over is gone even before [`Allocations::expire`] takes it.
 impl Allocations {
     /// `seed` keeps strangers from choosing colliding keys.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(relayed: RelayedAddresses, seed: u64) -> Self {
         Self {
             slab: Slab::new(),
             by_tuple: HashTable::new(),
-            by_relayed: HashTable::new(),
+            by_relayed: (relayed == RelayedAddresses::Unique).then(HashTable::new),
             deadlines: BTreeSet::new(),
             keys: KeyHasher::new(seed),
             changes: VecDeque::new(),
@@ -67,7 +68,7 @@ impl Allocations {
     pub(crate) fn bytes(&self) -> usize {
         self.slab.bytes()
             + self.by_tuple.allocation_size()
-            + self.by_relayed.allocation_size()
+            + self.by_relayed.as_ref().map_or(0, HashTable::allocation_size)
             + self.deadlines.len() * size_of::<(Duration, u32)>()
             + self.changes.capacity() * size_of::<Output>()
     }
@@ -114,7 +115,7 @@ impl Allocations {
     /// The live allocation that has a relayed address.
     pub(crate) fn by_relayed(&self, now: Duration, relayed: RelayedAddr) -> Option<&Allocation> {
         let same = |&index: &u32| self.slab.at(index).and_then(|s| s.1.relayed()) == Some(relayed);
-        let index = *self.by_relayed.find(self.keys.relayed(relayed), same)?;
+        let index = *self.by_relayed.as_ref()?.find(self.keys.relayed(relayed), same)?;
         match self.slab.at(index)? {
             (_, State::Live(allocation)) if now < allocation.expires() => Some(allocation),
             _ => None,
@@ -188,9 +189,11 @@ impl Allocations {
             other => other,
         });
         self.deadlines.insert((expires, id.index));
-        if transport == RelayTransport::Udp {
+        if let Some(by_relayed) = &mut self.by_relayed
+            && transport == RelayTransport::Udp
+        {
             let (slab, keys) = (&self.slab, &self.keys);
-            self.by_relayed.insert_unique(keys.relayed(relayed), id.index, |&index| {
+            by_relayed.insert_unique(keys.relayed(relayed), id.index, |&index| {
                 let relayed = slab.at(index).and_then(|(_, state)| state.relayed());
                 keys.relayed(relayed.expect("every slot indexed here is live"))
             });
@@ -283,7 +286,9 @@ impl Allocations {
         self.deadlines.remove(&(allocation.expires(), id.index));
         self.unindex_tuple(id.index, &tuple);
         let hash = self.keys.relayed(relayed);
-        if let Ok(entry) = self.by_relayed.find_entry(hash, |&index| index == id.index) {
+        if let Some(by_relayed) = &mut self.by_relayed
+            && let Ok(entry) = by_relayed.find_entry(hash, |&index| index == id.index)
+        {
             entry.remove();
         }
         let Some(State::Live(allocation)) = self.slab.remove(id) else { return };

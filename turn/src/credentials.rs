@@ -8,7 +8,8 @@ use core::fmt;
 
 use hairpin_stun::{Key, PasswordAlgorithm, rest_password};
 
-use crate::User;
+use crate::shared::Scope;
+use crate::{User, pseudonym};
 
 /// How far ahead the expiry of a REST username may lie, in seconds: ten years. What lies further is
 /// no expiry but another unit, and would be good for ever.
@@ -71,8 +72,14 @@ impl Credentials {
     pub(crate) fn user_of(&self, username: &str) -> User {
         match self.is_static(username) {
             true => User::Static(username.into()),
-            false => User::Rest(RestName::split(username).id.into()),
+            false => User::Rest(pseudonym::split(RestName::split(username).id).0.into()),
         }
+    }
+
+    /// The session that a REST username was issued for, if a server of ours has done it.
+    pub(crate) fn scope_of(&self, username: &str) -> Option<Scope> {
+        let issued = !self.is_static(username);
+        issued.then(|| pseudonym::split(RestName::split(username).id).1)?
     }
 
     /// Every key by `algorithm` that would prove to be `username` at `unix`: a static user's, or one of each

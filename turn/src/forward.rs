@@ -55,6 +55,12 @@ impl<'b> Forward<'b> {
         self.head().len() + self.payload().len() + self.padding().len()
     }
 
+    /// The payload with the room around it, for [`Server::handle_partner`](crate::Server::handle_partner).
+    #[inline]
+    pub fn into_packet(self) -> PacketBuf<'b> {
+        self.packet
+    }
+
     /// The whole packet as it goes over the wire, in the buffer of its payload.
     #[inline]
     pub fn into_bytes(self) -> &'b [u8] {
@@ -89,6 +95,14 @@ pub enum Target {
         /// The allocation whose relay socket sends.
         via: AllocationId,
         /// The peer.
+        to: PeerAddr,
+    },
+    /// To a peer of an allocation that shares its relayed address: ask [`shared`](crate::shared) whether it leaves through
+    /// the shared socket, or whose here it is.
+    Shared {
+        /// The allocation that sends.
+        via: AllocationId,
+        /// The peer; the shared address itself for other allocations.
         to: PeerAddr,
     },
     /// To one of our own relay addresses, but not of this shard's allocations: hand the bytes to

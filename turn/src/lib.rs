@@ -45,6 +45,7 @@ mod reservations;
 mod route;
 mod rules;
 mod server;
+pub mod shared;
 mod slab;
 mod stream_deadlines;
 mod terms;
@@ -62,7 +63,7 @@ pub use nonce::Features;
 pub use output::{
     BindError, Bound, ConnectReach, Output, Path, PathChange, RelayTransport, Wanted, WantedPort,
 };
-pub use own_addresses::OwnAddresses;
+pub use own_addresses::{OwnAddresses, RelayedAddresses};
 pub use policy::PeerPolicy;
 pub use pseudonym::{Holder, Pseudonyms};
 pub use quota::{QuotaLedger, Quotas};

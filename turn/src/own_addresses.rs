@@ -19,6 +19,17 @@ pub struct OwnAddresses {
     listeners: Vec<SocketAddr>,
     relay_ips: Vec<IpAddr>,
     relay_ports: RangeInclusive<u16>,
+    relayed: RelayedAddresses,
+}
+
+/// Whether allocations have relayed addresses of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RelayedAddresses {
+    /// "unique across all allocations" (RFC 8656 s3).
+    #[default]
+    Unique,
+    /// One for all of them, see [`shared`](crate::shared).
+    Shared,
 }
 
 /// What one of our own IP addresses stands for at a port.
@@ -53,8 +64,22 @@ impl OwnAddresses {
             listeners,
             relay_ips,
             relay_ports,
+            relayed: RelayedAddresses::Unique,
         };
         own.with_machine(ips)
+    }
+
+    /// Has all allocations share one relayed address, at the one port of the range: packets for peers then come out as
+    /// [`Target::Shared`](crate::Target::Shared). To be said before a [`Server`](crate::Server) is made.
+    pub fn shared(mut self) -> Self {
+        self.relayed = RelayedAddresses::Shared;
+        self
+    }
+
+    /// Whether all allocations share one relayed address.
+    #[inline(always)]
+    pub fn relayed(&self) -> RelayedAddresses {
+        self.relayed
     }
 
     /// Adds what else leads to this machine. As peers these addresses are refused (403), at any
@@ -104,9 +129,13 @@ impl OwnAddresses {
             let ip = listener.ip();
             listener.port() == addr.port() && (ip == addr.ip() || ip.is_unspecified())
         };
-        if self.listeners.iter().any(leads_there) {
+        let relayed = self.relays_at(addr.ip()) && self.relay_ports.contains(&addr.port());
+        // The shared address may be that of a UDP listener, or have the number of a TCP listener's port.
+        if relayed && self.relayed == RelayedAddresses::Shared {
+            Standing::Relayed
+        } else if self.listeners.iter().any(leads_there) {
             Standing::Listener
-        } else if self.relays_at(addr.ip()) && self.relay_ports.contains(&addr.port()) {
+        } else if relayed {
             Standing::Relayed
         } else {
             Standing::Other

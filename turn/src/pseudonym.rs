@@ -7,12 +7,16 @@ use core::net::IpAddr;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::shared::Scope;
+
 /// What sets this use of the secret apart from every other.
 const LABEL: &[u8] = b"hairpin pseudonym 1";
 /// 96 bits: two people out of a billion share a name with a probability of 1 in 10^11.
 const LEN: usize = 12;
 /// What every name begins with: whoever asks is given one, so it is nobody's identity.
 pub(crate) const MARK: char = '~';
+/// What stands between a name and a session.
+const SCOPE: char = '.';
 
 /// Whom credentials are issued to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,16 @@ impl Pseudonyms {
         Self { key: keyed(&key) }
     }
 
+    /// The name of a user in a session: as [`of`](Self::of), and behind a dot 16 more digits, which both people of the session
+    /// have and nobody else (see [`Scope`]). For quotas it is the name without them.
+    pub fn of_user_in(&self, user: &str, session: &str) -> String {
+        let mut name = self.of(Holder::User(user));
+        let [a, b, c, d, e, f, g, h, ..] = mac(&self.key, &[b"session\0", session.as_bytes()]);
+        let scope = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        write!(name, "{SCOPE}{scope:016x}").expect("writing to a String does not fail");
+        name
+    }
+
     /// `~` and 24 hexadecimal digits, whoever it is. No user's are those of a network.
     pub fn of(&self, holder: Holder<'_>) -> String {
         let tag = match holder {
@@ -51,6 +65,19 @@ impl Pseudonyms {
             write!(name, "{byte:02x}").expect("writing to a String does not fail");
         }
         name
+    }
+}
+
+/// A name of ours, and the session behind it; anybody else's name is whole.
+pub(crate) fn split(id: &str) -> (&str, Option<Scope>) {
+    let ours = |(name, scope): (&'_ str, &str)| {
+        let is_ours = name.starts_with(MARK) && name.len() == 1 + 2 * LEN && scope.len() == 16;
+        let scope = u64::from_str_radix(scope, 16).ok().filter(|_| is_ours);
+        scope.map(Scope)
+    };
+    match id.split_once(SCOPE) {
+        Some(parts) if ours(parts).is_some() => (parts.0, ours(parts)),
+        _ => (id, None),
     }
 }
 
@@ -89,6 +116,20 @@ mod tests {
         }
         assert_ne!(ours.of(Holder::User("ada")), ours.of(Holder::User("bob")));
         assert_ne!(ours.of(network([192, 0, 2, 1])), ours.of(network([192, 0, 2, 2])));
+    }
+
+    #[test]
+    fn a_session_is_told_from_a_name_of_ours_and_from_no_other() {
+        let names = Pseudonyms::new(b"north");
+        let (ada, bob) = (names.of_user_in("ada", "s"), names.of_user_in("bob", "s"));
+        let (name, scope) = split(&ada);
+        assert_eq!(name, names.of(Holder::User("ada")));
+        assert!(scope.is_some());
+        assert_eq!(scope, split(&bob).1);
+        assert_ne!(scope, split(&names.of_user_in("ada", "t")).1);
+        for other in [name, "ada.0123456789abcdef", "~ada.0123456789abcdef", &ada[..41], "a.b.c"] {
+            assert_eq!(split(other), (other, None));
+        }
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl<T> Reservations<T> {
 
     /// The next reservation whose time is over; call it until there is none, before all else.
     pub fn expired(&mut self, now: Duration) -> Option<(Owner, T)> {
-        while let Some((_, token)) = self.ends.pop_front_if(|(end, _)| *end <= now) {
+        while self.ends.front().is_some_and(|(end, _)| *end <= now) {
+            let (_, token) = self.ends.pop_front()?;
             if let Some(held) = self.held.remove(&token) {
                 return Some(held);
             }

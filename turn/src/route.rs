@@ -43,6 +43,8 @@ pub(crate) struct Route<'a> {
 enum Destination<'a> {
     /// To a peer, from the allocation's relay socket.
     Peer { via: AllocationId, to: PeerAddr },
+    /// To a peer, from the address that all allocations share.
+    Shared { via: AllocationId, to: PeerAddr },
     /// To one of our own relayed addresses, but not of this shard's allocations.
     Elsewhere { to: RelayedAddr, from: RelayedAddr, otherwise: Option<AllocationId> },
     /// To the client of an allocation, from a peer.
@@ -108,6 +110,16 @@ impl<'a> Router<'a> {
         Ok(Route::new(self.to_client(allocation, peer, Origin::Socket)?, None))
     }
 
+    /// A packet from another allocation, at the address that all share, for one of ours.
+    pub(crate) fn partner_data(
+        self,
+        id: AllocationId,
+        shared: PeerAddr,
+    ) -> Result<Route<'a>, DropReason> {
+        let allocation = self.allocations.live(self.now, id).ok_or(DropReason::NoAllocation)?;
+        Ok(Route::new(self.to_client(allocation, shared, Origin::Hairpin)?, None))
+    }
+
     /// A packet from another shard's allocation, at `from`, for one of ours.
     pub(crate) fn hairpin(
         self,
@@ -134,6 +146,7 @@ impl<'a> Router<'a> {
         }
         match self.terms.reach(peer) {
             Reach::Network => Ok(Destination::Peer { via, to: *peer }),
+            Reach::Shared => Ok(Destination::Shared { via, to: *peer }),
             Reach::Ourselves => self.to_ourselves(via, allocation.relayed(), RelayedAddr(peer.0)),
             Reach::Denied => Err(DropReason::PeerDenied),
         }
@@ -193,6 +206,10 @@ impl Route<'_> {
         match self.to {
             Destination::Peer { via, to } => {
                 let to = Target::Peer { via, to };
+                Some(Forward::to_peer(packet, to, self.fragmentation))
+            }
+            Destination::Shared { via, to } => {
+                let to = Target::Shared { via, to };
                 Some(Forward::to_peer(packet, to, self.fragmentation))
             }
             Destination::Elsewhere { to, from, otherwise } => {

@@ -2,6 +2,7 @@
 
 mod denials;
 mod figures;
+mod hairpins;
 mod tcp_relay;
 
 use alloc::collections::VecDeque;
@@ -25,7 +26,7 @@ use crate::route::{Route, Router, Sent};
 use crate::terms::Terms;
 use crate::{
     AllocationId, BindError, Bound, DropReason, Event, FiveTuple, Forward, IcmpError, Now, Output,
-    OwnAddresses, PeerAddr, Refusal, RelayedAddr, ReleaseReason, RequestMethod, Rules,
+    OwnAddresses, PeerAddr, Refusal, ReleaseReason, RequestMethod, Rules,
 };
 
 /// Allocations that one call of [`Server::handle_timeout`] takes away at most: each has a socket to
@@ -57,8 +58,8 @@ impl Server {
                 .unauthenticated_answers_per_second
                 .map(|per_second| AnswerLimit::new(per_second, seed)),
             replies: Replies::new(rules.clone()),
+            allocations: Allocations::new(own.relayed(), seed),
             terms: Terms::new(rules, own),
-            allocations: Allocations::new(seed),
             connections: Connections::new(seed),
             indications: IndicationIds::new(seed),
             outputs: VecDeque::new(),
@@ -116,20 +117,6 @@ impl Server {
         if let Some(bytes) = error.indication(peer, self.indications.next()) {
             self.outputs.push_back(Output::Transmit { to: *allocation.tuple(), bytes });
         }
-    }
-
-    /// Takes a datagram that an allocation of another shard, at `from`, sent to `to`.
-    ///
-    /// `None` also when no live allocation of this shard has that address; the packet is then
-    /// dropped.
-    pub fn handle_relayed<'b>(
-        &mut self,
-        now: Now,
-        to: RelayedAddr,
-        from: RelayedAddr,
-        packet: PacketBuf<'b>,
-    ) -> Option<Forward<'b>> {
-        self.route(now, packet, |router, _| router.hairpin(to, from))
     }
 
     /// Takes the answer to [`Output::BindRelay`], which lets the Allocate request be answered: with

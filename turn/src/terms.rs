@@ -8,8 +8,10 @@ use hairpin_stun::ChannelNumbers;
 
 use crate::allocation::Limits;
 use crate::own_addresses::Standing;
+use crate::shared::Scope;
 use crate::{
-    ConnectReach, Family, OwnAddresses, PeerAddr, Refusal, Rules, TcpRelay, Transport, User,
+    ConnectReach, Family, OwnAddresses, PeerAddr, Refusal, RelayedAddresses, Rules, TcpRelay,
+    Transport, User,
 };
 
 /// The lifetime of an allocation that asks for none, and the least one gets (RFC 8656 s7.2).
@@ -26,6 +28,8 @@ pub(crate) struct Terms {
 pub(crate) enum Reach {
     /// Through a relay socket.
     Network,
+    /// Through the shared address, or to somebody else at it.
+    Shared,
     /// It is a relayed address of ours, of a live allocation or not.
     Ourselves,
     /// Not at all.
@@ -54,6 +58,10 @@ impl Terms {
     pub(crate) fn check_tcp_relay(&self, transport: Transport) -> Result<(), Refusal> {
         match self.rules.tcp_relay {
             TcpRelay::Off => Err(Refusal::UnsupportedTransport),
+            // Connections to one address are told apart by nothing.
+            TcpRelay::On if self.own.relayed() == RelayedAddresses::Shared => {
+                Err(Refusal::UnsupportedTransport)
+            }
             TcpRelay::On if !transport.is_stream() => Err(Refusal::BadRequest),
             TcpRelay::On => Ok(()),
         }
@@ -69,7 +77,8 @@ impl Terms {
         match self.reach(&peer) {
             Reach::Ourselves if self.allows_explicitly(peer.0.ip()) => ConnectReach::Either,
             Reach::Ourselves => ConnectReach::Ourselves,
-            Reach::Network | Reach::Denied => ConnectReach::Network,
+            // The last does not come to this: where all share an address there are no TCP allocations.
+            Reach::Network | Reach::Denied | Reach::Shared => ConnectReach::Network,
         }
     }
 
@@ -83,6 +92,11 @@ impl Terms {
     /// Whose quota a username counts against.
     pub(crate) fn user_of(&self, username: &str) -> User {
         self.rules.credentials.user_of(username)
+    }
+
+    /// The session that a username was issued for.
+    pub(crate) fn scope_of(&self, username: &str) -> Option<Scope> {
+        self.rules.credentials.scope_of(username)
     }
 
     pub(crate) fn channel_numbers(&self) -> ChannelNumbers {
@@ -132,10 +146,15 @@ impl Terms {
     /// have been given to another one.
     #[inline(always)]
     pub(crate) fn reach(&self, peer: &PeerAddr) -> Reach {
+        let network = match self.own.relayed() {
+            RelayedAddresses::Unique => Reach::Network,
+            RelayedAddresses::Shared => Reach::Shared,
+        };
         match self.own.classify(peer.0) {
-            None => Reach::Network,
+            None => network,
+            Some(Standing::Relayed) if network == Reach::Shared => Reach::Shared,
             Some(Standing::Relayed) => Reach::Ourselves,
-            Some(Standing::Other) if self.allows_explicitly(peer.0.ip()) => Reach::Network,
+            Some(Standing::Other) if self.allows_explicitly(peer.0.ip()) => network,
             Some(Standing::Listener | Standing::Other) => Reach::Denied,
         }
     }

@@ -12,7 +12,7 @@ use crate::parser::{Parser, bounded, limit};
 use crate::reader::Reader;
 use crate::setting::{Group, Many, Optional, Setting};
 use crate::text::{bind_host, ip, one_hosts};
-use crate::types::{BindHost, Config, RelayAddress, RelaySettings};
+use crate::types::{BindHost, Config, RelayAddress, RelayPorts, RelaySettings};
 
 pub(crate) const RELAY_IP: Setting<BindHost, Many> =
     Setting::many("relay-ip", "HOST", Parser::Text(bind_host))
@@ -31,6 +31,16 @@ pub(crate) const MIN_PORT: Setting<u16> = Setting::one("min-port", "PORT", bound
 pub(crate) const MAX_PORT: Setting<u16> = Setting::one("max-port", "PORT", bounded(1024..=65_535))
     .default("65535")
     .help("Highest relay port");
+
+pub(crate) const RELAY_PORTS: Setting<Word> =
+    Setting::one("relay-ports", "WORD", Parser::Text(word))
+        .default("range")
+        .help("`range`: a port for each allocation; for ICE clients alone, `shared`: one UDP port for all, or `listening`: the listening one; see docs/shared-port.md");
+
+pub(crate) const SHARED_RELAY_PORT: Setting<u16> =
+    Setting::one("shared-relay-port", "PORT", bounded(0..=65_535))
+        .default("3479")
+        .help("The UDP port of `--relay-ports shared`; 0 is one the system chooses");
 
 pub(crate) const USER_QUOTA: Setting<NonZeroU32, Optional> =
     Setting::optional("user-quota", "COUNT", limit())
@@ -69,6 +79,8 @@ pub(super) const GROUP: Group = Group {
         EXTERNAL_IP.about(),
         MIN_PORT.about(),
         MAX_PORT.about(),
+        RELAY_PORTS.about(),
+        SHARED_RELAY_PORT.about(),
         USER_QUOTA.about(),
         TOTAL_QUOTA.about(),
         MAX_ALLOCATIONS_PER_ADDRESS.about(),
@@ -81,7 +93,7 @@ pub(super) const GROUP: Group = Group {
 pub(crate) fn read(reader: &mut Reader) -> RelaySettings {
     RelaySettings {
         addresses: addresses(reader),
-        ports: reader.get(&MIN_PORT)..=reader.get(&MAX_PORT),
+        ports: ports(reader),
         quotas: Quotas {
             user: reader.get(&USER_QUOTA).map(NonZeroU32::get),
             address: reader.get(&MAX_ALLOCATIONS_PER_ADDRESS),
@@ -92,13 +104,15 @@ pub(crate) fn read(reader: &mut Reader) -> RelaySettings {
 
 pub(crate) fn check(config: &Config, violations: &mut Violations) {
     let RelaySettings { addresses, ports, quotas } = &config.relay;
-    let (min, max) = (ports.start(), ports.end());
-    violations.bounds(&MIN_PORT, min);
-    violations.bounds(&MAX_PORT, max);
-    if min > max {
-        let fix = format!("give {max} or less, or a greater max-port");
-        let invalid = Invalid::new(format!("is above max-port, which is {max}"), fix);
-        violations.clash(&MIN_PORT, &MAX_PORT, invalid);
+    if let RelayPorts::Range(ports) = ports {
+        let (min, max) = (ports.start(), ports.end());
+        violations.bounds(&MIN_PORT, min);
+        violations.bounds(&MAX_PORT, max);
+        if min > max {
+            let fix = format!("give {max} or less, or a greater max-port");
+            let invalid = Invalid::new(format!("is above max-port, which is {max}"), fix);
+            violations.clash(&MIN_PORT, &MAX_PORT, invalid);
+        }
     }
     if let Some(workers) = config.workers {
         violations.bounds(&WORKERS, &workers.get());
@@ -136,9 +150,53 @@ pub(crate) fn warn(config: &Config, warnings: &mut Vec<String>) {
     {
         warnings.push(format!("user-quota {user} is above total-quota {total}, which prevails"));
     }
-    let room = ports.len() * addresses.len().max(1);
-    if let Some(total) = quotas.total.filter(|total| *total as usize > room) {
-        warnings.push(format!("total-quota {total} is more than the {room} relay ports there are"));
+    let limits = match ports {
+        RelayPorts::Range(ports) => {
+            let room = ports.len() * addresses.len().max(1);
+            if let Some(total) = quotas.total.filter(|total| *total as usize > room) {
+                let warning =
+                    format!("total-quota {total} is more than the {room} relay ports there are");
+                warnings.push(warning);
+            }
+            return;
+        }
+        RelayPorts::Shared(_) => "",
+        RelayPorts::Listening => {
+            "; every client must use this server's TURN, for Chromium takes nothing else from the address of a STUN server it was \
+             given"
+        }
+    };
+    warnings.push(format!(
+        "all allocations share one relayed address: this serves ICE clients alone (WebRTC), one stream for each pair of \
+         fragments (`max-bundle`), and no peers that are themselves one address for many (a single-port SFU, another server \
+         in this mode){limits}"
+    ));
+}
+
+/// What `relay-ports` says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    Range,
+    Shared,
+    Listening,
+}
+
+fn word(text: &str) -> Parsed<Word> {
+    match text {
+        "range" => Ok(Word::Range),
+        "shared" => Ok(Word::Shared),
+        "listening" => Ok(Word::Listening),
+        _ => Err(Invalid::new("is no way to have relay ports", "give range, shared or listening")),
+    }
+}
+
+fn ports(reader: &mut Reader) -> RelayPorts {
+    let range = reader.get(&MIN_PORT)..=reader.get(&MAX_PORT);
+    let shared = reader.get(&SHARED_RELAY_PORT);
+    match reader.get(&RELAY_PORTS) {
+        Word::Range => RelayPorts::Range(range),
+        Word::Shared => RelayPorts::Shared(shared),
+        Word::Listening => RelayPorts::Listening,
     }
 }
 

@@ -13,7 +13,9 @@ use crate::parser::{Parser, bounded};
 use crate::reader::Reader;
 use crate::setting::{Group, Many, Optional, Setting};
 use crate::text::bind_host;
-use crate::types::{BindHost, Config, ListenSettings, Listener, ListenerSettings, Protocol};
+use crate::types::{
+    BindHost, Config, ListenSettings, Listener, ListenerSettings, Protocol, RelayPorts,
+};
 
 pub(crate) const LISTENING_IP: Setting<BindHost, Many> =
     Setting::many("listening-ip", "HOST", Parser::Text(bind_host))
@@ -230,7 +232,7 @@ pub(crate) fn warn(config: &Config, warnings: &mut Vec<String>) {
     if listeners.is_empty() {
         warnings.push("no-udp and no-tcp leave no TURN/STUN socket: nothing is relayed".to_owned());
     }
-    let ports = &config.relay.ports;
+    let RelayPorts::Range(ports) = &config.relay.ports else { return };
     let is_inside =
         |listener: &&Listener| listener.protocol == Protocol::Udp && ports.contains(&listener.port);
     let mut inside: Vec<u16> =

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hairpin_config::{
     AllowedOrigins, BindHost, Config, Listener, ListenerSettings, Protocol, RelayAddress,
+    RelayPorts,
 };
 use hairpin_stun::Key;
 use hairpin_turn::Quotas;
@@ -42,7 +43,7 @@ fn nothing_configured_serves_everything() {
     }
     assert_eq!(listeners(&config), expected);
     assert!(config.relay.addresses.is_empty());
-    assert_eq!(config.relay.ports, 49152..=65535);
+    assert_eq!(config.relay.ports, RelayPorts::Range(49152..=65535));
     assert_eq!(config.relay.quotas, Quotas::default());
     assert_eq!(config.rules.realm, "hairpin");
     assert!(config.rules.software.is_some() && config.http.page);

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use hairpin_config::{
-    BindHost, Config, Host, Layers, Listener, ListenerSettings, Protocol, RelayAddress, Source,
+    BindHost, Config, Host, Layers, Listener, ListenerSettings, Protocol, RelayAddress, RelayPorts,
+    Source,
 };
 use hairpin_signaling::Rate;
 use hairpin_stun::Key;
@@ -40,7 +41,7 @@ fn every_number_is_held_to_its_settings_bounds() {
         ("stale-nonce", |c| c.rules.stale_nonce = Duration::from_millis(3_600_001)),
         ("max-permissions", |c| c.rules.max_permissions = 0),
         ("max-channels", |c| c.rules.max_channels = 4097),
-        ("min-port", |c| c.relay.ports = 1023..=2000),
+        ("min-port", |c| c.relay.ports = RelayPorts::Range(1023..=2000)),
         ("user-quota", |c| c.relay.quotas.user = Some(0)),
         ("total-quota", |c| c.relay.quotas.total = Some(0)),
         ("max-websockets", |c| c.http.max_websockets = 0),
@@ -71,7 +72,7 @@ fn values_are_held_to_each_other() {
     type Change = fn(&mut Config);
     let cases: &[(Change, &str)] = &[
         (
-            |c| c.relay.ports = std::ops::RangeInclusive::new(3000, 2000),
+            |c| c.relay.ports = RelayPorts::Range(std::ops::RangeInclusive::new(3000, 2000)),
             "min-port (program): is above max-port, which is 2000;",
         ),
         (|c| c.rules.realm.clear(), "realm (program): holds characters a realm must not have"),

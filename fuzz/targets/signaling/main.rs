@@ -330,7 +330,7 @@ struct NoIce;
 impl Tokens for NoIce {}
 
 impl IceServers for NoIce {
-    fn issue(&mut self, _: ConnectionId, _: &str) -> IceGrant {
+    fn issue(&mut self, _: ConnectionId, _: &str, _: SessionId) -> IceGrant {
         IceGrant::default()
     }
 }

@@ -57,8 +57,9 @@ impl Hub {
         seat: SeatId,
         ice: &mut impl IceServers,
     ) -> Option<IceGrant> {
+        let State::Paired { session, .. } = self.seats.get(seat).state else { return None };
         let user = self.seats.get(seat).user.clone();
-        let grant = ice.issue(self.seats.get(seat).connection()?, &user);
+        let grant = ice.issue(self.seats.get(seat).connection()?, &user, session);
         // Nothing is renewed all the time.
         let lease = (grant.ttl >= Duration::from_secs(10))
             .then_some(IceLease { since: now, ttl: grant.ttl });

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use hairpin_lobby::Lobby;
 use hairpin_signaling::{
-    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol, Tokens,
+    Config, ConnectionId, Departure, IceGrant, IceServers, Keys, Output, Protocol, SessionId,
+    Tokens,
 };
 use serde_json::json;
 
@@ -84,7 +85,7 @@ pub(super) struct Ice;
 impl Tokens for Ice {}
 
 impl IceServers for Ice {
-    fn issue(&mut self, _: ConnectionId, _: &str) -> IceGrant {
+    fn issue(&mut self, _: ConnectionId, _: &str, _: SessionId) -> IceGrant {
         IceGrant { servers: Vec::new(), ttl: Duration::from_secs(3600) }
     }
 }

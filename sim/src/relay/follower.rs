@@ -75,6 +75,7 @@ impl Follower {
                 assert_eq!(expected, Some((*from, PeerAddr(to.0))));
                 assert!(head.is_empty());
             }
+            Passed::On { to: Target::Shared { .. }, .. } => panic!("no address is shared here"),
             Passed::On { to: Target::Client { .. }, .. } => {
                 let (from, to) = expected.expect("a path for what is passed on");
                 self.check_peer(now, RelayedAddr(to.0), PeerAddr(from.0), passed);

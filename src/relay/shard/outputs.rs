@@ -38,6 +38,9 @@ impl Shard {
                     self.core.handle_relay_bound(now, id, bound);
                 }
                 Output::CloseRelay { id, owner, .. } => {
+                    if let Some(shared) = &mut self.shared {
+                        shared.release(id);
+                    }
                     self.closing.extend(self.routes.remove_relay(id));
                     self.stop_listening(id);
                     self.context.release_quota(&owner);
@@ -60,6 +63,9 @@ impl Shard {
         wanted: Wanted,
         owner: &Owner,
     ) -> Result<Bound, BindError> {
+        if self.shared.is_some() {
+            return self.bind_shared(wanted, owner);
+        }
         let RelayPort { claim, socket, reserved } = self.context.bind(self.index, wanted, owner)?;
         if let Err(error) = watch(&self.epoll, &socket, Token::Relay(id.index()), EventFlags::IN) {
             no_relay_socket(&error, None);

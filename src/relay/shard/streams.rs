@@ -117,7 +117,9 @@ impl Shard {
                 Ok(Some(frame)) => {
                     found += 1;
                     if let Some(forward) = self.core.handle_client(now, tuple, frame) {
-                        self.forward(forward, OF_A_STREAM, |route, bytes| out.keep(route, bytes));
+                        self.forward(now, forward, OF_A_STREAM, |route, bytes| {
+                            out.keep(route, bytes)
+                        });
                     }
                     self.settle(now, out);
                     if let Some(diverted) = self.diverted.take() {

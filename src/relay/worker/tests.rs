@@ -13,7 +13,7 @@ use hairpin_turn::{Credentials, Fragmentation, QuotaLedger, Quotas, RelayedAddr,
 
 use super::super::mailbox::mailbox;
 use super::super::options::report_destination;
-use super::super::parcel::Parcel;
+use super::super::parcel::{Parcel, Way};
 use super::super::ports::{PortTable, RelayIp};
 use super::super::runs::Packet;
 use super::super::sockets::{UdpSockets, bind_listener, per_worker};
@@ -52,6 +52,7 @@ fn setup() -> (WorkerSetup, SocketAddr, Postbox, Metrics) {
         rules: Arc::new(Rules { realm: "test".into(), credentials, ..Rules::default() }),
         own: OwnAddresses::new(vec![address], vec![LOOPBACK], ports.clone()).into(),
         listeners: per_worker(vec![udp], 1).remove(0),
+        shared: None,
         mailbox,
         postboxes: vec![postbox.clone()],
         metrics: metrics.relay(0),
@@ -236,7 +237,7 @@ fn neither_a_busy_stream_nor_a_flood_of_datagrams_or_parcels_keeps_others_waitin
     for _ in 0..8 {
         let mut parcel = Parcel::default();
         for _ in 0..PARCEL_PACKETS / 2 {
-            parcel.push(nobody, nobody, 0, b"x");
+            parcel.push(Way::Hairpin { to: nobody, from: nobody }, 0, b"x");
         }
         bench.postbox.send_parcel(parcel).expect("there is room");
     }

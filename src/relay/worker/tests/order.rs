@@ -54,7 +54,8 @@ impl Caller {
     /// A packet from the partner's worker.
     fn parcel(&self) -> Parcel {
         let mut parcel = Parcel::default();
-        parcel.push(RelayedAddr(self.relayed), RelayedAddr(self.partner()), 0, b"hello");
+        let (to, from) = (RelayedAddr(self.relayed), RelayedAddr(self.partner()));
+        parcel.push(Way::Hairpin { to, from }, 0, b"hello");
         parcel
     }
 
