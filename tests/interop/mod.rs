@@ -19,6 +19,7 @@ mod pion;
 mod program;
 mod rest_credentials;
 mod server;
+mod shared_port;
 mod turn_client_proto;
 mod uclient;
 mod webrtc_rs;

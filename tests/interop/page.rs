@@ -57,6 +57,12 @@ const CLIENTS: &[Client] = &[
         ("pion", "two_relayed_agents_connect"),
     ),
     client(
+        "aioice, libnice, pion/ice, werift",
+        "ICE, relayed at both ends, with `--relay-ports shared` (at once)",
+        "UDP, TCP",
+        ("shared_port", "ice_clients_connect_through_one_relayed_port"),
+    ),
+    client(
         "turn-client-proto (crate)",
         "an allocation, a permission, indications, then a channel",
         "UDP, TCP, TLS",

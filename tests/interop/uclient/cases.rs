@@ -130,7 +130,7 @@ pub(in crate::interop) const CASES: &[Case] = &[
     ),
     case(
         "-y -c -F ECDHE-ECDSA-AES128-GCM-SHA256",
-        "one cipher suite of TLS 1.2 alone",
+        "a cipher suite of TLS 1.2 by name",
         [NotRun(SECURED), NotRun(SECURED), All, DTLS],
     ),
     case("-y -c -R", "random bytes in one message of ten", [GoesOn, GoesOn, GoesOn, DTLS]),
