@@ -104,10 +104,10 @@ impl RelayContext {
         owner: &Owner,
     ) -> Result<RelayPort, BindError> {
         let next = self.ports.next(claim);
-        let held = self
-            .quotas()
-            .acquire(owner)
-            .and_then(|()| self.bound(next, now).inspect_err(|_| self.release_quota(owner)));
+        // A statement of its own: the ledger's lock is let go before anything else may want it.
+        let counted = self.quotas().acquire(owner);
+        let held =
+            counted.and_then(|()| self.bound(next, now).inspect_err(|_| self.release_quota(owner)));
         match held {
             Ok(socket_of_next) => {
                 // 64 random bits are taken by nobody else.
@@ -307,6 +307,21 @@ mod tests {
         let ip = IpAddr::from(Ipv4Addr::new(127, 79, x, y));
         let ports = PortTable::new(&[RelayIp { bind: ip, advertised: ip }], 20_000..=20_001);
         RelayContext::new(ports, QuotaLedger::new(quotas, 300), Budgets::plenty())
+    }
+
+    #[test]
+    fn a_next_port_that_another_program_holds_counts_for_nobody() {
+        let context = context_of_a_pair(Quotas::default());
+        let ann = owner("ann", 1);
+        let any = Wanted { port: WantedPort::Even, ..PAIR };
+        let even = context.bind(0, any, &ann).expect("it is free");
+        let next = context.ports.local(context.ports.next(even.claim));
+        let _held = UdpSocket::bind(next).expect("nobody has it");
+        context.ports.release(even.claim);
+        drop(even);
+        context.release_quota(&ann);
+        assert_eq!(context.bind(0, PAIR, &ann).err(), Some(BindError::Capacity));
+        assert_eq!(context.quotas().total(), 0);
     }
 
     #[test]

@@ -124,8 +124,13 @@ async fn coturn_passes_the_same_clients() {
         }
     };
     tokio::join!(scripts(&udp), scripts(&tcp), scripts(&tls), scripts(&dtls));
-    for account in [&udp, &tcp] {
+    for account in [&udp, &tcp, &tls] {
         super::turn_client_proto::relayed_echo(account).await;
+    }
+    for account in [&tcp, &tls] {
+        super::turn_client_proto::tcp_allocation(account).await;
+    }
+    for account in [&udp, &tcp] {
         super::libnice::run(account).await;
     }
 }

@@ -57,10 +57,28 @@ const CLIENTS: &[Client] = &[
         ("pion", "two_relayed_agents_connect"),
     ),
     client(
+        "aioice, libnice, pion/ice, werift",
+        "ICE, relayed at both ends, with `--relay-ports shared` (at once)",
+        "UDP, TCP",
+        ("shared_port", "ice_clients_connect_through_one_relayed_port"),
+    ),
+    client(
         "turn-client-proto (crate)",
         "an allocation, a permission, indications, then a channel",
-        "UDP, TCP",
+        "UDP, TCP, TLS",
         ("turn_client_proto", "completes_a_relayed_echo"),
+    ),
+    client(
+        "turn-client-proto (crate)",
+        "signs with SHA-256 alone; coturn 4.6.1 has no SHA-256",
+        "UDP, TCP, TLS",
+        ("turn_client_proto", "signs_with_sha256"),
+    ),
+    client(
+        "turn-client-proto (crate)",
+        "a TCP allocation (RFC 6062), a connection to a peer",
+        "TCP, TLS",
+        ("turn_client_proto", "connects_to_a_peer_over_tcp"),
     ),
     client(
         "webrtc-rs (crate `turn`)",
@@ -80,6 +98,7 @@ const CLIENTS: &[Client] = &[
 const LIMITS: &str = "\
 - libnice's TLS is the pseudo-TLS of Google Talk, not TLS, so it is tried over UDP and TCP.
 - webrtc-rs' TURN client speaks UDP only; turn-client-proto and aioice have no DTLS, werift none for TURN.
+- turn-client-proto takes ConnectionAttempt for a request, where RFC 6062 has an indication: no peer can connect to it.
 - @roamhq/wrtc is libwebrtc, which Chromium is tested for (`tests/browser/`); it trusts public roots only.
 ";
 
@@ -109,7 +128,8 @@ fn uclient(page: &mut String) {
         "## coturn's `turnutils_uclient`\n\n\
          `PEER` is an echo peer on IPv4 (`-e`, `-r`), `PEER6` one on IPv6. *all*: nothing that was sent is lost. *half*: the \
          client plays the peers as well and does not count what these receive. *refused*: it must not work, and ends with \
-         an error. *leaves*, *endless*: the client exits at once, or never; the server goes on.\n\n",
+         an error. *leaves*: the client exits at once. \
+         *goes on*: what comes of it is chance, or the client never ends; the server goes on.\n\n",
     );
     page.push_str("| Options | What | UDP | TCP (`-t`) | TLS (`-t -S`) | DTLS (`-S`) |\n");
     page.push_str("|---|---|---|---|---|---|\n");

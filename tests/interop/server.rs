@@ -18,9 +18,17 @@ pub(super) struct Hairpin {
 
 impl Hairpin {
     pub(super) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With settings beside those that all tests have.
+    pub(super) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let authority = Authority::new();
         let path = |path: PathBuf| path.to_str().expect("a path in UTF-8").to_owned();
-        let server = hairpin::Server::builder()
+        let builder = settings
+            .iter()
+            .fold(hairpin::Server::builder(), |builder, (name, value)| builder.set(name, *value));
+        let server = builder
             .set("listening-ip", "127.0.0.1")
             .set("cert", path(authority.certificate()))
             .set("pkey", path(authority.key()))

@@ -14,8 +14,8 @@ use crate::interop::{Account, DEADLINE, Transport};
 pub(super) const CLIENTS: u32 = 2;
 pub(super) const MESSAGES: u32 = 10;
 
-/// How long one that does not end by itself has.
-const ENDLESS: Duration = Duration::from_secs(3);
+/// How long one has whose end says nothing.
+const OWN_AFFAIR: Duration = Duration::from_secs(8);
 
 /// What the client shows who it is by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Run {
             };
         }
         command.arg(account.server.ip().to_string()).stdin(Stdio::null()).kill_on_drop(true);
-        let limit = if outcome == Outcome::Endless { ENDLESS } else { DEADLINE };
+        let limit = if outcome == Outcome::GoesOn { OWN_AFFAIR } else { DEADLINE };
         match timeout(limit, command.output()).await {
             Ok(output) => {
                 let output = output.unwrap_or_else(|e| {
@@ -96,7 +96,7 @@ impl Run {
                 output.contains(words) && lost.is_none() && self.code.is_some_and(|code| code != 0)
             }
             Outcome::Leaves => lost.is_none() && self.code.is_some(),
-            Outcome::Endless => true,
+            Outcome::GoesOn => true,
             Outcome::NotRun(_) => unreachable!("it was run"),
         };
         if holds { Ok(()) } else { Err(format!("code {:?}\n{}", self.code, ending(output))) }
