@@ -6,6 +6,7 @@
 mod allocate;
 mod channels;
 mod credentials;
+mod dual;
 mod own_addresses;
 mod password_algorithms;
 mod permissions;

@@ -7,9 +7,11 @@ use core::net::{Ipv4Addr, SocketAddr};
 
 use hairpin_stun::{AttributeType, Class, Key, Message, TransactionId, Writer};
 
+use crate::allocation::{DualForm, Unmet};
 use crate::nonce::{Features, NONCE_LEN};
 use crate::{
-    FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, ReservationToken, Rules, Transport,
+    Family, FiveTuple, Output, Refusal, RelayedAddr, RequestMethod, ReservationToken, Rules,
+    Transport,
 };
 
 /// How many unknown attributes a 420 lists. The RFC says all; we stop here, because a message that
@@ -119,9 +121,36 @@ pub(crate) enum Success {
     /// To Binding: the client's address.
     Mapped,
     /// To Allocate.
-    Allocated { relayed: RelayedAddr, reserved: Option<ReservationToken>, lifetime: u32 },
+    Allocated(Granted),
     /// To Refresh.
     Refreshed { lifetime: u32 },
+}
+
+/// What an allocation has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(crate) relayed: RelayedAddr,
+    /// Of the other family.
+    pub(crate) second: Option<RelayedAddr>,
+    pub(crate) unmet: Option<Unmet>,
+    pub(crate) reserved: Option<ReservationToken>,
+    pub(crate) lifetime: u32,
+}
+
+impl Unmet {
+    /// ADDRESS-ERROR-CODE (RFC 8656 s18.12): a family, and the rest as in ERROR-CODE.
+    fn write(self, writer: &mut Writer<'_>) {
+        let kind = match self.form {
+            DualForm::Rfc8656 => AttributeType::ADDRESS_ERROR_CODE,
+            DualForm::Draft => AttributeType::DRAFT_ADDRESS_ERROR_CODE,
+        };
+        let family = match self.family {
+            Family::V4 => 1,
+            Family::V6 => 2,
+        };
+        let code = self.refusal.code();
+        writer.bytes(kind, &[family, 0, (code / 100) as u8, (code % 100) as u8]);
+    }
 }
 
 impl ReplyTo {
@@ -152,9 +181,15 @@ impl Replies {
             Success::Mapped => {
                 writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
             }
-            Success::Allocated { relayed, reserved, lifetime } => {
+            Success::Allocated(Granted { relayed, second, unmet, reserved, lifetime }) => {
+                writer.xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0);
+                if let Some(second) = second {
+                    writer.xor_address(AttributeType::XOR_RELAYED_ADDRESS, second.0);
+                }
+                if let Some(unmet) = unmet {
+                    unmet.write(writer);
+                }
                 writer
-                    .xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0)
                     .u32(AttributeType::LIFETIME, lifetime)
                     .xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
                 if let Some(ReservationToken(token)) = reserved {

@@ -16,7 +16,7 @@ use crate::allocations::Allocations;
 use crate::indication_ids::IndicationIds;
 use crate::replies::UNDERSTOOD;
 use crate::terms::{Reach, Terms};
-use crate::{AllocationId, DropReason, FiveTuple, Forward, PeerAddr, RelayedAddr, Target};
+use crate::{AllocationId, DropReason, Family, FiveTuple, Forward, PeerAddr, RelayedAddr, Target};
 
 /// The longest payload a UDP datagram has over IPv4; what is longer with its header cannot be sent.
 const MAX_DATAGRAM: usize = 65_507;
@@ -70,7 +70,10 @@ impl<'a> Router<'a> {
         let data = data.map_err(|_| DropReason::Malformed)?;
         let found = self.allocations.by_tuple(self.now, tuple);
         let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
-        let peer = allocation.peer_of(self.now, data.number).ok_or(DropReason::NoChannel)?;
+        let (id, allocation, peer) = match allocation.peer_of(self.now, data.number) {
+            Some(peer) => (id, allocation, peer),
+            None => self.twins_channel(allocation, data.number).ok_or(DropReason::NoChannel)?,
+        };
         Ok(Route { to: self.to_peer(id, allocation, peer)?, part: Some(data.payload) })
     }
 
@@ -82,7 +85,22 @@ impl<'a> Router<'a> {
     ) -> Result<Route<'a>, DropReason> {
         let found = self.allocations.by_tuple(self.now, tuple);
         let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
+        let (id, allocation) = match Family::of(peer.0.ip()) == allocation.family() {
+            true => (id, allocation),
+            false => self.allocations.twin(self.now, allocation).unwrap_or((id, allocation)),
+        };
         Ok(Route { to: self.to_peer(id, allocation, peer)?, part: Some(data.clone()) })
+    }
+
+    /// A channel of the other one of two allocations.
+    #[cold]
+    fn twins_channel(
+        self,
+        allocation: &Allocation,
+        number: ChannelNumber,
+    ) -> Option<(AllocationId, &'a Allocation, &'a PeerAddr)> {
+        let (id, twin) = self.allocations.twin(self.now, allocation)?;
+        Some((id, twin, twin.peer_of(self.now, number)?))
     }
 
     /// A datagram from a peer to the relay socket of an allocation.

@@ -126,7 +126,7 @@ impl Server {
         let finished = Finished::new(id, bound, &mut self.allocations, now.monotonic);
         let Some(Finished { to, key, outcome }) = finished else { return };
         match outcome {
-            Ok(success) => self.carry_out(&to, Some(&key), Step::Answer(success)),
+            Ok(step) => self.carry_out(&to, Some(&key), step),
             Err(refusal) => {
                 let answer = self.replies.refusal(&to, Some(&key), refusal);
                 self.refused(&to, refusal, answer);
@@ -137,7 +137,7 @@ impl Server {
     /// Frees the allocation of a client whose stream is closed.
     pub fn handle_disconnect(&mut self, now: Now, tuple: &FiveTuple) {
         self.allocations.abandon(tuple);
-        if let Some((id, _)) = self.allocations.by_tuple(now.monotonic, tuple) {
+        while let Some((id, _)) = self.allocations.by_tuple(now.monotonic, tuple) {
             self.allocations.release(id, ReleaseReason::Disconnected);
         }
     }
@@ -167,9 +167,9 @@ impl Server {
         self.allocations.len()
     }
 
-    /// When the live allocation of a 5-tuple ends, if it has one.
+    /// When the live allocation of a 5-tuple ends, if it has one; of two the last.
     pub fn allocated_until(&self, now: Now, tuple: &FiveTuple) -> Option<Duration> {
-        self.allocations.by_tuple(now.monotonic, tuple).map(|(_, allocation)| allocation.expires())
+        self.allocations.ends(now.monotonic, tuple)
     }
 
     /// The relayed address of an allocation.

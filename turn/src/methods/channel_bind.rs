@@ -8,7 +8,7 @@ use super::{Step, peer_address};
 use crate::allocations::Allocations;
 use crate::replies::Success;
 use crate::terms::Terms;
-use crate::{AllocationId, PeerAddr, Refusal};
+use crate::{AllocationId, Family, PeerAddr, Refusal};
 
 pub(crate) struct ChannelBind {
     number: ChannelNumber,
@@ -37,6 +37,17 @@ impl ChannelBind {
     ) -> Result<Step, Refusal> {
         let Self { number, peer } = self;
         let allocation = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?;
+        let twin = allocations.twin(now, allocation);
+        let (id, allocation, other) = match twin {
+            Some((twin_id, twin)) if twin.family() == Family::of(peer.0.ip()) => {
+                (twin_id, twin, Some(allocation))
+            }
+            _ => (id, allocation, twin.map(|(_, twin)| twin)),
+        };
+        // A number is one channel, of whichever of two.
+        if other.is_some_and(|other| other.peer_of(now, number).is_some()) {
+            return Err(Refusal::BadRequest);
+        }
         allocation.check_channel(now, number, peer)?;
         terms.check_peer(peer, allocation.family())?;
         allocations.bind_channel(now, id, number, peer, terms.limits())?;
