@@ -207,8 +207,15 @@ impl Replies {
     /// A request of nobody known may be forged to point the answer at a victim. So without a key it
     /// has no reason phrase and no SOFTWARE, and is hardly longer than the request was.
     pub(crate) fn refusal(&mut self, to: &ReplyTo, key: Option<&Key>, refusal: Refusal) -> Output {
+        let alternate = match refusal {
+            Refusal::TryAlternate => self.rules.alternate_server(to.tuple.client, to.transaction),
+            _ => None,
+        };
         self.write(to, Class::Error, key, |writer| {
             writer.error_code(refusal.code(), key.map_or("", |_| refusal.reason()));
+            if let Some(server) = alternate {
+                writer.address(AttributeType::ALTERNATE_SERVER, server);
+            }
         })
     }
 

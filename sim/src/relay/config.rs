@@ -48,6 +48,7 @@ pub fn config() -> Config {
         policy: PeerPolicy::new(documentation_ranges(), Vec::new()),
         max_permissions: 8,
         max_channels: 4,
+        alternate_servers: Vec::new(),
         // What RFC 8656 forbids is refused here.
         channel_numbers: ChannelNumbers::Rfc8656,
     };

@@ -58,6 +58,7 @@ impl Allocate {
         terms: &Terms,
     ) -> Result<Step, Refusal> {
         let Self { wanted, additional, transaction, fingerprint, integrity, .. } = self;
+        terms.check_alternate(caller.tuple.client, transaction)?;
         let (wanted, part) = match additional {
             Some(form) => both_families(wanted, form, terms)?,
             None => (wanted, Part::Alone),
