@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hairpin_turn::{
-    BindError, Family, Owner, QuotaLedger, ReservationToken, Reservations, Wanted, WantedPort,
+    Bandwidth, BindError, Family, Owner, QuotaLedger, ReservationToken, Reservations, User, Wanted,
+    WantedPort,
 };
 
 use super::ports::{AGAIN, Claim, PortTable};
@@ -166,6 +167,11 @@ impl RelayContext {
         }
     }
 
+    /// What bounds the packets of a user's allocations, in whichever workers they are.
+    pub(super) fn bandwidth(&self, user: &User) -> Bandwidth {
+        self.quotas().bandwidth(user)
+    }
+
     /// Gives back what an allocation of `owner` counted for.
     pub(super) fn release_quota(&self, owner: &Owner) {
         self.quotas().release(owner);
@@ -243,7 +249,7 @@ pub(super) fn no_relay_socket(error: &io::Error, address: Option<SocketAddr>) {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use hairpin_turn::{Family, Network, Quotas, User, WantedPort};
+    use hairpin_turn::{Network, Quotas};
 
     use super::super::ports::RelayIp;
     use super::*;

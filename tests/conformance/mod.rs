@@ -4,6 +4,7 @@
 //! They run against the state machine in virtual time, so 300 seconds take none.
 
 mod allocate;
+mod bandwidth;
 mod channels;
 mod credentials;
 mod dual;

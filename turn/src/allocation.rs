@@ -10,8 +10,8 @@ use crate::channels::Channels;
 use crate::permissions::Permissions;
 use crate::replies::Integrity;
 use crate::{
-    AllocationId, Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal,
-    RelayedAddr, ReservationToken, User, WantedPort,
+    AllocationId, Bandwidth, Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr,
+    Refusal, RelayedAddr, ReservationToken, User, WantedPort,
 };
 
 /// A relayed transport address and who may use it how. Servers hold these by the ten thousand: a
@@ -31,6 +31,7 @@ pub(crate) struct Allocation {
 struct Extra {
     /// For the same answer again to a retransmission.
     reserved: Option<ReservationToken>,
+    bandwidth: Bandwidth,
     twin: Twin,
     unmet: Option<Unmet>,
 }
@@ -115,8 +116,10 @@ pub(crate) struct Limits {
 impl Allocation {
     /// A new allocation has no permissions and no channels.
     pub(crate) fn new(claim: Claim, bound: Bound, expires: Duration) -> Self {
-        let Bound { relayed, reserved } = bound;
-        let extra = reserved.map(|_| Box::new(Extra { reserved, ..Extra::default() }));
+        let Bound { relayed, reserved, bandwidth } = bound;
+        let plain = reserved.is_none() && bandwidth.is_unlimited();
+        let extra = Extra { reserved, bandwidth, ..Extra::default() };
+        let extra = (!plain).then(|| Box::new(extra));
         let (permissions, channels) = Default::default();
         Self { claim, relayed, extra, expires, permissions, channels }
     }
@@ -135,6 +138,12 @@ impl Allocation {
 
     pub(crate) fn reserved(&self) -> Option<ReservationToken> {
         self.extra.as_ref()?.reserved
+    }
+
+    /// Whether so many bytes more may be relayed now; then they count.
+    #[inline(always)]
+    pub(crate) fn affords(&self, now: Duration, bytes: usize) -> bool {
+        self.extra.as_ref().is_none_or(|extra| extra.bandwidth.admit(now, bytes))
     }
 
     /// The other allocation of the same 5-tuple, of the other family.

@@ -74,7 +74,8 @@ impl<'a> Router<'a> {
             Some(peer) => (id, allocation, peer),
             None => self.twins_channel(allocation, data.number).ok_or(DropReason::NoChannel)?,
         };
-        Ok(Route { to: self.to_peer(id, allocation, peer)?, part: Some(data.payload) })
+        let len = data.payload.len();
+        Ok(Route { to: self.to_peer(id, allocation, peer, len)?, part: Some(data.payload) })
     }
 
     /// A Send indication from a client (RFC 8656 s11.2).
@@ -89,7 +90,7 @@ impl<'a> Router<'a> {
             true => (id, allocation),
             false => self.allocations.twin(self.now, allocation).unwrap_or((id, allocation)),
         };
-        Ok(Route { to: self.to_peer(id, allocation, peer)?, part: Some(data.clone()) })
+        Ok(Route { to: self.to_peer(id, allocation, peer, data.len())?, part: Some(data.clone()) })
     }
 
     /// A channel of the other one of two allocations.
@@ -109,9 +110,10 @@ impl<'a> Router<'a> {
         self,
         id: AllocationId,
         peer: PeerAddr,
+        len: usize,
     ) -> Result<Route<'a>, DropReason> {
         let allocation = self.allocations.live(self.now, id).ok_or(DropReason::NoAllocation)?;
-        Ok(Route { to: self.to_client(allocation, peer, Origin::Socket)?, part: None })
+        Ok(Route { to: self.to_client(allocation, peer, Origin::Socket, len)?, part: None })
     }
 
     /// A packet from another shard's allocation, at `from`, for one of ours.
@@ -119,10 +121,11 @@ impl<'a> Router<'a> {
         self,
         to: RelayedAddr,
         from: RelayedAddr,
+        len: usize,
     ) -> Result<Route<'a>, DropReason> {
         let found = self.allocations.by_relayed(self.now, to);
         let allocation = found.ok_or(DropReason::NoAllocation)?;
-        let to = self.to_client(allocation, PeerAddr(from.0), Origin::Hairpin)?;
+        let to = self.to_client(allocation, PeerAddr(from.0), Origin::Hairpin, len)?;
         Ok(Route { to, part: None })
     }
 
@@ -134,13 +137,19 @@ impl<'a> Router<'a> {
         via: AllocationId,
         allocation: &Allocation,
         peer: &PeerAddr,
+        len: usize,
     ) -> Result<Destination<'a>, DropReason> {
         if !allocation.admits(self.now, peer.0.ip()) {
             return Err(DropReason::NoPermission);
         }
+        if !allocation.affords(self.now, len) {
+            return Err(DropReason::BandwidthLimit);
+        }
         match self.terms.reach(peer) {
             Reach::Network => Ok(Destination::Peer { via, to: *peer }),
-            Reach::Ourselves => self.to_ourselves(via, allocation.relayed(), RelayedAddr(peer.0)),
+            Reach::Ourselves => {
+                self.to_ourselves(via, allocation.relayed(), RelayedAddr(peer.0), len)
+            }
             Reach::Denied => Err(DropReason::PeerDenied),
         }
     }
@@ -151,9 +160,10 @@ impl<'a> Router<'a> {
         via: AllocationId,
         from: RelayedAddr,
         to: RelayedAddr,
+        len: usize,
     ) -> Result<Destination<'a>, DropReason> {
         if let Some(receiver) = self.allocations.by_relayed(self.now, to) {
-            return self.to_client(receiver, PeerAddr(from.0), Origin::Hairpin);
+            return self.to_client(receiver, PeerAddr(from.0), Origin::Hairpin, len);
         }
         let otherwise = self.terms.allows_explicitly(to.0.ip()).then_some(via);
         Ok(Destination::Elsewhere { to, from, otherwise })
@@ -167,9 +177,13 @@ impl<'a> Router<'a> {
         allocation: &'a Allocation,
         peer: PeerAddr,
         origin: Origin,
+        len: usize,
     ) -> Result<Destination<'a>, DropReason> {
         if !allocation.admits(self.now, peer.0.ip()) {
             return Err(DropReason::NoPermission);
+        }
+        if !allocation.affords(self.now, len) {
+            return Err(DropReason::BandwidthLimit);
         }
         let channel = allocation.channel_of(self.now, &peer);
         Ok(Destination::Client { allocation, peer, channel, origin })

@@ -95,7 +95,7 @@ impl Server {
         peer: PeerAddr,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
-        self.route(now, packet, |router, _| router.peer_data(id, peer))
+        self.route(now, packet, |router, bytes| router.peer_data(id, peer, bytes.len()))
     }
 
     /// Takes a datagram that an allocation of another shard, at `from`, sent to `to`.
@@ -109,7 +109,7 @@ impl Server {
         from: RelayedAddr,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
-        self.route(now, packet, |router, _| router.hairpin(to, from))
+        self.route(now, packet, |router, bytes| router.hairpin(to, from, bytes.len()))
     }
 
     /// Takes the answer to [`Output::BindRelay`], which lets the Allocate request be answered: with

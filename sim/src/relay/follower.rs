@@ -114,7 +114,7 @@ impl Follower {
                 assert_eq!(expected, Some((*tuple, channel)));
             }
             Passed::On { to, .. } => panic!("a peer's packet to {to:?}"),
-            Passed::Not(Some(DropReason::TooLong)) => {}
+            Passed::Not(Some(DropReason::TooLong | DropReason::BandwidthLimit)) => {}
             Passed::Not(_) => assert_eq!(expected, None, "dropped, although there is a path"),
         }
     }

@@ -97,7 +97,7 @@ impl Sockets {
                 let relayed = self.opened(id, address);
                 let reserved = (wanted.port == WantedPort::EvenWithNext)
                     .then(|| self.reserve(now, next, owner.clone()));
-                return Ok(Bound { relayed, reserved });
+                return Ok(Bound { reserved, ..Bound::from(relayed) });
             }
         }
         Err(BindError::Capacity)

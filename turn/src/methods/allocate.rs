@@ -145,6 +145,7 @@ impl Finished {
         now: Duration,
     ) -> Option<Self> {
         let waiting = allocations.pending(id).cloned();
+        let refusal = bound.as_ref().err().map(|error| Refusal::from(*error));
         match bound {
             Ok(bound) => allocations.promote(now, id, bound),
             Err(_) => allocations.cancel(id),
@@ -158,7 +159,6 @@ impl Finished {
             integrity: pending.integrity,
         };
         let (key, lifetime) = (pending.claim.key.clone(), seconds(pending.lifetime));
-        let refusal = bound.err().map(Refusal::from);
         let whole = match pending.part {
             Part::Alone => id,
             Part::Left(unmet) => {
