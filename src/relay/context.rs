@@ -204,9 +204,10 @@ impl RelayContext {
         for _ in 0..tries {
             let claim = self.ports.claim(wanted, worker, rand::random())?;
             let address = self.ports.local(claim);
-            let give_back_next = || match wanted.port {
-                WantedPort::EvenWithNext => self.ports.release(self.ports.next(claim)),
-                _ => {}
+            let give_back_next = || {
+                if wanted.port == WantedPort::EvenWithNext {
+                    self.ports.release(self.ports.next(claim));
+                }
             };
             match socket.bind(&address.into()) {
                 Ok(()) => return Some((claim, socket.into())),

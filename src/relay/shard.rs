@@ -60,7 +60,6 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(
         core: Server,
-        streams: Streams,
         routes: Routes,
         outbox: Outbox,
         epoll: OwnedFd,
@@ -68,6 +67,7 @@ impl Shard {
         metrics: Arc<RelayMetrics>,
         context: Arc<RelayContext>,
     ) -> Self {
+        let streams = Streams::new(core.channel_numbers());
         let (closing, released) = (Vec::new(), 0);
         Self { core, routes, streams, outbox, epoll, index, metrics, context, closing, released }
     }

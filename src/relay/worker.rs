@@ -17,7 +17,6 @@ use super::pace::{Pace, Waited};
 use super::parcel::Outbox;
 use super::routes::{Routes, Token, watch};
 use super::shard::Shard;
-use super::streams::Streams;
 use super::sys::{Sender, Slots};
 use crate::clock::Clock;
 use crate::log_limit::LogLimit;
@@ -78,11 +77,9 @@ pub(super) struct Worker {
 impl Worker {
     /// `epoll` is the set that [`WorkerSetup::epoll`] made.
     pub(super) fn new(setup: WorkerSetup, epoll: OwnedFd) -> Self {
-        let streams = Streams::new(setup.rules.channel_numbers);
         let core = Server::new(setup.rules, setup.own, rand::random());
         let shard = Shard::new(
             core,
-            streams,
             Routes::new(setup.listeners),
             Outbox::new(setup.postboxes),
             epoll,

@@ -34,10 +34,7 @@ pub(crate) struct Allocations {
     changes: VecDeque<Output>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are live, and those are spared a pointer"
-)]
+/// Nearly all are live, and those are spared a pointer.
 enum State {
     /// Waits for its relay socket.
     Pending(Box<Pending>),

@@ -47,7 +47,8 @@ impl<T> Reservations<T> {
 
     /// The next reservation whose time is over; call it until there is none, before all else.
     pub fn expired(&mut self, now: Duration) -> Option<(Owner, T)> {
-        while let Some((_, token)) = self.ends.pop_front_if(|(end, _)| *end <= now) {
+        while let Some(&(_, token)) = self.ends.front().filter(|(end, _)| *end <= now) {
+            self.ends.pop_front();
             if let Some(held) = self.held.remove(&token) {
                 return Some(held);
             }

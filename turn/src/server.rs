@@ -4,7 +4,9 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use hairpin_stun::{ChannelData, Class, FirstByte, Key, Message, Method, PacketBuf};
+use hairpin_stun::{
+    ChannelData, ChannelNumbers, Class, FirstByte, Key, Message, Method, PacketBuf,
+};
 
 use crate::allocations::Allocations;
 use crate::answer_limit::AnswerLimit;
@@ -170,6 +172,11 @@ impl Server {
     /// When the live allocation of a 5-tuple ends, if it has one; of two the last.
     pub fn allocated_until(&self, now: Now, tuple: &FiveTuple) -> Option<Duration> {
         self.allocations.ends(now.monotonic, tuple)
+    }
+
+    /// Which numbers channels may have, for the readers of streams.
+    pub fn channel_numbers(&self) -> ChannelNumbers {
+        self.terms.channel_numbers()
     }
 
     /// The relayed address of an allocation.
