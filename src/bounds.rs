@@ -164,7 +164,8 @@ mod tests {
             address(&config),
             "1250 allocations, 7 TURN/TCP and 7 HTTP connections, 7 WebSockets; fewer allocations as they get scarce"
         );
-        config.relay.quotas = Quotas { user: Some(20), address: Some(50), total: Some(5000) };
+        let quotas = Quotas { user: Some(20), address: Some(50), ..Quotas::default() };
+        config.relay.quotas = Quotas { total: Some(5000), ..quotas };
         assert_eq!(
             address(&config),
             "50 allocations, 7 TURN/TCP and 7 HTTP connections, 7 WebSockets"

@@ -88,7 +88,7 @@ impl World {
         let mut rng = Rng::new(lives.seed);
         // Not quite enough for all who are there.
         let of_all = (lives.people * 3 / 4) as u32;
-        let quotas = Quotas { user: Some(OF_USER), total: Some(of_all), address: None };
+        let quotas = Quotas { user: Some(OF_USER), total: Some(of_all), ..Quotas::default() };
         let rules = config().rules;
         let terms = Terms {
             max_lifetime: rules.max_allocate_lifetime.as_secs() as u32,

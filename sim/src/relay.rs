@@ -277,7 +277,8 @@ impl Relay {
         }
         self.ledger.acquire(owner)?;
         let opened = self.sockets.open(self.now.monotonic, id, wanted, owner);
-        opened.inspect_err(|_| self.ledger.release(owner))
+        let opened = opened.inspect_err(|_| self.ledger.release(owner));
+        opened.map(|bound| Bound { bandwidth: self.ledger.bandwidth(&owner.user), ..bound })
     }
 
     /// Does what the server asks for.

@@ -40,6 +40,8 @@ pub struct Allocate {
     pub lifetime: Option<u32>,
     /// EVEN-PORT.
     pub even_port: Option<EvenPort>,
+    /// ADDITIONAL-ADDRESS-FAMILY: IPv6 beside IPv4.
+    pub both_families: bool,
     /// RESERVATION-TOKEN.
     pub reservation: Option<ReservationToken>,
 }
@@ -105,6 +107,9 @@ impl Allocate {
         if let Some(even) = self.even_port {
             let flags = if even == EvenPort::WithNext { 0x80 } else { 0 };
             writer.bytes(AttributeType::EVEN_PORT, &[flags]);
+        }
+        if self.both_families {
+            writer.address_family(AttributeType::ADDITIONAL_ADDRESS_FAMILY, 2);
         }
         if let Some(ReservationToken(token)) = self.reservation {
             writer.bytes(AttributeType::RESERVATION_TOKEN, &token);

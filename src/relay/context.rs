@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hairpin_turn::{
-    BindError, Family, Owner, QuotaLedger, RelayTransport, ReservationToken, Reservations, Wanted,
-    WantedPort,
+    Bandwidth, BindError, Family, Owner, QuotaLedger, RelayTransport, ReservationToken,
+    Reservations, User, Wanted, WantedPort,
 };
 use socket2::Socket;
 
@@ -180,6 +180,11 @@ impl RelayContext {
         }
     }
 
+    /// What bounds the packets of a user's allocations, in whichever workers they are.
+    pub(super) fn bandwidth(&self, user: &User) -> Bandwidth {
+        self.quotas().bandwidth(user)
+    }
+
     /// Gives back what an allocation of `owner` counted for.
     pub(super) fn release_quota(&self, owner: &Owner) {
         self.quotas().release(owner);
@@ -207,9 +212,10 @@ impl RelayContext {
         for _ in 0..tries {
             let claim = self.ports.claim(wanted, worker, rand::random())?;
             let address = self.ports.local(claim);
-            let give_back_next = || match wanted.port {
-                WantedPort::EvenWithNext => self.ports.release(self.ports.next(claim)),
-                _ => {}
+            let give_back_next = || {
+                if wanted.port == WantedPort::EvenWithNext {
+                    self.ports.release(self.ports.next(claim));
+                }
             };
             match sockets::bind_relay(&socket, address, wanted.transport) {
                 Ok(()) => return Some((claim, socket)),
@@ -252,7 +258,7 @@ pub(super) fn no_relay_socket(error: &io::Error, address: Option<SocketAddr>) {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-    use hairpin_turn::{Family, Network, Quotas, User, WantedPort};
+    use hairpin_turn::{Network, Quotas};
 
     use super::super::ports::RelayIp;
     use super::*;

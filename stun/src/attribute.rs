@@ -172,6 +172,10 @@ impl AttributeType {
     pub const RESPONSE_ORIGIN: Self = Self(0x802B);
     /// RFC 5780 s7.4
     pub const OTHER_ADDRESS: Self = Self(0x802C);
+    /// ADDITIONAL-ADDRESS-FAMILY as drafts of RFC 8656 had it, and coturn's client still has
+    pub const DRAFT_ADDITIONAL_ADDRESS_FAMILY: Self = Self(0x8032);
+    /// ADDRESS-ERROR-CODE, likewise
+    pub const DRAFT_ADDRESS_ERROR_CODE: Self = Self(0x8033);
     /// RFC 8016
     pub const MOBILITY_TICKET: Self = Self(0x8030);
 }

@@ -4,9 +4,11 @@
 //! They run against the state machine in virtual time, so 300 seconds take none.
 
 mod allocate;
+mod bandwidth;
 mod channels;
 mod credentials;
 mod deviations;
+mod dual;
 mod icmp;
 mod mobility;
 mod own_addresses;

@@ -2,10 +2,10 @@
 
 use hairpin_sim::client::{Client, Received, allocate_udp, build};
 use hairpin_sim::relay::{REALM, Relay, config};
-use hairpin_stun::{AttributeType, Class, Method, TransactionId};
+use hairpin_stun::{AttributeType, Class, Method, TransactionId, decode};
 use hairpin_turn::{DropReason, Event, Transport};
 
-use super::{allocated, peer};
+use super::{addr, allocated, peer};
 
 #[test]
 fn c055_without_an_allocation_all_but_allocate_is_437() {
@@ -111,4 +111,34 @@ fn c061_authentication_precedes_every_other_check() {
         assert_eq!(response.error(), Some(401), "{method:?}");
     }
     assert_eq!(client.realm, REALM);
+}
+
+#[test]
+fn c091_redirected_is_300_with_a_server_of_the_clients_family_signed() {
+    let v4 = [addr("198.51.100.10:3478"), addr("198.51.100.11:443")];
+    let mut config = config();
+    config.rules.alternate_servers = v4.to_vec();
+    let mut relay = Relay::new(config);
+    let mut ann = Client::ann(1);
+    ann.ensure_nonce(&mut relay);
+    let mut seen = Vec::new();
+    for number in 0..4 {
+        let id = TransactionId([0, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let bytes = ann.signed(Method::ALLOCATE, id, allocate_udp);
+        let response = ann.exchange(&mut relay, &bytes).expect("a request");
+        assert_eq!(response.error(), Some(300));
+        assert!(response.is_signed(&ann.key));
+        let server = response.get(AttributeType::ALTERNATE_SERVER).and_then(decode::address);
+        seen.push(server.expect("where to go"));
+        assert_eq!(ann.exchange(&mut relay, &bytes), Some(response), "a repetition goes there too");
+    }
+    assert_eq!(seen, [v4[0], v4[1], v4[0], v4[1]]);
+    assert_eq!(relay.server.allocations(), 0);
+    // There is none of its family, so it is served here; nor does who is not known learn anything.
+    let mut bob = Client::bob(2);
+    bob.tuple.client = addr("[2001:db8:2::1]:40000");
+    bob.tuple.server = addr("[2001:db8::1]:3478");
+    bob.allocate(&mut relay);
+    ann.key = hairpin_stun::Key::long_term("ann", "example.org", "wrong");
+    assert_eq!(ann.request(&mut relay, Method::ALLOCATE, allocate_udp).error(), Some(401));
 }

@@ -13,6 +13,7 @@ const PAIR: Request = Request::Allocate(Allocate {
     even_port: Some(EvenPort::WithNext),
     family: None,
     lifetime: None,
+    both_families: false,
     reservation: None,
 });
 

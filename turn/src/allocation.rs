@@ -10,8 +10,8 @@ use crate::channels::Channels;
 use crate::permissions::Permissions;
 use crate::replies::Integrity;
 use crate::{
-    Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr, Refusal, RelayTransport,
-    RelayedAddr, ReservationToken, User,
+    AllocationId, Bandwidth, Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr,
+    Refusal, RelayTransport, RelayedAddr, ReservationToken, User, WantedPort,
 };
 
 /// A relayed transport address and who may use it how. Servers hold these by the ten thousand: a
@@ -21,15 +21,62 @@ pub(crate) struct Allocation {
     claim: Claim,
     relayed: RelayedAddr,
     transport: RelayTransport,
-    /// For the same answer again to a retransmission.
-    reserved: Option<Box<ReservationToken>>,
+    /// What few have.
+    extra: Option<Box<Extra>>,
     expires: Duration,
     permissions: Permissions,
     channels: Channels,
 }
 
+#[derive(Debug, Default)]
+struct Extra {
+    /// For the same answer again to a retransmission.
+    reserved: Option<ReservationToken>,
+    bandwidth: Bandwidth,
+    twin: Twin,
+    unmet: Option<Unmet>,
+}
+
+/// The other allocation of the same 5-tuple (RFC 8656 s7.2, ADDITIONAL-ADDRESS-FAMILY).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Twin {
+    #[default]
+    None,
+    Awaited,
+    Is(AllocationId),
+}
+
+/// A family that could not be had beside the other, as ADDRESS-ERROR-CODE tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unmet {
+    pub(crate) family: Family,
+    pub(crate) refusal: Refusal,
+    pub(crate) form: DualForm,
+}
+
+/// By which numbers a client knows the attributes of dual allocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DualForm {
+    Rfc8656,
+    /// Those of its drafts, which coturn's client has.
+    Draft,
+}
+
+/// What an allocation still to come is to one that may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It is the only one.
+    Alone,
+    /// The only one of two families that can be had.
+    Left(Unmet),
+    /// The first of two: an IPv6 one is to follow.
+    First { port: WantedPort, form: DualForm },
+    /// The second of two.
+    Second { first: AllocationId, form: DualForm },
+}
+
 /// Who asked for an allocation, and how: all that authentication settled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) tuple: FiveTuple,
     /// All later requests must bear it (RFC 8656 s5).
@@ -49,7 +96,7 @@ impl Claim {
 }
 
 /// An allocation whose relay socket is being bound.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pending {
     pub(crate) claim: Claim,
     pub(crate) transport: RelayTransport,
@@ -58,6 +105,7 @@ pub(crate) struct Pending {
     pub(crate) fingerprint: bool,
     /// What the answer is signed by.
     pub(crate) integrity: Integrity,
+    pub(crate) part: Part,
 }
 
 /// How many permissions and channels an allocation may hold.
@@ -75,9 +123,12 @@ impl Allocation {
         transport: RelayTransport,
         expires: Duration,
     ) -> Self {
-        let (relayed, reserved) = (bound.relayed, bound.reserved.map(Box::new));
+        let Bound { relayed, reserved, bandwidth } = bound;
+        let plain = reserved.is_none() && bandwidth.is_unlimited();
+        let extra = Extra { reserved, bandwidth, ..Extra::default() };
+        let extra = (!plain).then(|| Box::new(extra));
         let (permissions, channels) = Default::default();
-        Self { claim, relayed, transport, reserved, expires, permissions, channels }
+        Self { claim, relayed, transport, extra, expires, permissions, channels }
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -97,7 +148,39 @@ impl Allocation {
     }
 
     pub(crate) fn reserved(&self) -> Option<ReservationToken> {
-        self.reserved.as_deref().copied()
+        self.extra.as_ref()?.reserved
+    }
+
+    /// Whether so many bytes more may be relayed now; then they count.
+    #[inline(always)]
+    pub(crate) fn affords(&self, now: Duration, bytes: usize) -> bool {
+        self.extra.as_ref().is_none_or(|extra| extra.bandwidth.admit(now, bytes))
+    }
+
+    /// The other allocation of the same 5-tuple, of the other family.
+    pub(crate) fn twin(&self) -> Option<AllocationId> {
+        match self.extra.as_ref()?.twin {
+            Twin::Is(id) => Some(id),
+            Twin::None | Twin::Awaited => None,
+        }
+    }
+
+    /// Whether the client has not been answered, because the other one is still to come.
+    pub(crate) fn awaits_twin(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.twin == Twin::Awaited)
+    }
+
+    pub(crate) fn set_twin(&mut self, twin: Twin) {
+        self.extra.get_or_insert_default().twin = twin;
+    }
+
+    /// The family that was asked for besides and could not be had.
+    pub(crate) fn unmet(&self) -> Option<Unmet> {
+        self.extra.as_ref()?.unmet
+    }
+
+    pub(crate) fn set_unmet(&mut self, unmet: Unmet) {
+        self.extra.get_or_insert_default().unmet = Some(unmet);
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -127,6 +210,11 @@ impl Allocation {
     pub(crate) fn has_paths(&self) -> bool {
         let any = !self.permissions.is_empty() || !self.channels.is_empty();
         any && self.transport == RelayTransport::Udp
+    }
+
+    /// Whether [`permit`](Self::permit) would succeed.
+    pub(crate) fn may_permit(&self, now: Duration, peers: &[IpAddr], limits: Limits) -> bool {
+        self.permissions.has_room(now, peers, limits.permissions)
     }
 
     /// Gives every one of `peers` a permission, or none of them any (508).

@@ -1,5 +1,7 @@
 //! All allocations of a shard, found by 5-tuple, by relayed address and by age.
 
+mod twins;
+
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use core::net::IpAddr;
@@ -8,7 +10,7 @@ use core::time::Duration;
 use hairpin_stun::ChannelNumber;
 use hashbrown::HashTable;
 
-use crate::allocation::{Allocation, Claim, Limits, Pending};
+use crate::allocation::{Allocation, Claim, Limits, Part, Pending};
 use crate::gate::Caller;
 use crate::key_hasher::KeyHasher;
 use crate::slab::Slab;
@@ -33,6 +35,7 @@ pub(crate) struct Allocations {
     changes: VecDeque<Output>,
 }
 
+/// Nearly all are live, and those are spared a pointer.
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all are live, and those are spared a pointer"
@@ -94,6 +97,8 @@ impl Allocations {
     ) -> Option<(AllocationId, &Allocation)> {
         match self.find(tuple)? {
             (id, State::Live(allocation)) if now < allocation.expires() => Some((id, allocation)),
+            // Of two with ends of their own the other may live.
+            (_, State::Live(allocation)) => self.twin(now, allocation),
             _ => None,
         }
     }
@@ -165,21 +170,36 @@ impl Allocations {
 impl Allocations {
     /// Takes a 5-tuple for an allocation to come. It must be free.
     pub(crate) fn begin(&mut self, pending: Pending) -> AllocationId {
-        let hash = self.keys.tuple(&pending.claim.tuple);
+        let tuple = pending.claim.tuple;
         let id = self.slab.insert(State::Pending(Box::new(pending)));
+        self.index_tuple(id, &tuple);
+        id
+    }
+
+    fn index_tuple(&mut self, id: AllocationId, tuple: &FiveTuple) {
+        let hash = self.keys.tuple(tuple);
         let (slab, keys) = (&self.slab, &self.keys);
         self.by_tuple.insert_unique(hash, id.index, |&index| {
             let claim = slab.at(index).and_then(|(_, state)| state.claim());
             keys.tuple(&claim.expect("every slot indexed here has a claim").tuple)
         });
-        id
     }
 
     /// Makes live what was pending. What was abandoned is told to be closed again.
     pub(crate) fn promote(&mut self, now: Duration, id: AllocationId, bound: Bound) {
         let relayed = bound.relayed;
-        let Some(&Pending { ref claim, transport, lifetime, .. }) = self.pending(id) else {
+        let Some(&Pending { ref claim, transport, lifetime, part, .. }) = self.pending(id) else {
             return self.close_abandoned(id, relayed);
+        };
+        let first = match part {
+            Part::Second { first, .. } if self.get(first).is_none() => {
+                // The client has gone, and the first with it.
+                let owner = claim.owner();
+                self.slab.replace_with(id, |_| State::Abandoned(owner));
+                return self.close_abandoned(id, relayed);
+            }
+            Part::Second { first, .. } => Some(first),
+            Part::Alone | Part::Left(_) | Part::First { .. } => None,
         };
         let (tuple, user, expires) = (claim.tuple, claim.user.clone(), now + lifetime);
         self.slab.replace_with(id, |state| match state {
@@ -197,6 +217,9 @@ impl Allocations {
                 let relayed = slab.at(index).and_then(|(_, state)| state.relayed());
                 keys.relayed(relayed.expect("every slot indexed here is live"))
             });
+        }
+        if let Some(first) = first {
+            self.link(first, id);
         }
         self.changes.push_back(Output::Event(Event::Allocated { tuple, relayed, user }));
     }
@@ -231,11 +254,11 @@ impl Allocations {
         }
     }
 
-    fn unindex_tuple(&mut self, index: u32, tuple: &FiveTuple) {
+    /// Whether it was indexed.
+    fn unindex_tuple(&mut self, index: u32, tuple: &FiveTuple) -> bool {
         let hash = self.keys.tuple(tuple);
-        if let Ok(entry) = self.by_tuple.find_entry(hash, |&other| other == index) {
-            entry.remove();
-        }
+        let entry = self.by_tuple.find_entry(hash, |&other| other == index);
+        entry.map(|entry| entry.remove()).is_ok()
     }
 }
 
@@ -284,7 +307,7 @@ impl Allocations {
         // The paths of one that expires have ended by then, as was told.
         let closes_paths = reason != ReleaseReason::Expired && allocation.has_paths();
         self.deadlines.remove(&(allocation.expires(), id.index));
-        self.unindex_tuple(id.index, &tuple);
+        let led = self.unindex_tuple(id.index, &tuple);
         let hash = self.keys.relayed(relayed);
         if let Some(by_relayed) = &mut self.by_relayed
             && let Ok(entry) = by_relayed.find_entry(hash, |&index| index == id.index)
@@ -292,6 +315,7 @@ impl Allocations {
             entry.remove();
         }
         let Some(State::Live(allocation)) = self.slab.remove(id) else { return };
+        self.leave_twin(&allocation, led);
         let owner = allocation.claim().owner();
         if closes_paths {
             self.changes.push_back(Output::PathClosed { id });
@@ -309,9 +333,9 @@ impl Allocations {
         }
     }
 
-    /// Releases the allocation of a 5-tuple if its time is over, so that the 5-tuple is free.
+    /// Releases the allocations of a 5-tuple whose time is over, so that the 5-tuple is free.
     pub(crate) fn expire_on(&mut self, now: Duration, tuple: &FiveTuple) {
-        if let Some((id, State::Live(allocation))) = self.find(tuple)
+        while let Some((id, State::Live(allocation))) = self.find(tuple)
             && allocation.expires() <= now
         {
             self.release(id, ReleaseReason::Expired);

@@ -141,11 +141,13 @@ pub enum DropReason {
     TooLong,
     /// A request that proves nothing, from an address that has been answered too often of late.
     AnswerLimit,
+    /// The user, or all users together, relay as many bytes a second as they may.
+    BandwidthLimit,
 }
 
 impl DropReason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Malformed,
         Self::Unexpected,
         Self::NoAllocation,
@@ -154,6 +156,7 @@ impl DropReason {
         Self::PeerDenied,
         Self::TooLong,
         Self::AnswerLimit,
+        Self::BandwidthLimit,
     ];
 
     /// What it is called in labels and logs.
@@ -167,6 +170,7 @@ impl DropReason {
             Self::PeerDenied => "peer_denied",
             Self::TooLong => "too_long",
             Self::AnswerLimit => "answer_limit",
+            Self::BandwidthLimit => "bandwidth_limit",
         }
     }
 }

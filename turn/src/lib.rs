@@ -20,6 +20,7 @@ extern crate alloc;
 mod allocation;
 mod allocations;
 mod answer_limit;
+mod bandwidth;
 mod channels;
 mod connections;
 mod credentials;
@@ -53,6 +54,7 @@ mod types;
 
 pub use hairpin_stun::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
 
+pub use bandwidth::{Bandwidth, Rate};
 pub use credentials::{Credentials, RestCredentials, rest_credentials};
 pub use event::{DropReason, Event, ReleaseReason, RequestMethod};
 pub use fair_share::{FairShare, Network};

@@ -7,7 +7,7 @@ use core::time::Duration;
 use hairpin_stun::ChannelNumber;
 
 use crate::{
-    AllocationId, ConnectionId, Event, Family, FiveTuple, Owner, PeerAddr, RelayedAddr,
+    AllocationId, Bandwidth, ConnectionId, Event, Family, FiveTuple, Owner, PeerAddr, RelayedAddr,
     ReservationToken,
 };
 
@@ -188,17 +188,19 @@ pub enum WantedPort {
 }
 
 /// A relay socket that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
     /// What peers see.
     pub relayed: RelayedAddr,
     /// Under which the next port is held, where that was wanted.
     pub reserved: Option<ReservationToken>,
+    /// What bounds its packets.
+    pub bandwidth: Bandwidth,
 }
 
 impl From<RelayedAddr> for Bound {
     fn from(relayed: RelayedAddr) -> Self {
-        Self { relayed, reserved: None }
+        Self { relayed, reserved: None, bandwidth: Bandwidth::default() }
     }
 }
 

@@ -39,6 +39,12 @@ impl Permissions {
         live.map(|permission| (permission.ip, permission.expires))
     }
 
+    /// Whether every one of `peers` may have a permission besides those there are. `peers` are in order, each once.
+    pub(crate) fn has_room(&self, now: Duration, peers: &[IpAddr], limit: usize) -> bool {
+        let others = self.live(now).filter(|(ip, _)| peers.binary_search(ip).is_err());
+        others.count() + peers.len() <= limit
+    }
+
     /// Gives every one of `peers` a permission for its full lifetime, or none of them any if that
     /// makes more than `limit` (RFC 8656 s10.2). Calls `changed` once for each, with its end before,
     /// if it had one, and now. `peers` are in order, each once.

@@ -1,8 +1,10 @@
 //! How many allocations one user, one address and all together may hold (RFC 8656 s5).
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::num::NonZeroU64;
 
-use crate::{BindError, FairShare, Network, Owner, User};
+use crate::{Bandwidth, BindError, FairShare, Network, Owner, Rate, User};
 
 /// Limits on allocations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +15,10 @@ pub struct Quotas {
     pub address: Option<u32>,
     /// Allocations the whole server may hold at once; `None` means no limit.
     pub total: Option<u32>,
+    /// Bytes a second that a user's allocations may relay, of both directions; `None` means no limit.
+    pub user_bytes_per_second: Option<NonZeroU64>,
+    /// The same of all users together.
+    pub total_bytes_per_second: Option<NonZeroU64>,
 }
 
 /// Who holds how many allocations, over all shards: the one thing they share.
@@ -26,7 +32,8 @@ pub struct Quotas {
 #[derive(Clone, Debug)]
 pub struct QuotaLedger {
     quotas: Quotas,
-    held: BTreeMap<User, u32>,
+    held: BTreeMap<User, Held>,
+    total_rate: Option<Arc<Rate>>,
     /// Under `None` is what people hold who are bounded as such.
     shares: FairShare<Option<Network>>,
 }
@@ -37,16 +44,17 @@ impl QuotaLedger {
     pub fn new(quotas: Quotas, room: usize) -> Self {
         let capacity = quotas.total.map_or(room, |total| room.min(count(total)));
         let shares = FairShare::new(capacity).at_most(quotas.address.map(count));
-        Self { quotas, held: BTreeMap::new(), shares }
+        let total_rate = quotas.total_bytes_per_second.map(|rate| Arc::new(Rate::new(rate)));
+        Self { quotas, held: BTreeMap::new(), total_rate, shares }
     }
 
     /// Counts one more allocation of `owner`, or says which limit it would exceed.
     pub fn acquire(&mut self, owner: &Owner) -> Result<(), BindError> {
-        let Self { quotas, held, shares } = self;
+        let Self { quotas, held, shares, .. } = self;
         if quotas.total.is_some_and(|limit| shares.total() >= count(limit)) {
             return Err(BindError::TotalQuota);
         }
-        let of_user = held.get(&owner.user).copied().unwrap_or(0);
+        let of_user = held.get(&owner.user).map_or(0, |held| held.allocations);
         if quotas.user.is_some_and(|limit| of_user >= limit) {
             return Err(BindError::UserQuota);
         }
@@ -55,7 +63,9 @@ impl QuotaLedger {
         if key.is_some() && !shares.allows(&key) {
             return Err(BindError::AddressQuota);
         }
-        held.insert(owner.user.clone(), of_user + 1);
+        let rate = quotas.user_bytes_per_second;
+        let new = || Held { allocations: 0, rate: rate.map(|rate| Arc::new(Rate::new(rate))) };
+        held.entry(owner.user.clone()).or_insert_with(new).allocations += 1;
         shares.take(key);
         Ok(())
     }
@@ -63,8 +73,8 @@ impl QuotaLedger {
     /// Counts one allocation of `owner` less. Giving back what was never taken changes nothing.
     pub fn release(&mut self, owner: &Owner) {
         let Some(held) = self.held.get_mut(&owner.user) else { return };
-        *held -= 1;
-        if *held == 0 {
+        held.allocations -= 1;
+        if held.allocations == 0 {
             self.held.remove(&owner.user);
         }
         self.shares.release(&self.quotas.key(owner));
@@ -72,7 +82,13 @@ impl QuotaLedger {
 
     /// Allocations `user` holds.
     pub fn held(&self, user: &User) -> u32 {
-        self.held.get(user).copied().unwrap_or(0)
+        self.held.get(user).map_or(0, |held| held.allocations)
+    }
+
+    /// What bounds the packets of an allocation of `user`, who holds one.
+    pub fn bandwidth(&self, user: &User) -> Bandwidth {
+        let of_user = self.held.get(user).and_then(|held| held.rate.clone());
+        Bandwidth { user: of_user, total: self.total_rate.clone() }
     }
 
     /// Allocations held by all.
@@ -84,6 +100,13 @@ impl QuotaLedger {
     pub fn most_of_an_address(&self) -> usize {
         self.shares.most()
     }
+}
+
+/// What a user has.
+#[derive(Clone, Debug)]
+struct Held {
+    allocations: u32,
+    rate: Option<Arc<Rate>>,
 }
 
 impl Quotas {

@@ -5,6 +5,8 @@ use crate::BindError;
 /// Every error this server answers with (RFC 8489 s14.8, RFC 8656 s19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
+    /// 300: another server takes allocations in this one's stead; ALTERNATE-SERVER says which.
+    TryAlternate,
     /// 400: the request is malformed, or contradicts what is.
     BadRequest,
     /// 401: no proof of who asks, or a wrong one.
@@ -39,7 +41,8 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
+        Self::TryAlternate,
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -65,6 +68,7 @@ impl Refusal {
     /// The number as text, as labels and logs have it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::TryAlternate => "300",
             Self::BadRequest => "400",
             Self::Unauthenticated => "401",
             Self::Forbidden => "403",
@@ -90,6 +94,7 @@ impl Refusal {
 
     fn code_and_reason(self) -> (u16, &'static str) {
         match self {
+            Self::TryAlternate => (300, "Try Alternate"),
             Self::BadRequest => (400, "Bad Request"),
             Self::Unauthenticated => (401, "Unauthenticated"),
             Self::Forbidden => (403, "Forbidden"),

@@ -7,9 +7,10 @@ use core::net::{Ipv4Addr, SocketAddr};
 
 use hairpin_stun::{AttributeType, Class, Key, Message, Method, TransactionId, Writer};
 
+use crate::allocation::{DualForm, Unmet};
 use crate::nonce::{Features, NONCE_LEN};
 use crate::{
-    ConnectionId, FiveTuple, Output, PeerAddr, Refusal, RelayedAddr, RequestMethod,
+    ConnectionId, Family, FiveTuple, Output, PeerAddr, Refusal, RelayedAddr, RequestMethod,
     ReservationToken, Rules, Transport,
 };
 
@@ -122,11 +123,38 @@ pub(crate) enum Success {
     /// To Binding: the client's address.
     Mapped,
     /// To Allocate.
-    Allocated { relayed: RelayedAddr, reserved: Option<ReservationToken>, lifetime: u32 },
+    Allocated(Granted),
     /// To Refresh.
     Refreshed { lifetime: u32 },
     /// To Connect.
     Connected { id: ConnectionId },
+}
+
+/// What an allocation has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(crate) relayed: RelayedAddr,
+    /// Of the other family.
+    pub(crate) second: Option<RelayedAddr>,
+    pub(crate) unmet: Option<Unmet>,
+    pub(crate) reserved: Option<ReservationToken>,
+    pub(crate) lifetime: u32,
+}
+
+impl Unmet {
+    /// ADDRESS-ERROR-CODE (RFC 8656 s18.12): a family, and the rest as in ERROR-CODE.
+    fn write(self, writer: &mut Writer<'_>) {
+        let kind = match self.form {
+            DualForm::Rfc8656 => AttributeType::ADDRESS_ERROR_CODE,
+            DualForm::Draft => AttributeType::DRAFT_ADDRESS_ERROR_CODE,
+        };
+        let family = match self.family {
+            Family::V4 => 1,
+            Family::V6 => 2,
+        };
+        let code = self.refusal.code();
+        writer.bytes(kind, &[family, 0, (code / 100) as u8, (code % 100) as u8]);
+    }
 }
 
 impl ReplyTo {
@@ -157,9 +185,15 @@ impl Replies {
             Success::Mapped => {
                 writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
             }
-            Success::Allocated { relayed, reserved, lifetime } => {
+            Success::Allocated(Granted { relayed, second, unmet, reserved, lifetime }) => {
+                writer.xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0);
+                if let Some(second) = second {
+                    writer.xor_address(AttributeType::XOR_RELAYED_ADDRESS, second.0);
+                }
+                if let Some(unmet) = unmet {
+                    unmet.write(writer);
+                }
                 writer
-                    .xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0)
                     .u32(AttributeType::LIFETIME, lifetime)
                     .xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
                 if let Some(ReservationToken(token)) = reserved {
@@ -197,8 +231,15 @@ impl Replies {
     /// A request of nobody known may be forged to point the answer at a victim. So without a key it
     /// has no reason phrase and no SOFTWARE, and is hardly longer than the request was.
     pub(crate) fn refusal(&mut self, to: &ReplyTo, key: Option<&Key>, refusal: Refusal) -> Output {
+        let alternate = match refusal {
+            Refusal::TryAlternate => self.rules.alternate_server(to.tuple.client, to.transaction),
+            _ => None,
+        };
         self.write(to, Class::Error, key, |writer| {
             writer.error_code(refusal.code(), key.map_or("", |_| refusal.reason()));
+            if let Some(server) = alternate {
+                writer.address(AttributeType::ALTERNATE_SERVER, server);
+            }
         })
     }
 

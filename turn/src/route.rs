@@ -17,7 +17,7 @@ use crate::indication_ids::IndicationIds;
 use crate::replies::UNDERSTOOD;
 use crate::terms::{Reach, Terms};
 use crate::{
-    AllocationId, DropReason, FiveTuple, Forward, Fragmentation, PeerAddr, RelayTransport,
+    AllocationId, DropReason, Family, FiveTuple, Forward, Fragmentation, PeerAddr, RelayTransport,
     RelayedAddr, Target,
 };
 
@@ -76,8 +76,12 @@ impl<'a> Router<'a> {
         let data = data.map_err(|_| DropReason::Malformed)?;
         let found = self.allocations.by_tuple(self.now, tuple);
         let (id, allocation) = found.ok_or(DropReason::NoAllocation)?;
-        let peer = allocation.peer_of(self.now, data.number).ok_or(DropReason::NoChannel)?;
-        Ok(Route::new(self.to_peer(id, allocation, peer)?, Some(data.payload)))
+        let (id, allocation, peer) = match allocation.peer_of(self.now, data.number) {
+            Some(peer) => (id, allocation, peer),
+            None => self.twins_channel(allocation, data.number).ok_or(DropReason::NoChannel)?,
+        };
+        let len = data.payload.len();
+        Ok(Route::new(self.to_peer(id, allocation, peer, len)?, Some(data.payload)))
     }
 
     /// A Send indication from a client (RFC 8656 s11.2).
@@ -92,11 +96,26 @@ impl<'a> Router<'a> {
         if allocation.transport() == RelayTransport::Tcp {
             return Err(DropReason::Unexpected);
         }
-        let route = Route::new(self.to_peer(id, allocation, peer)?, Some(data.clone()));
+        let (id, allocation) = match Family::of(peer.0.ip()) == allocation.family() {
+            true => (id, allocation),
+            false => self.allocations.twin(self.now, allocation).unwrap_or((id, allocation)),
+        };
+        let to = self.to_peer(id, allocation, peer, data.len())?;
         // Between the families DONT-FRAGMENT is ignored (RFC 8656 s14).
         let translates = tuple.client.is_ipv4() != peer.0.is_ipv4();
         let fragmentation = if translates { Fragmentation::Allowed } else { *fragmentation };
-        Ok(Route { fragmentation, ..route })
+        Ok(Route { fragmentation, ..Route::new(to, Some(data.clone())) })
+    }
+
+    /// A channel of the other one of two allocations.
+    #[cold]
+    fn twins_channel(
+        self,
+        allocation: &Allocation,
+        number: ChannelNumber,
+    ) -> Option<(AllocationId, &'a Allocation, &'a PeerAddr)> {
+        let (id, twin) = self.allocations.twin(self.now, allocation)?;
+        Some((id, twin, twin.peer_of(self.now, number)?))
     }
 
     /// A datagram from a peer to the relay socket of an allocation.
@@ -105,9 +124,10 @@ impl<'a> Router<'a> {
         self,
         id: AllocationId,
         peer: PeerAddr,
+        len: usize,
     ) -> Result<Route<'a>, DropReason> {
         let allocation = self.allocations.live(self.now, id).ok_or(DropReason::NoAllocation)?;
-        Ok(Route::new(self.to_client(allocation, peer, Origin::Socket)?, None))
+        Ok(Route::new(self.to_client(allocation, peer, Origin::Socket, len)?, None))
     }
 
     /// A packet from another allocation, at the address that all share, for one of ours.
@@ -115,9 +135,10 @@ impl<'a> Router<'a> {
         self,
         id: AllocationId,
         shared: PeerAddr,
+        len: usize,
     ) -> Result<Route<'a>, DropReason> {
         let allocation = self.allocations.live(self.now, id).ok_or(DropReason::NoAllocation)?;
-        Ok(Route::new(self.to_client(allocation, shared, Origin::Hairpin)?, None))
+        Ok(Route::new(self.to_client(allocation, shared, Origin::Hairpin, len)?, None))
     }
 
     /// A packet from another shard's allocation, at `from`, for one of ours.
@@ -125,10 +146,11 @@ impl<'a> Router<'a> {
         self,
         to: RelayedAddr,
         from: RelayedAddr,
+        len: usize,
     ) -> Result<Route<'a>, DropReason> {
         let found = self.allocations.by_relayed(self.now, to);
         let allocation = found.ok_or(DropReason::NoAllocation)?;
-        let to = self.to_client(allocation, PeerAddr(from.0), Origin::Hairpin)?;
+        let to = self.to_client(allocation, PeerAddr(from.0), Origin::Hairpin, len)?;
         Ok(Route::new(to, None))
     }
 
@@ -140,14 +162,20 @@ impl<'a> Router<'a> {
         via: AllocationId,
         allocation: &Allocation,
         peer: &PeerAddr,
+        len: usize,
     ) -> Result<Destination<'a>, DropReason> {
         if !allocation.admits(self.now, peer.0.ip()) {
             return Err(DropReason::NoPermission);
         }
+        if !allocation.affords(self.now, len) {
+            return Err(DropReason::BandwidthLimit);
+        }
         match self.terms.reach(peer) {
             Reach::Network => Ok(Destination::Peer { via, to: *peer }),
             Reach::Shared => Ok(Destination::Shared { via, to: *peer }),
-            Reach::Ourselves => self.to_ourselves(via, allocation.relayed(), RelayedAddr(peer.0)),
+            Reach::Ourselves => {
+                self.to_ourselves(via, allocation.relayed(), RelayedAddr(peer.0), len)
+            }
             Reach::Denied => Err(DropReason::PeerDenied),
         }
     }
@@ -158,9 +186,10 @@ impl<'a> Router<'a> {
         via: AllocationId,
         from: RelayedAddr,
         to: RelayedAddr,
+        len: usize,
     ) -> Result<Destination<'a>, DropReason> {
         if let Some(receiver) = self.allocations.by_relayed(self.now, to) {
-            return self.to_client(receiver, PeerAddr(from.0), Origin::Hairpin);
+            return self.to_client(receiver, PeerAddr(from.0), Origin::Hairpin, len);
         }
         let otherwise = self.terms.allows_explicitly(to.0.ip()).then_some(via);
         Ok(Destination::Elsewhere { to, from, otherwise })
@@ -174,9 +203,13 @@ impl<'a> Router<'a> {
         allocation: &'a Allocation,
         peer: PeerAddr,
         origin: Origin,
+        len: usize,
     ) -> Result<Destination<'a>, DropReason> {
         if !allocation.admits(self.now, peer.0.ip()) {
             return Err(DropReason::NoPermission);
+        }
+        if !allocation.affords(self.now, len) {
+            return Err(DropReason::BandwidthLimit);
         }
         let channel = allocation.channel_of(self.now, &peer);
         Ok(Destination::Client { allocation, peer, channel, origin })

@@ -1,10 +1,12 @@
 //! What the operator decides.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use hairpin_stun::ChannelNumbers;
+use hairpin_stun::{ChannelNumbers, TransactionId};
 
 use crate::{Credentials, PeerPolicy};
 
@@ -27,6 +29,9 @@ pub struct Rules {
     /// How often a second each IPv4 address or IPv6 /64 is answered over UDP that has proven nothing,
     /// by each shard; after a silence four times as much comes at once. `None`: always.
     pub unauthenticated_answers_per_second: Option<NonZeroU32>,
+    /// Where clients are sent with their Allocate requests, each to one of its own family (RFC 8489 s10). Who has none
+    /// of its family is served here.
+    pub alternate_servers: Vec<SocketAddr>,
     /// Which peers are allowed.
     pub policy: PeerPolicy,
     /// Permissions one allocation may hold before 508.
@@ -49,6 +54,25 @@ pub enum TcpRelay {
     On,
     /// Not at all.
     Off,
+}
+
+impl Rules {
+    /// To which other server a request is sent. One that is repeated is sent to the same.
+    pub(crate) fn alternate_server(
+        &self,
+        client: SocketAddr,
+        transaction: TransactionId,
+    ) -> Option<SocketAddr> {
+        let of_family = || {
+            let servers = self.alternate_servers.iter();
+            servers.filter(|server| server.is_ipv4() == client.is_ipv4())
+        };
+        let count = of_family().count();
+        // Whoever chose the transaction id may choose the server as well.
+        let [first, second, ..] = transaction.0;
+        let number = u16::from_be_bytes([first, second]);
+        of_family().nth(usize::from(number).checked_rem(count)?).copied()
+    }
 }
 
 /// Who may send USERHASH in place of USERNAME (RFC 8489 s14.4).
@@ -75,6 +99,7 @@ impl Default for Rules {
             stale_nonce: Duration::from_secs(3600),
             max_allocate_lifetime: Duration::from_secs(3600),
             unauthenticated_answers_per_second: NonZeroU32::new(500),
+            alternate_servers: Vec::new(),
             policy: PeerPolicy::default(),
             max_permissions: 128,
             max_channels: 128,

@@ -105,7 +105,7 @@ impl Server {
         peer: PeerAddr,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
-        self.route(now, packet, |router, _| router.peer_data(id, peer))
+        self.route(now, packet, |router, bytes| router.peer_data(id, peer, bytes.len()))
     }
 
     /// Takes an ICMP error about a datagram that an allocation sent to `peer`: that is the destination
@@ -133,7 +133,7 @@ impl Server {
         let finished = Finished::new(id, bound, &mut self.allocations, now.monotonic);
         let Some(Finished { to, key, outcome }) = finished else { return };
         match outcome {
-            Ok(success) => self.carry_out(&to, Some(&key), Step::Answer(success)),
+            Ok(step) => self.carry_out(&to, Some(&key), step),
             Err(refusal) => {
                 let answer = self.replies.refusal(&to, Some(&key), refusal);
                 self.refused(&to, refusal, answer);
@@ -144,7 +144,7 @@ impl Server {
     /// Frees the allocation of a client whose stream is closed.
     pub fn handle_disconnect(&mut self, now: Now, tuple: &FiveTuple) {
         self.allocations.abandon(tuple);
-        if let Some((id, _)) = self.allocations.by_tuple(now.monotonic, tuple) {
+        while let Some((id, _)) = self.allocations.by_tuple(now.monotonic, tuple) {
             self.allocations.release(id, ReleaseReason::Disconnected);
         }
     }

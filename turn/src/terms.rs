@@ -1,10 +1,10 @@
 //! What every client is held to.
 
 use alloc::sync::Arc;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use hairpin_stun::ChannelNumbers;
+use hairpin_stun::{ChannelNumbers, TransactionId};
 
 use crate::allocation::Limits;
 use crate::own_addresses::Standing;
@@ -97,6 +97,18 @@ impl Terms {
     /// The session that a username was issued for.
     pub(crate) fn scope_of(&self, username: &str) -> Option<Scope> {
         self.rules.credentials.scope_of(username)
+    }
+
+    /// Whether another server is to serve the client (300).
+    pub(crate) fn check_alternate(
+        &self,
+        client: SocketAddr,
+        transaction: TransactionId,
+    ) -> Result<(), Refusal> {
+        match self.rules.alternate_server(client, transaction) {
+            None => Ok(()),
+            Some(_) => Err(Refusal::TryAlternate),
+        }
     }
 
     pub(crate) fn channel_numbers(&self) -> ChannelNumbers {

@@ -1,7 +1,7 @@
 //! Where relay sockets are bound, what peers are told, and how many allocations there may be.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use hairpin_turn::{IpRange, Quotas};
 
@@ -52,6 +52,23 @@ pub(crate) const TOTAL_QUOTA: Setting<NonZeroU32, Optional> =
         .absent("no limit")
         .help("Allocations all users together may hold at a time");
 
+pub(crate) const MAX_BPS: Setting<NonZeroU64, Optional> = Setting::optional(
+    "max-bps",
+    "BYTES",
+    Parser::Text(bytes_per_second),
+)
+.or_none()
+.absent("no limit")
+.help(
+    "Bytes a second that all allocations of a user may relay, both ways together; more is dropped",
+);
+
+pub(crate) const BPS_CAPACITY: Setting<NonZeroU64, Optional> =
+    Setting::optional("bps-capacity", "BYTES", Parser::Text(bytes_per_second))
+        .or_none()
+        .absent("no limit")
+        .help("Bytes a second that all allocations of all users may relay, both ways together; more is dropped");
+
 pub(crate) const MAX_ALLOCATIONS_PER_ADDRESS: Setting<u32, Optional> =
     Setting::optional("max-allocations-per-address", "COUNT", bounded(1..=10_000_000))
         .absent("a fair share")
@@ -83,12 +100,22 @@ pub(super) const GROUP: Group = Group {
         SHARED_RELAY_PORT.about(),
         USER_QUOTA.about(),
         TOTAL_QUOTA.about(),
+        MAX_BPS.about(),
+        BPS_CAPACITY.about(),
         MAX_ALLOCATIONS_PER_ADDRESS.about(),
         DENIED_PEER_IP.about(),
         ALLOWED_PEER_IP.about(),
         WORKERS.about(),
     ],
 };
+
+/// Below a packet a second nothing useful is relayed, and it is bits that were meant to be bytes, or kilobytes.
+fn bytes_per_second(text: &str) -> Parsed<NonZeroU64> {
+    let rate = text.parse().ok().filter(|rate: &NonZeroU64| rate.get() >= 1000);
+    rate.ok_or_else(|| {
+        Invalid::new("is no rate", "give a whole number of bytes a second, 1000 or more, or none")
+    })
+}
 
 pub(crate) fn read(reader: &mut Reader) -> RelaySettings {
     RelaySettings {
@@ -98,6 +125,8 @@ pub(crate) fn read(reader: &mut Reader) -> RelaySettings {
             user: reader.get(&USER_QUOTA).map(NonZeroU32::get),
             address: reader.get(&MAX_ALLOCATIONS_PER_ADDRESS),
             total: reader.get(&TOTAL_QUOTA).map(NonZeroU32::get),
+            user_bytes_per_second: reader.get(&MAX_BPS),
+            total_bytes_per_second: reader.get(&BPS_CAPACITY),
         },
     }
 }

@@ -1,5 +1,6 @@
 //! Who may allocate, for how long, and towards whom.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::error::{Invalid, Parsed};
 use crate::parser::{Parser, bounded, seconds};
 use crate::reader::Reader;
 use crate::setting::{Group, Many, Optional, Setting};
+use crate::text::one_hosts;
 use crate::types::Config;
 
 pub(crate) const REALM: Setting<String> = Setting::one("realm", "TEXT", Parser::Text(realm))
@@ -47,6 +49,11 @@ pub(crate) const UNAUTHENTICATED_ANSWERS_PER_SECOND: Setting<NonZeroU32, Optiona
         .or_none()
         .default("500")
         .help("Answers of a worker over UDP to an IPv4 address or IPv6 /64 without proof, or `none` for no limit");
+
+pub(crate) const ALTERNATE_SERVER: Setting<SocketAddr, Many> =
+    Setting::many("alternate-server", "IP:PORT", Parser::Text(alternate_server))
+        .absent("none")
+        .help("TURN server that clients are sent to with their allocations, of the client's family; this one then makes none for them");
 
 pub(crate) const MAX_PERMISSIONS: Setting<usize> =
     Setting::one("max-permissions", "COUNT", bounded(1..=4096))
@@ -83,6 +90,7 @@ pub(super) const GROUP: Group = Group {
         MAX_ALLOCATE_LIFETIME.about(),
         STALE_NONCE.about(),
         UNAUTHENTICATED_ANSWERS_PER_SECOND.about(),
+        ALTERNATE_SERVER.about(),
         MAX_PERMISSIONS.about(),
         MAX_CHANNELS.about(),
         COTURN_CHANNEL_NUMBERS.about(),
@@ -107,6 +115,7 @@ pub(crate) fn read(reader: &mut Reader) -> Rules {
         stale_nonce: reader.get(&STALE_NONCE),
         max_allocate_lifetime: reader.get(&MAX_ALLOCATE_LIFETIME),
         unauthenticated_answers_per_second: reader.get(&UNAUTHENTICATED_ANSWERS_PER_SECOND),
+        alternate_servers: without_repetition(reader.get(&ALTERNATE_SERVER)),
         policy: PeerPolicy::new(reader.get(&ALLOWED_PEER_IP), reader.get(&DENIED_PEER_IP)),
         max_permissions: reader.get(&MAX_PERMISSIONS),
         max_channels: reader.get(&MAX_CHANNELS),
@@ -198,6 +207,17 @@ fn realm(text: &str) -> Parsed<String> {
         return Err(Invalid::new("is too long", fix));
     }
     Ok(realm.into_owned())
+}
+
+fn alternate_server(text: &str) -> Parsed<SocketAddr> {
+    let fix = "give an address and a port such as 192.0.2.1:3478 or [2001:db8::1]:3478";
+    let server: SocketAddr =
+        text.parse().map_err(|_| Invalid::new("is not an address and port", fix))?;
+    let ip = one_hosts(server.ip().to_canonical())?;
+    if ip.is_unspecified() || server.port() == 0 {
+        return Err(Invalid::new("is not where clients can reach a server", fix));
+    }
+    Ok(SocketAddr::new(ip, server.port()))
 }
 
 fn answers(text: &str) -> Parsed<NonZeroU32> {

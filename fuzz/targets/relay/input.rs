@@ -218,6 +218,7 @@ pub(crate) enum Attribute {
     Peer(Peer),
     Channel(u8),
     EvenPort(u8),
+    AdditionalFamily(u8),
     /// The number of the reservation.
     Reservation(u8),
     /// The number of a connection, the n-th of those that are there.
@@ -288,6 +289,9 @@ impl Attribute {
             }
             Self::Peer(peer) => writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer.address()),
             Self::Channel(number) => writer.channel_number(channel(*number)),
+            Self::AdditionalFamily(family) => {
+                writer.address_family(AttributeType::ADDITIONAL_ADDRESS_FAMILY, *family)
+            }
             Self::EvenPort(flags) => writer.bytes(AttributeType::EVEN_PORT, &[*flags]),
             Self::Reservation(number) => {
                 let token = u64::from(*number).to_be_bytes();

@@ -49,6 +49,7 @@ pub fn config() -> Config {
         max_permissions: 8,
         max_channels: 4,
         max_peer_connections: 4,
+        alternate_servers: Vec::new(),
         // What RFC 8656 forbids is refused here.
         channel_numbers: ChannelNumbers::Rfc8656,
         ..Rules::default()

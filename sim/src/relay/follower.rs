@@ -8,7 +8,8 @@ use hairpin_stun::{
     AttributeType, ChannelData, ChannelNumber, ChannelNumbers, Message, Method, decode,
 };
 use hairpin_turn::{
-    AllocationId, DropReason, FiveTuple, Output, Path, PathChange, PeerAddr, RelayedAddr, Target,
+    AllocationId, DropReason, Family, FiveTuple, Output, Path, PathChange, PeerAddr, RelayedAddr,
+    Target,
 };
 
 /// Hears [`Output::Path`] and [`Output::PathClosed`], and checks of each packet that the server does
@@ -16,7 +17,7 @@ use hairpin_turn::{
 #[derive(Debug, Default)]
 pub struct Follower {
     allocations: BTreeMap<AllocationId, Followed>,
-    by_tuple: BTreeMap<FiveTuple, AllocationId>,
+    by_tuple: BTreeMap<(FiveTuple, Family), AllocationId>,
     by_relayed: BTreeMap<RelayedAddr, AllocationId>,
 }
 
@@ -114,7 +115,7 @@ impl Follower {
                 assert_eq!(expected, Some((*tuple, channel)));
             }
             Passed::On { to, .. } => panic!("a peer's packet to {to:?}"),
-            Passed::Not(Some(DropReason::TooLong)) => {}
+            Passed::Not(Some(DropReason::TooLong | DropReason::BandwidthLimit)) => {}
             Passed::Not(_) => assert_eq!(expected, None, "dropped, although there is a path"),
         }
     }
@@ -126,10 +127,15 @@ impl Follower {
         tuple: &FiveTuple,
         packet: &[u8],
     ) -> Option<(RelayedAddr, PeerAddr)> {
-        let followed = self.allocations.get(self.by_tuple.get(tuple)?)?;
-        let peer = match ChannelData::parse_under(ChannelNumbers::Rfc5766, packet) {
-            Ok(data) => followed.channel(now, data.number)?,
-            Err(_) => sent_to(packet)?,
+        let of_family =
+            |family| self.by_tuple.get(&(*tuple, family)).and_then(|id| self.allocations.get(id));
+        let both = || [Family::V4, Family::V6].into_iter().filter_map(of_family);
+        let (followed, peer) = match ChannelData::parse_under(ChannelNumbers::Rfc5766, packet) {
+            Ok(data) => both().find_map(|one| Some((one, one.channel(now, data.number)?)))?,
+            Err(_) => {
+                let peer = sent_to(packet)?;
+                (of_family(Family::of(peer.0.ip()))?, peer)
+            }
         };
         followed.permits(now, peer).then_some((followed.relayed, peer))
     }
@@ -156,7 +162,9 @@ impl Follower {
         tuple: FiveTuple,
         relayed: RelayedAddr,
     ) -> &mut Followed {
-        let before = [self.by_tuple.insert(tuple, id), self.by_relayed.insert(relayed, id)];
+        let family = Family::of(relayed.0.ip());
+        let before =
+            [self.by_tuple.insert((tuple, family), id), self.by_relayed.insert(relayed, id)];
         for before in before.into_iter().flatten().filter(|before| *before != id) {
             if let Some(followed) = self.allocations.remove(&before) {
                 assert!(!followed.is_live(now), "two allocations in one place");

@@ -106,7 +106,7 @@ impl Sockets {
                 }
                 let reserved = (wanted.port == WantedPort::EvenWithNext)
                     .then(|| self.reserve(now, next, owner.clone()));
-                return Ok(Bound { relayed, reserved });
+                return Ok(Bound { reserved, ..Bound::from(relayed) });
             }
         }
         Err(BindError::Capacity)

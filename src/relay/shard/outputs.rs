@@ -76,7 +76,8 @@ impl Shard {
             return Err(BindError::Capacity);
         }
         self.routes.add_relay(RelaySocket { id, claim, socket: Rc::new(socket.into()) });
-        Ok(Bound { relayed: self.context.ports.relayed(claim), reserved })
+        let bandwidth = self.context.bandwidth(&owner.user);
+        Ok(Bound { relayed: self.context.ports.relayed(claim), reserved, bandwidth })
     }
 
     fn count(&mut self, now: Now, event: Event) {

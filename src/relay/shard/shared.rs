@@ -145,7 +145,7 @@ impl Shard {
         let relayed = shared.and_then(|shared| shared.relayed(wanted.family));
         let relayed = relayed.ok_or(BindError::Capacity)?;
         self.context.take_quota(owner)?;
-        Ok(relayed.into())
+        Ok(Bound { bandwidth: self.context.bandwidth(&owner.user), ..Bound::from(relayed) })
     }
 
     fn unrouted<T>(&self, reason: Unrouted) -> Option<T> {

@@ -6,10 +6,10 @@ use core::time::Duration;
 use hairpin_stun::{AttributeType, Key, Message, TransactionId, decode};
 
 use super::{Step, lifetime, requested_family, seconds};
-use crate::allocation::{Claim, Pending};
+use crate::allocation::{Claim, DualForm, Part, Pending, Unmet};
 use crate::allocations::Allocations;
 use crate::gate::Caller;
-use crate::replies::{Integrity, ReplyTo, Success};
+use crate::replies::{Granted, Integrity, ReplyTo, Success};
 use crate::terms::Terms;
 use crate::{
     AllocationId, BindError, Bound, Family, Refusal, RelayTransport, RequestMethod,
@@ -22,6 +22,8 @@ const UDP: u8 = 17;
 
 pub(crate) struct Allocate {
     wanted: Wanted,
+    /// An IPv6 address besides.
+    additional: Option<DualForm>,
     lifetime: Option<Duration>,
     transaction: TransactionId,
     fingerprint: bool,
@@ -36,8 +38,13 @@ impl Allocate {
         // IPv4 unless asked otherwise, whatever the client itself uses (RFC 8656 s7.2 step 6; a
         // Chromium on IPv6 relies on it).
         let family = requested_family(message, Refusal::AddressFamilyNotSupported)?;
+        let additional = additional_family(message)?;
+        if family.is_some() && additional.is_some() {
+            return Err(Refusal::BadRequest);
+        }
         Ok(Self {
             wanted: Wanted { transport, family: family.unwrap_or(Family::V4), port },
+            additional,
             lifetime: lifetime(message)?,
             transaction: message.transaction_id(),
             fingerprint: message.get(AttributeType::FINGERPRINT).is_some(),
@@ -52,10 +59,19 @@ impl Allocate {
         allocations: &mut Allocations,
         terms: &Terms,
     ) -> Result<Step, Refusal> {
-        let Self { wanted, transaction, fingerprint, integrity, .. } = self;
+        let Self { wanted, additional, transaction, fingerprint, integrity, .. } = self;
+        terms.check_alternate(caller.tuple.client, transaction)?;
         if wanted.transport == RelayTransport::Tcp {
             terms.check_tcp_relay(caller.tuple.transport)?;
+            // RFC 6062 knows of one relayed address, and a connection is from that.
+            if additional.is_some() {
+                return Err(Refusal::BadRequest);
+            }
         }
+        let (wanted, part) = match additional {
+            Some(form) => both_families(wanted, form, terms)?,
+            None => (wanted, Part::Alone),
+        };
         // What is reserved has its family already.
         if !matches!(wanted.port, WantedPort::Reserved(_)) {
             terms.check_family(wanted.family)?;
@@ -70,7 +86,8 @@ impl Allocate {
         };
         let owner = claim.owner();
         let transport = wanted.transport;
-        let id = allocations.begin(Pending { claim, transport, lifetime, fingerprint, integrity });
+        let id =
+            allocations.begin(Pending { claim, transport, lifetime, fingerprint, integrity, part });
         Ok(Step::Bind { id, wanted, owner })
     }
 
@@ -91,23 +108,43 @@ impl Allocate {
             let repeats = repeats(claim);
             return Some(if repeats { Ok(Step::Silent) } else { Err(Refusal::AllocationMismatch) });
         }
-        let (_, allocation) = allocations.by_tuple(now, &caller.tuple)?;
+        let (id, allocation) = allocations.by_tuple(now, &caller.tuple)?;
         if !repeats(allocation.claim()) {
             return Some(Err(Refusal::AllocationMismatch));
+        }
+        if allocation.awaits_twin() {
+            return Some(Ok(Step::Silent));
         }
         // Rounded up, so that a repetition a moment later says what the first answer said.
         let left = allocation.expires().saturating_sub(now);
         let lifetime = seconds(left + Duration::from_nanos(999_999_999));
-        let (relayed, reserved) = (allocation.relayed(), allocation.reserved());
-        Some(Ok(Step::Answer(Success::Allocated { relayed, reserved, lifetime })))
+        granted(allocations, now, id, lifetime).map(|granted| Ok(Step::Answer(granted)))
     }
 }
 
-/// The second half: what is said, to whom, and the key that signs it.
+/// What an allocation has come to, as a success tells it: the IPv4 address before the IPv6 one.
+fn granted(
+    allocations: &Allocations,
+    now: Duration,
+    id: AllocationId,
+    lifetime: u32,
+) -> Option<Success> {
+    let allocation = allocations.get(id)?;
+    let (relayed, reserved, unmet) =
+        (allocation.relayed(), allocation.reserved(), allocation.unmet());
+    let twin = allocations.twin(now, allocation).map(|(_, twin)| twin.relayed());
+    let (relayed, second) = match twin {
+        Some(twin) => (relayed.min(twin), Some(relayed.max(twin))),
+        None => (relayed, None),
+    };
+    Some(Success::Allocated(Granted { relayed, second, unmet, reserved, lifetime }))
+}
+
+/// The second half: what is said, or asked for besides, to whom, and the key that signs it.
 pub(crate) struct Finished {
     pub(crate) to: ReplyTo,
     pub(crate) key: Key,
-    pub(crate) outcome: Result<Success, Refusal>,
+    pub(crate) outcome: Result<Step, Refusal>,
 }
 
 impl Finished {
@@ -118,28 +155,94 @@ impl Finished {
         allocations: &mut Allocations,
         now: Duration,
     ) -> Option<Self> {
-        let waiting = allocations.pending(id).map(|pending| {
-            let Pending { claim, lifetime, fingerprint, integrity, .. } = pending;
-            let to = ReplyTo {
-                tuple: claim.tuple,
-                method: RequestMethod::Allocate,
-                transaction: claim.transaction,
-                fingerprint: *fingerprint,
-                integrity: *integrity,
-            };
-            (to, claim.key.clone(), seconds(*lifetime))
-        });
+        let waiting = allocations.pending(id).cloned();
+        let refusal = bound.as_ref().err().map(|error| Refusal::from(*error));
         match bound {
             Ok(bound) => allocations.promote(now, id, bound),
             Err(_) => allocations.cancel(id),
         }
-        let (to, key, lifetime) = waiting?;
-        let outcome = bound.map(|Bound { relayed, reserved }| Success::Allocated {
-            relayed,
-            reserved,
-            lifetime,
-        });
-        Some(Self { to, key, outcome: outcome.map_err(Refusal::from) })
+        let pending = waiting?;
+        let to = ReplyTo {
+            tuple: pending.claim.tuple,
+            method: RequestMethod::Allocate,
+            transaction: pending.claim.transaction,
+            fingerprint: pending.fingerprint,
+            integrity: pending.integrity,
+        };
+        let (key, lifetime) = (pending.claim.key.clone(), seconds(pending.lifetime));
+        let whole = match pending.part {
+            Part::Alone => id,
+            Part::Left(unmet) => {
+                allocations.set_unmet(id, unmet);
+                id
+            }
+            Part::First { port, form } => {
+                let step = second(pending, id, port, form, refusal, allocations);
+                return Some(Self { to, key, outcome: Ok(step) });
+            }
+            Part::Second { first, form } => {
+                if let Some(refusal) = refusal {
+                    allocations.set_unmet(first, Unmet { family: Family::V6, refusal, form });
+                }
+                let granted = granted(allocations, now, first, lifetime)?;
+                return Some(Self { to, key, outcome: Ok(Step::Answer(granted)) });
+            }
+        };
+        let outcome = match refusal {
+            Some(refusal) => Err(refusal),
+            None => Ok(Step::Answer(granted(allocations, now, whole, lifetime)?)),
+        };
+        Some(Self { to, key, outcome })
+    }
+}
+
+/// Asks for the IPv6 address, once it is known what has become of the IPv4 one.
+fn second(
+    pending: Pending,
+    first: AllocationId,
+    port: WantedPort,
+    form: DualForm,
+    refusal: Option<Refusal>,
+    allocations: &mut Allocations,
+) -> Step {
+    let (owner, transport) = (pending.claim.owner(), pending.transport);
+    let id = match refusal {
+        None => {
+            let part = Part::Second { first, form };
+            allocations.begin_twin(first, Pending { part, ..pending })
+        }
+        Some(refusal) => {
+            let part = Part::Left(Unmet { family: Family::V4, refusal, form });
+            allocations.begin(Pending { part, ..pending })
+        }
+    };
+    Step::Bind { id, wanted: Wanted { transport, family: Family::V6, port }, owner }
+}
+
+/// What is asked for first where both families are: 440 of one does not keep the other.
+fn both_families(wanted: Wanted, form: DualForm, terms: &Terms) -> Result<(Wanted, Part), Refusal> {
+    let unmet = |family, refusal| Part::Left(Unmet { family, refusal, form });
+    match (terms.check_family(Family::V4), terms.check_family(Family::V6)) {
+        (Ok(()), Ok(())) => Ok((wanted, Part::First { port: wanted.port, form })),
+        (Ok(()), Err(refusal)) => Ok((wanted, unmet(Family::V6, refusal))),
+        (Err(refusal), Ok(())) => {
+            Ok((Wanted { family: Family::V6, ..wanted }, unmet(Family::V4, refusal)))
+        }
+        (Err(refusal), Err(_)) => Err(refusal),
+    }
+}
+
+/// ADDITIONAL-ADDRESS-FAMILY, which may ask for IPv6 alone (RFC 8656 s7.2), by either of its numbers.
+fn additional_family(message: &Message<'_>) -> Result<Option<DualForm>, Refusal> {
+    let forms = [
+        (AttributeType::ADDITIONAL_ADDRESS_FAMILY, DualForm::Rfc8656),
+        (AttributeType::DRAFT_ADDITIONAL_ADDRESS_FAMILY, DualForm::Draft),
+    ];
+    let found = forms.into_iter().find_map(|(kind, form)| Some((message.get(kind)?, form)));
+    match found {
+        None => Ok(None),
+        Some((value, form)) if decode::address_family(value) == Some(0x02) => Ok(Some(form)),
+        Some(_) => Err(Refusal::BadRequest),
     }
 }
 
@@ -148,9 +251,10 @@ impl Finished {
 fn wanted_port(message: &Message<'_>) -> Result<WantedPort, Refusal> {
     let even = message.get(AttributeType::EVEN_PORT);
     let has = |kind| message.get(kind).is_some();
+    let asks_for_both = has(AttributeType::ADDITIONAL_ADDRESS_FAMILY)
+        || has(AttributeType::DRAFT_ADDITIONAL_ADDRESS_FAMILY);
     if let Some(token) = message.get(AttributeType::RESERVATION_TOKEN) {
-        let names_family = has(AttributeType::REQUESTED_ADDRESS_FAMILY)
-            || has(AttributeType::ADDITIONAL_ADDRESS_FAMILY);
+        let names_family = has(AttributeType::REQUESTED_ADDRESS_FAMILY) || asks_for_both;
         return match token.try_into() {
             Ok(token) if even.is_none() && !names_family => {
                 Ok(WantedPort::Reserved(ReservationToken(token)))
@@ -162,7 +266,7 @@ fn wanted_port(message: &Message<'_>) -> Result<WantedPort, Refusal> {
         None => Ok(WantedPort::Any),
         Some([flags]) if flags & 0x80 == 0 => Ok(WantedPort::Even),
         // The next port of two addresses would be two ports under one token.
-        Some([_]) if !has(AttributeType::ADDITIONAL_ADDRESS_FAMILY) => Ok(WantedPort::EvenWithNext),
+        Some([_]) if !asks_for_both => Ok(WantedPort::EvenWithNext),
         Some(_) => Err(Refusal::BadRequest),
     }
 }

@@ -8,7 +8,7 @@ use super::{Step, peer_address};
 use crate::allocations::Allocations;
 use crate::replies::Success;
 use crate::terms::Terms;
-use crate::{AllocationId, PeerAddr, Refusal, RelayTransport};
+use crate::{AllocationId, Family, PeerAddr, Refusal, RelayTransport};
 
 pub(crate) struct ChannelBind {
     number: ChannelNumber,
@@ -40,6 +40,17 @@ impl ChannelBind {
         // No datagrams pass through a TCP allocation (RFC 6062 s5.1).
         if allocation.transport() == RelayTransport::Tcp {
             return Err(Refusal::Forbidden);
+        }
+        let twin = allocations.twin(now, allocation);
+        let (id, allocation, other) = match twin {
+            Some((twin_id, twin)) if twin.family() == Family::of(peer.0.ip()) => {
+                (twin_id, twin, Some(allocation))
+            }
+            _ => (id, allocation, twin.map(|(_, twin)| twin)),
+        };
+        // A number is one channel, of whichever of two.
+        if other.is_some_and(|other| other.peer_of(now, number).is_some()) {
+            return Err(Refusal::BadRequest);
         }
         allocation.check_channel(now, number, peer)?;
         terms.check_peer(peer, allocation.family())?;

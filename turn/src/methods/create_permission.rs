@@ -10,7 +10,7 @@ use super::{Step, peer_address};
 use crate::allocations::Allocations;
 use crate::replies::Success;
 use crate::terms::Terms;
-use crate::{AllocationId, PeerAddr, Refusal};
+use crate::{AllocationId, Family, PeerAddr, Refusal};
 
 pub(crate) struct CreatePermission {
     /// At least one. Over a stream there may be thousands, the same again and again.
@@ -35,13 +35,31 @@ impl CreatePermission {
         terms: &Terms,
         now: Duration,
     ) -> Result<Step, Refusal> {
-        let family = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?.family();
+        let own = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?.family();
+        let of_family = |family| allocations.of_family(now, id, family);
+        // That of the peer, if there is such an allocation; else any, which it does not match.
+        let family = |peer: PeerAddr| {
+            let family = Family::of(peer.0.ip());
+            if of_family(family).is_some() { family } else { own }
+        };
         let limits = terms.limits();
         let ips = distinct(&self.peers, limits.permissions, |peer, seen| match seen {
-            Seen::First => terms.check_permission(peer, family),
-            Seen::Before => terms.check_port(peer, family),
+            Seen::First => terms.check_permission(peer, family(peer)),
+            Seen::Before => terms.check_port(peer, family(peer)),
         })?;
-        allocations.permit(now, id, &ips, limits)?;
+        // In their order IPv4 comes before IPv6.
+        let (v4, v6) = ips.split_at(ips.partition_point(IpAddr::is_ipv4));
+        let parts = [(of_family(Family::V4), v4), (of_family(Family::V6), v6)];
+        let parts = parts.map(|(id, ips)| id.filter(|_| !ips.is_empty()).map(|id| (id, ips)));
+        let room = |(id, ips): (_, &[IpAddr])| {
+            allocations.live(now, id).is_some_and(|found| found.may_permit(now, ips, limits))
+        };
+        if !parts.into_iter().flatten().all(room) {
+            return Err(Refusal::InsufficientCapacity);
+        }
+        for (id, ips) in parts.into_iter().flatten() {
+            allocations.permit(now, id, ips, limits)?;
+        }
         Ok(Step::Answer(Success::Done))
     }
 }

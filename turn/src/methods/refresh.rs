@@ -29,15 +29,21 @@ impl Refresh {
         now: Duration,
     ) -> Result<Step, Refusal> {
         let allocation = allocations.live(now, id).ok_or(Refusal::AllocationMismatch)?;
-        if self.family.is_some_and(|family| family != allocation.family()) {
-            return Err(Refusal::PeerAddressFamilyMismatch);
-        }
+        // Without a family it is about both of two.
+        let ids = match self.family {
+            None => [Some(id), allocation.twin()],
+            Some(family) => {
+                let found = allocations.of_family(now, id, family);
+                [Some(found.ok_or(Refusal::PeerAddressFamilyMismatch)?), None]
+            }
+        };
+        let ids = ids.into_iter().flatten();
         if self.lifetime == Some(Duration::ZERO) {
-            allocations.release(id, ReleaseReason::Deleted);
+            ids.for_each(|id| allocations.release(id, ReleaseReason::Deleted));
             return Ok(Step::Answer(Success::Refreshed { lifetime: 0 }));
         }
         let granted = terms.granted_lifetime(self.lifetime);
-        allocations.prolong(now, id, now + granted);
+        ids.for_each(|id| allocations.prolong(now, id, now + granted));
         Ok(Step::Answer(Success::Refreshed { lifetime: seconds(granted) }))
     }
 }

@@ -13,9 +13,9 @@ impl Server {
         self.allocations.len()
     }
 
-    /// When the live allocation of a 5-tuple ends, if it has one.
+    /// When the live allocation of a 5-tuple ends, if it has one; of two the last.
     pub fn allocated_until(&self, now: Now, tuple: &FiveTuple) -> Option<Duration> {
-        self.allocations.by_tuple(now.monotonic, tuple).map(|(_, allocation)| allocation.expires())
+        self.allocations.ends(now.monotonic, tuple)
     }
 
     /// The relayed address of an allocation.

@@ -18,7 +18,7 @@ impl Server {
         from: RelayedAddr,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
-        self.route(now, packet, |router, _| router.hairpin(to, from))
+        self.route(now, packet, |router, bytes| router.hairpin(to, from, bytes.len()))
     }
 
     /// Takes a packet that another allocation has sent to the address that both share, and that is for this one (see
@@ -30,7 +30,7 @@ impl Server {
         shared: PeerAddr,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
-        self.route(now, packet, |router, _| router.partner_data(id, shared))
+        self.route(now, packet, |router, bytes| router.partner_data(id, shared, bytes.len()))
     }
 
     /// The session that an allocation's credentials were issued for, if they were.
