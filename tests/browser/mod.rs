@@ -9,6 +9,8 @@ mod cable;
 mod cdp;
 mod counters;
 mod crossing;
+#[cfg(feature = "tls")]
+mod crowd;
 mod cuts;
 mod driver;
 mod front;
@@ -27,6 +29,7 @@ mod scenarios;
 #[cfg(feature = "tls")]
 mod secure;
 mod server;
+#[cfg(feature = "tls")]
 mod shared_port;
 mod snippets;
 mod tabs;

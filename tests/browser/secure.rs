@@ -7,6 +7,7 @@ use super::household::{ALL_BUT_443, ALL_BUT_TLS, Nat};
 use super::netns::{Host, SERVER, SERVER_V6};
 use super::person::Person;
 use super::scenarios::{FRAMES, find_each_other, settles};
+use super::shared_port::{SHARE, THREE_PORTS};
 use super::{World, wait_until};
 
 /// What the server is called; it has no certificate for its address.
@@ -101,11 +102,26 @@ async fn port_443_and_a_certificate_it_got_itself_carry_a_call() {
         world.network.unblock(number);
         world.network.block(number, ALL_BUT_TLS);
     }
-    find_each_other(&mut ada, &mut bob).await;
-    for person in [&mut ada, &mut bob] {
+    call_over_tls(&mut ada, &mut bob).await;
+    stop_frees_everything(&world, &mut ada, &mut bob).await;
+
+    // And once more where the server has but three ports; it has kept its certificate.
+    has_three_ports(&mut world).await;
+    call_over_tls(&mut ada, &mut bob).await;
+}
+
+async fn call_over_tls(ada: &mut Person, bob: &mut Person) {
+    find_each_other(ada, bob).await;
+    for person in [ada, bob] {
         settles(person, "TLS", |call| call.local.kind == "relay" && call.transport == "tls").await;
         person.sees_video(FRAMES).await;
     }
+}
+
+/// From now on all relaying goes by one UDP port, and the server's firewall knows that.
+async fn has_three_ports(world: &mut World) {
+    world.network.server().filter(THREE_PORTS);
+    world.server.restart_with_more(&SHARE).await;
 }
 
 #[tokio::test]
@@ -117,8 +133,16 @@ async fn who_has_ipv6_alone_meets_who_has_ipv4_alone() {
     trust(&one, &root);
     let two = household(&mut world, &root, 2);
     let (mut ada, mut bob) = chromium_and_firefox(&one, &two).await;
-    find_each_other(&mut ada, &mut bob).await;
-    for person in [&mut ada, &mut bob] {
+    call_by_a_relay(&mut ada, &mut bob).await;
+    stop_frees_everything(&world, &mut ada, &mut bob).await;
+
+    has_three_ports(&mut world).await;
+    call_by_a_relay(&mut ada, &mut bob).await;
+}
+
+async fn call_by_a_relay(ada: &mut Person, bob: &mut Person) {
+    find_each_other(ada, bob).await;
+    for person in [ada, bob] {
         settles(person, "a relayed pair", |call| call.path == "relayed").await;
         person.sees_video(FRAMES).await;
     }
