@@ -166,7 +166,8 @@ fn urls() -> Vec<String> {
 fn handlers(service: &Table, port: u16) -> Vec<String> {
     let ports = service["ports"].as_array().expect("a list");
     let port = ports.iter().find(|p| number(&p["port"]) == port).expect("it is one of them");
-    let handlers = port["handlers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let handlers = port.get("handlers").and_then(Value::as_array);
+    let handlers = handlers.map(Vec::as_slice).unwrap_or_default();
     handlers.iter().map(|handler| handler.as_str().expect("a word").to_owned()).collect()
 }
 
