@@ -1,13 +1,13 @@
 //! A running server, and how one is put together.
 
+mod parts;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hairpin_config::{AdminToken, Config, Host, Insecurity};
-use hairpin_turn::{OwnAddresses, QuotaLedger};
-use tokio::net::TcpListener;
+use hairpin_config::{Config, Insecurity};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,19 +17,19 @@ use crate::bounds::Bounds;
 use crate::certificates::{Certificates, Port80};
 use crate::clock::Clock;
 use crate::error::StartError;
-use crate::front::{Front, FrontSetup, Serves, Tls};
+use crate::front::{Front, FrontSetup, Serves};
 use crate::http::Web;
-use crate::http::admin::{self, Admin, Health, Tokens};
-use crate::ice::{IceIssuer, Listening};
+use crate::http::admin::Health;
 use crate::identity::Verifier;
 use crate::listen::Listeners;
 use crate::metrics::{Metrics, Stats};
-use crate::net::{self, AddressWatch, Budgets};
+use crate::net::{self, AddressWatch};
 use crate::redirect::{self, Redirect};
-use crate::relay::{Identity, Relay, RelayIp, RelaySetup, SharedSockets, UdpSockets, worker_count};
-use crate::signaling::{self, HubHandle};
+use crate::relay::{Relay, SharedSockets, UdpSockets, worker_count};
+use crate::signaling::HubHandle;
 use crate::summary::secure_url;
 use crate::supervisor::Supervisor;
+use parts::{ice_issuer, start_admin, start_hub, start_relay, tls};
 
 /// How often a stopping server looks whether the last allocation has gone.
 const QUIET_POLL: Duration = Duration::from_millis(50);
@@ -93,8 +93,9 @@ impl Server {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(StartError::NoRuntime);
         }
-        let notes =
-            config.warnings().into_iter().chain(std::mem::take(&mut listeners.notes)).collect();
+        let limits = config.relay.ports.limits();
+        let notes = config.warnings().into_iter().chain(std::mem::take(&mut listeners.notes));
+        let notes = notes.chain(limits).collect();
         let base = Base {
             clock: Clock::start(),
             metrics: Arc::new(Metrics::new(worker_count(config.workers))),
@@ -319,85 +320,4 @@ fn ensure_secret(config: &mut Config) {
         let random: [u8; 32] = rand::random();
         secrets.push(random.into());
     }
-}
-
-fn start_relay(
-    config: &Config,
-    own: OwnAddresses,
-    relay_ips: Vec<RelayIp>,
-    shared: Option<SharedSockets>,
-    listeners: Vec<UdpSockets>,
-    (quotas, budgets): (QuotaLedger, Budgets),
-    base: &Base,
-) -> Result<Relay, StartError> {
-    let workers = worker_count(config.workers);
-    let setup = RelaySetup {
-        rules: Arc::new(config.rules.clone()),
-        own: own.into(),
-        addresses: relay_ips,
-        shared,
-        quotas,
-        budgets,
-        listeners,
-        metrics: (0..workers).map(|worker| base.metrics.relay(worker)).collect(),
-        dtls: dtls_identity(config)?,
-        clock: base.clock,
-        supervisor: base.supervisor.clone(),
-    };
-    Relay::start(setup).map_err(StartError::System)
-}
-
-/// Whom DTLS is served as, if it is.
-fn dtls_identity(config: &Config) -> Result<Option<Identity>, StartError> {
-    let identity = config.listen.dtls.then(|| Identity::of(&config.tls.files));
-    identity.transpose().map_err(StartError::Dtls)
-}
-
-/// Without cryptography there are no certificates either.
-fn tls(certificates: &Certificates, base: &Base) -> Result<Option<Tls>, StartError> {
-    let Some(provider) = Certificates::provider() else { return Ok(None) };
-    let tls = Tls::new(certificates.resolver(), &provider, base.metrics.tls.clone());
-    tls.map(Some).map_err(|error| StartError::System(io::Error::other(error)))
-}
-
-fn ice_issuer(
-    config: &Config,
-    addresses: &Addresses,
-    certificates: Option<&Certificates>,
-    clock: Clock,
-) -> IceIssuer {
-    let secret = &config.rules.credentials.secrets[0];
-    let Addresses { turn_udp, turn_tcp, http, .. } = addresses;
-    // HTTP's ports serve TURN as well; but no-tcp means that it is not wanted.
-    let http = http.iter().filter(|_| !turn_tcp.is_empty());
-    let tcp: Vec<SocketAddr> = turn_tcp.iter().chain(http).copied().collect();
-    let tls = if certificates.is_some() { tcp.as_slice() } else { &[] };
-    let listening = Listening { udp: turn_udp, tcp: &tcp, tls };
-    let domain = config.tls.acme.as_ref().and_then(|acme| Host::bare(acme.domains.first()?));
-    IceIssuer::new(&config.ice, domain.as_ref(), secret, listening, clock)
-}
-
-fn start_hub(
-    config: &Config,
-    ice: Arc<IceIssuer>,
-    tokens: Arc<Verifier>,
-    base: &Base,
-) -> HubHandle {
-    let Base { clock, metrics, supervisor, .. } = base;
-    let secrets = &config.rules.credentials.secrets;
-    let config = config.signaling.clone();
-    signaling::start(config, secrets, ice, tokens, metrics.clone(), *clock, supervisor)
-}
-
-fn start_admin(
-    listener: std::net::TcpListener,
-    tokens: &[AdminToken],
-    hub: HubHandle,
-    health: Health,
-) -> Result<JoinHandle<()>, StartError> {
-    let supervisor = health.supervisor.clone();
-    let adopted = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
-    let listener = adopted.map_err(StartError::Listener)?;
-    let admin = Admin { health, hub, tokens: Arc::new(Tokens::new(tokens)) };
-    Ok(supervisor.task("the admin listener", admin::serve(listener, admin)))
 }

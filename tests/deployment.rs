@@ -17,30 +17,51 @@ fn udp_keeps_its_port_as_fly_demands() {
 }
 
 #[test]
-fn udp_reaches_the_listener_and_every_relay_port_and_nothing_else() {
-    let relay = setting("HAIRPIN_MIN_PORT")..=setting("HAIRPIN_MAX_PORT");
-    let expected: BTreeSet<u16> = relay.chain([3478]).collect();
+fn udp_reaches_the_listener_and_the_shared_relay_port_and_nothing_else() {
+    assert_eq!(setting::<String>("HAIRPIN_RELAY_PORTS"), "shared");
+    let expected = BTreeSet::from([3478, setting("HAIRPIN_SHARED_RELAY_PORT")]);
     let served: BTreeSet<u16> = services("udp").iter().flat_map(ports).collect();
     assert_eq!(served, expected);
+    assert_eq!(services("udp").len() + services("tcp").len(), 4);
 }
 
 /// A browser holds an allocation for each TURN URL it was given, through the whole call.
 #[test]
-fn quotas_fit_what_browsers_hold_of_the_relay_ports() {
-    let urls: String = setting("HAIRPIN_ICE_URL");
-    let held_by_one = urls.split(',').filter(|url| url.starts_with("turn")).count();
-    let ports = setting::<usize>("HAIRPIN_MAX_PORT") - setting::<usize>("HAIRPIN_MIN_PORT") + 1;
+fn quotas_fit_what_browsers_hold() {
+    let held_by_one = urls().iter().filter(|url| url.starts_with("turn")).count();
     let user: usize = setting("HAIRPIN_USER_QUOTA");
     assert!(user >= 2 * held_by_one, "an ICE restart allocates before it lets go");
-    assert!(user <= ports / 2, "nobody gets more than half of it");
-    assert_eq!(setting::<usize>("HAIRPIN_TOTAL_QUOTA"), ports);
-    assert_eq!(setting::<usize>("HAIRPIN_MAX_ALLOCATIONS_PER_ADDRESS"), ports);
-    let calls = ports / (2 * held_by_one);
-    let said = format!("{ports} allocations are {calls} calls");
+    let pairs = setting::<usize>("HAIRPIN_TOTAL_QUOTA") / (2 * held_by_one);
+    assert!(pairs >= 1000, "{pairs}");
     for page in ["fly.toml", "docs/deploy-fly.md"] {
         let words = read(page).replace('#', " ");
         let words: Vec<&str> = words.split_whitespace().collect();
-        assert!(words.join(" ").contains(&said), "{page} says that {said}");
+        assert!(words.join(" ").to_lowercase().contains("1,000 pairs"), "{page} says how many");
+    }
+}
+
+/// Every URL leads to a service that hands on what it is for.
+#[test]
+fn ice_urls_lead_to_services() {
+    for url in urls() {
+        let (scheme, rest) = url.split_once(':').expect("a scheme");
+        let port = rest.split(['?', ':']).nth(1).expect("a port").parse().expect("a number");
+        let transport = if rest.ends_with("tcp") { "tcp" } else { "udp" };
+        let service = services(transport).into_iter().find(|s| ports(s).any(|p| p == port));
+        let service = service.unwrap_or_else(|| panic!("no service for {url}"));
+        let by_tls = handlers(&service, port).contains(&"tls".to_owned());
+        assert_eq!(by_tls, scheme == "turns", "{url}");
+    }
+}
+
+/// The edge says who is behind a connection wherever it does not read it.
+#[test]
+fn clients_have_their_own_addresses() {
+    assert!(fly()["env"].get("HAIRPIN_PROXY_PROTOCOL_FROM").is_some());
+    for service in services("tcp") {
+        for port in ports(&service).filter(|port| *port != 80) {
+            assert!(handlers(&service, port).contains(&"proxy_proto".to_owned()), "{port}");
+        }
     }
 }
 
@@ -50,16 +71,6 @@ fn udp_sockets_are_bound_to_flys_address() {
         assert_eq!(setting::<String>(name), "fly-global-services");
     }
     assert_eq!(setting::<String>("HAIRPIN_LISTENING_IP"), "0.0.0.0");
-}
-
-#[test]
-fn turn_over_tcp_passes_the_edge_unread() {
-    let turn = services("tcp").into_iter().find(|s| number(&s["internal_port"]) == 3478);
-    let turn = turn.expect("TURN over TCP is a service");
-    for port in turn["ports"].as_array().expect("a list") {
-        let handlers = port["handlers"].as_array().expect("a list, even when empty");
-        assert!(!handlers.contains(&"http".into()), "STUN is not HTTP: {port}");
-    }
 }
 
 #[test]
@@ -96,17 +107,10 @@ fn hairpin_takes_the_environment_of_fly_toml() {
     let fly = fly();
     let environment = fly["env"].as_table().expect("a table");
     assert!(environment.keys().all(|name| name.starts_with("HAIRPIN_")), "FLY_ is Fly's own");
-    let output = Command::new(env!("CARGO_BIN_EXE_hairpin"))
-        .args(["config", "check"])
-        .envs(environment.iter().map(|(name, value)| (name, value.as_str().expect("a string"))))
-        // What `fly secrets` sets.
-        .env("HAIRPIN_STATIC_AUTH_SECRET", "north")
-        .env("HAIRPIN_EXTERNAL_IP", "203.0.113.1")
-        .output()
-        .expect("the binary was built for this test");
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{out}{err}");
+    let given = environment.iter().map(|(name, value)| (&**name, value.as_str().expect("text")));
+    // What `fly secrets` sets.
+    let secrets = [("HAIRPIN_STATIC_AUTH_SECRET", "north"), ("HAIRPIN_EXTERNAL_IP", "203.0.113.1")];
+    config_check(given.chain(secrets).map(|(name, value)| (name, value.to_owned())));
 }
 
 #[test]
@@ -115,6 +119,56 @@ fn the_image_runs_without_root_and_checks_itself() {
     let (_, runtime) = dockerfile.rsplit_once("\nFROM ").expect("there are two stages");
     assert!(runtime.contains("\nUSER 65532:65532\n"), "the last stage drops root");
     assert!(runtime.contains(r#"CMD ["/usr/local/bin/hairpin", "healthcheck"]"#), "no curl");
+}
+
+/// What is published is what the settings bind, and the image has a place for what they keep.
+#[test]
+fn compose_publishes_two_udp_ports_443_and_80() {
+    let compose = read("compose.yaml");
+    let published: Vec<&str> = compose
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- \"")?.strip_suffix('"'))
+        .collect();
+    assert_eq!(published, ["443:443/tcp", "80:80/tcp", "3478:3478/udp", "3479:3479/udp"]);
+    let environment: Vec<(String, String)> = compose
+        .lines()
+        .filter_map(|line| line.trim().split_once(": "))
+        .filter(|(name, _)| name.starts_with("HAIRPIN_"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let given = |name: &str, value: &str| match name {
+        "HAIRPIN_DOMAIN" => "call.example.org".to_owned(),
+        "HAIRPIN_EXTERNAL_IP" => "203.0.113.7".to_owned(),
+        _ if value.starts_with("${") => "north".to_owned(),
+        _ => value.to_owned(),
+    };
+    config_check(environment.iter().map(|(name, value)| (name.as_str(), given(name, value))));
+    assert!(read("Dockerfile").contains("--chown=65532:65532 /out/state /var/lib/hairpin"));
+    assert!(environment.contains(&("HAIRPIN_STATE_DIR".into(), "/var/lib/hairpin".into())));
+}
+
+/// hairpin takes these settings.
+fn config_check<'a>(environment: impl Iterator<Item = (&'a str, String)>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_hairpin"))
+        .args(["config", "check"])
+        .envs(environment)
+        .output()
+        .expect("the binary was built for this test");
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+}
+
+fn urls() -> Vec<String> {
+    setting::<String>("HAIRPIN_ICE_URL").split(',').map(str::to_owned).collect()
+}
+
+fn handlers(service: &Table, port: u16) -> Vec<String> {
+    let ports = service["ports"].as_array().expect("a list");
+    let port = ports.iter().find(|p| number(&p["port"]) == port).expect("it is one of them");
+    let handlers = port.get("handlers").and_then(Value::as_array);
+    let handlers = handlers.map(Vec::as_slice).unwrap_or_default();
+    handlers.iter().map(|handler| handler.as_str().expect("a word").to_owned()).collect()
 }
 
 fn read(name: &str) -> String {

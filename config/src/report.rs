@@ -59,6 +59,9 @@ impl Resolved {
         for warning in self.config.warnings() {
             text += &format!("warning: {warning}\n");
         }
+        if let Some(limits) = self.config.relay.ports.limits() {
+            text += &format!("note: {limits}\n");
+        }
         text
     }
 }
@@ -79,7 +82,7 @@ impl Config {
             (self.rules.credentials.secrets.is_empty(), GENERATED_SECRET),
             (self.identity.is_open(), NO_ACCESS_CONTROL),
             (self.http.allowed_origins == AllowedOrigins::Any, ANY_ORIGIN),
-            (public_http, NO_TLS),
+            (public_http && !self.tls.is_on(), NO_TLS),
             (!quotas, NO_QUOTAS),
             (detected, DETECTED_ADDRESS),
             (public_admin, PUBLIC_ADMIN),
@@ -104,7 +107,7 @@ const ANY_ORIGIN: Insecurity = Insecurity {
 };
 const NO_TLS: Insecurity = Insecurity {
     what: "HTTP is without TLS: browsers give such pages a camera on localhost alone, and others can read along",
-    fix: "--http-listen 127.0.0.1:8080 --no-http-on-turn, behind a proxy that ends TLS",
+    fix: "--domain call.example.org, or --cert FILE and --pkey FILE; or --http-listen 127.0.0.1:8080 --no-http-on-turn, behind a proxy that ends TLS",
 };
 const NO_QUOTAS: Insecurity = Insecurity {
     what: "allocations are not limited by both quotas",

@@ -22,6 +22,13 @@ pub struct TlsSettings {
     pub redirect: Redirect,
 }
 
+impl TlsSettings {
+    /// Whether there is to be any TLS.
+    pub fn is_on(&self) -> bool {
+        !self.files.is_empty() || self.acme.is_some()
+    }
+}
+
 /// Where requests by plain HTTP are sent to https.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Redirect {
