@@ -93,8 +93,9 @@ impl Server {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(StartError::NoRuntime);
         }
-        let notes =
-            config.warnings().into_iter().chain(std::mem::take(&mut listeners.notes)).collect();
+        let limits = config.relay.ports.limits();
+        let notes = config.warnings().into_iter().chain(std::mem::take(&mut listeners.notes));
+        let notes = notes.chain(limits).collect();
         let base = Base {
             clock: Clock::start(),
             metrics: Arc::new(Metrics::new(worker_count(config.workers))),

@@ -59,6 +59,9 @@ impl Resolved {
         for warning in self.config.warnings() {
             text += &format!("warning: {warning}\n");
         }
+        if let Some(limits) = self.config.relay.ports.limits() {
+            text += &format!("note: {limits}\n");
+        }
         text
     }
 }

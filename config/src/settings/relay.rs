@@ -179,27 +179,32 @@ pub(crate) fn warn(config: &Config, warnings: &mut Vec<String>) {
     {
         warnings.push(format!("user-quota {user} is above total-quota {total}, which prevails"));
     }
-    let limits = match ports {
-        RelayPorts::Range(ports) => {
-            let room = ports.len() * addresses.len().max(1);
-            if let Some(total) = quotas.total.filter(|total| *total as usize > room) {
-                let warning =
-                    format!("total-quota {total} is more than the {room} relay ports there are");
-                warnings.push(warning);
+    if let RelayPorts::Range(ports) = ports {
+        let room = ports.len() * addresses.len().max(1);
+        if let Some(total) = quotas.total.filter(|total| *total as usize > room) {
+            warnings
+                .push(format!("total-quota {total} is more than the {room} relay ports there are"));
+        }
+    }
+}
+
+impl RelayPorts {
+    /// What cannot be done with relay ports like these, in a sentence; nothing with a range.
+    pub fn limits(&self) -> Option<String> {
+        let besides = match self {
+            Self::Range(_) => return None,
+            Self::Shared(_) => "",
+            Self::Listening => {
+                "; every client must use this server's TURN, for Chromium takes nothing else from the address of a STUN server it was \
+                 given"
             }
-            return;
-        }
-        RelayPorts::Shared(_) => "",
-        RelayPorts::Listening => {
-            "; every client must use this server's TURN, for Chromium takes nothing else from the address of a STUN server it was \
-             given"
-        }
-    };
-    warnings.push(format!(
-        "all allocations share one relayed address: this serves ICE clients alone (WebRTC), one stream for each pair of \
-         fragments (`max-bundle`), and no peers that are themselves one address for many (a single-port SFU, another server \
-         in this mode){limits}"
-    ));
+        };
+        Some(format!(
+            "all allocations share one relayed address: this serves ICE clients alone (WebRTC), one stream for each pair of \
+             fragments (`max-bundle`), and no peers that are themselves one address for many (a single-port SFU, another server \
+             in this mode){besides}"
+        ))
+    }
 }
 
 /// What `relay-ports` says.

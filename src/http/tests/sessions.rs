@@ -36,7 +36,11 @@ async fn two_clients_are_paired_and_hear_each_other() {
     let id = |username: String| username.split_once(':').expect("expiry:id").1.to_owned();
     let ids = [&for_ada, &for_bob].map(|found| id(username(found).expect("a username")));
     assert_ne!(ids[0], ids[1], "each is counted for itself, and neither is named");
-    assert!(ids.iter().all(|id| id.len() == 25 && !id.contains("ada") && !id.contains("bob")));
+    // Who it is, and which session: both keyed hashes.
+    let [(ada_is, hers), (bob_is, his)] =
+        ids.each_ref().map(|id| id.split_once('.').expect("a mark"));
+    assert_eq!((ada_is.len(), bob_is.len(), hers), (25, 25, his));
+    assert!(ids.iter().all(|id| !id.contains("ada") && !id.contains("bob")));
     let stun = format!("stun:{}:3478", site.address.ip());
     assert_eq!(for_ada["iceServers"][0]["urls"][0], stun);
 
