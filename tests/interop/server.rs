@@ -32,6 +32,7 @@ impl Hairpin {
             .set("listening-ip", "127.0.0.1")
             .set("cert", path(authority.certificate()))
             .set("pkey", path(authority.key()))
+            .set("dtls", "true")
             .set("listening-port", "0")
             .set("alt-listening-port", "none")
             .set("relay-ip", "127.0.0.1")
