@@ -137,8 +137,7 @@ fn uclient(page: &mut String) {
     page.push_str(
         "## coturn's `turnutils_uclient`\n\n\
          `PEER` is an echo peer on IPv4 (`-e`, `-r`), `PEER6` one on IPv6. *all*: nothing that was sent is lost. *half*: the \
-         client plays the peers as well and does not count what these receive. *refused*: it must not work, and ends with \
-         an error. *leaves*: the client exits at once. \
+         client plays the peers as well and does not count what these receive. *leaves*: the client exits at once. \
          *goes on*: what comes of it is chance, or the client never ends; the server goes on.\n\n",
     );
     page.push_str("| Options | What | UDP | TCP (`-t`) | TLS (`-t -S`) | DTLS (`-S`) |\n");

@@ -42,6 +42,7 @@ impl Hairpin {
             .set("static-auth-secret", SECRET)
             .set("user", "guest:somepassword")
             .set("realm", "interop")
+            .set("mobility", "true")
             .set("http-listen", "127.0.0.1:0")
             .set("admin-listen", "127.0.0.1:0")
             .start()
