@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use hairpin_stun::{ChannelNumbers, TransactionId};
 
-use crate::{Credentials, PeerPolicy};
+use crate::{Credentials, NatDiscovery, PeerPolicy};
 
 /// The settings of a [`Server`](crate::Server), shared by all shards. The `hairpin-config` crate
 /// makes sure they are sane.
@@ -45,6 +45,8 @@ pub struct Rules {
     pub tcp_relay: TcpRelay,
     /// Connections to peers one TCP allocation may hold before 508.
     pub max_peer_connections: usize,
+    /// From where else Binding requests may be answered (RFC 5780); nowhere by default.
+    pub nat_discovery: NatDiscovery,
 }
 
 /// Whether there are TCP allocations (RFC 6062).
@@ -106,6 +108,7 @@ impl Default for Rules {
             channel_numbers: ChannelNumbers::Rfc5766,
             tcp_relay: TcpRelay::On,
             max_peer_connections: 32,
+            nat_discovery: NatDiscovery::default(),
         }
     }
 }

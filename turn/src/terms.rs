@@ -10,8 +10,8 @@ use crate::allocation::Limits;
 use crate::own_addresses::Standing;
 use crate::shared::Scope;
 use crate::{
-    ConnectReach, Family, OwnAddresses, PeerAddr, Refusal, RelayedAddresses, Rules, TcpRelay,
-    Transport, User,
+    ConnectReach, Family, NatDiscovery, OwnAddresses, PeerAddr, Refusal, RelayedAddresses, Rules,
+    TcpRelay, Transport, User,
 };
 
 /// The lifetime of an allocation that asks for none, and the least one gets (RFC 8656 s7.2).
@@ -39,6 +39,10 @@ pub(crate) enum Reach {
 impl Terms {
     pub(crate) fn new(rules: Arc<Rules>, own: Arc<OwnAddresses>) -> Self {
         Self { rules, own }
+    }
+
+    pub(crate) fn nat_discovery(&self) -> &NatDiscovery {
+        &self.rules.nat_discovery
     }
 
     pub(crate) fn set_own_addresses(&mut self, own: Arc<OwnAddresses>) {
