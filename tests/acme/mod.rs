@@ -3,7 +3,7 @@
 mod documentation;
 mod files;
 mod issue;
-mod pebble;
+pub(crate) mod pebble;
 mod redirect;
 mod renewal;
 mod restraint;

@@ -1,4 +1,5 @@
 //! Debian's pebble, the ACME server that Let's Encrypt tests clients with, and its name server; both end with their test.
+//! [`configure`] and [`root`] are for whoever starts one elsewhere.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -33,14 +34,14 @@ pub(super) struct Pebble {
 
 /// How it is.
 #[derive(Clone)]
-pub(super) struct Options {
+pub(crate) struct Options {
     /// Where it asks for challenges.
-    pub(super) tls_port: u16,
-    pub(super) http_port: u16,
+    pub(crate) tls_port: u16,
+    pub(crate) http_port: u16,
     /// For how many seconds certificates are good.
-    pub(super) validity: u64,
+    pub(crate) validity: u64,
     /// Whether it wants accounts to be bound to others, by `kid-1:AAEC`.
-    pub(super) binding: bool,
+    pub(crate) binding: bool,
 }
 
 /// It ends with its owner.
@@ -57,12 +58,8 @@ impl Pebble {
     /// `None`: it is not installed here.
     pub(super) async fn start(options: Options) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
-        let made = made.expect("a certificate");
-        let write = |name, text| std::fs::write(folder.path().join(name), text).expect("written");
-        write("cert.pem", made.cert.pem());
-        write("key.pem", made.signing_key.serialize_pem());
         let [address, management, dns, control] = free_addresses();
+        configure(folder.path(), address, management, &options);
         let names = Command::new("pebble-challtestsrv")
             .args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""])
             .args(["-dns01", &dns.to_string(), "-management", &control.to_string()])
@@ -82,20 +79,6 @@ impl Pebble {
 
     /// Starts it, knowing nobody.
     pub(super) async fn begin(&mut self) {
-        let Options { tls_port, http_port, validity, binding } = self.options;
-        let config = json!({ "pebble": {
-            "listenAddress": self.address.to_string(),
-            "managementListenAddress": self.management.to_string(),
-            "certificate": self.path("cert.pem"),
-            "privateKey": self.path("key.pem"),
-            "httpPort": http_port,
-            "tlsPort": tls_port,
-            "ocspResponderURL": "",
-            "certificateValidityPeriod": validity,
-            "externalAccountBindingRequired": binding,
-            "externalAccountMACKeys": { "kid-1": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" },
-        }});
-        std::fs::write(self.path("pebble.json"), config.to_string()).expect("written");
         let log = std::fs::File::create(self.path("pebble.log")).expect("created");
         let process = Command::new("pebble")
             .args(["-strict", "-dnsserver", &self.dns.to_string(), "-config"])
@@ -130,16 +113,8 @@ impl Pebble {
     /// A client that trusts what it signs.
     pub(super) async fn client(&self) -> Client {
         let own = std::fs::read(self.path("cert.pem")).expect("written");
-        let mut stream = Client::trusting(&own)
-            .connect(self.management, "localhost")
-            .await
-            .expect("it trusts the certificate it was given");
-        let request = b"GET /roots/0 HTTP/1.0\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request).await.expect("it reads");
-        let mut answer = Vec::new();
-        // It need not say goodbye.
-        let _ = stream.read_to_end(&mut answer).await;
-        Client::trusting(&answer)
+        let stream = TcpStream::connect(self.management).await.expect("it listens");
+        Client::trusting(&root(stream, &own).await)
     }
 
     /// How many orders it has seen since it began.
@@ -147,6 +122,46 @@ impl Pebble {
         let log = std::fs::read_to_string(self.path("pebble.log")).expect("it writes");
         log.matches("POST /order-plz").count()
     }
+}
+
+/// Writes into a folder what a pebble is started with: `pebble.json`, and the certificate of its own listeners, for
+/// `localhost`, in `cert.pem` with its `key.pem`.
+pub(crate) fn configure(
+    folder: &Path,
+    address: SocketAddr,
+    management: SocketAddr,
+    options: &Options,
+) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
+    let made = made.expect("a certificate");
+    let write = |name, text| std::fs::write(folder.join(name), text).expect("written");
+    write("cert.pem", made.cert.pem());
+    write("key.pem", made.signing_key.serialize_pem());
+    let config = json!({ "pebble": {
+        "listenAddress": address.to_string(),
+        "managementListenAddress": management.to_string(),
+        "certificate": folder.join("cert.pem"),
+        "privateKey": folder.join("key.pem"),
+        "httpPort": options.http_port,
+        "tlsPort": options.tls_port,
+        "ocspResponderURL": "",
+        "certificateValidityPeriod": options.validity,
+        "externalAccountBindingRequired": options.binding,
+        "externalAccountMACKeys": { "kid-1": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" },
+    }});
+    write("pebble.json", config.to_string());
+}
+
+/// The root, as PEM, of what a pebble signs, by a connection to its management; `own` is the certificate it has there.
+pub(crate) async fn root(management: TcpStream, own: &[u8]) -> Vec<u8> {
+    let stream = Client::trusting(own).greet(management, "localhost").await;
+    let mut stream = stream.expect("it trusts the certificate it was given");
+    let request = b"GET /roots/0 HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request).await.expect("it reads");
+    let mut answer = Vec::new();
+    // It need not say goodbye.
+    let _ = stream.read_to_end(&mut answer).await;
+    answer
 }
 
 /// Somebody who trusts one authority.
@@ -176,12 +191,14 @@ impl Client {
         to: SocketAddr,
         name: &str,
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let connecting = async {
-            let stream = TcpStream::connect(to).await?;
-            TlsConnector::from(self.0.clone()).connect(name, stream).await
-        };
+        let connecting = async { self.greet(TcpStream::connect(to).await?, name).await };
         tokio::time::timeout(PATIENCE, connecting).await.expect("it does not hang")
+    }
+
+    /// Begins TLS.
+    async fn greet(&self, stream: TcpStream, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        TlsConnector::from(self.0.clone()).connect(name, stream).await
     }
 
     /// The certificate that is served there for this name, if it is good.

@@ -59,6 +59,36 @@ impl Network {
         client
     }
 
+    /// Somebody else at that household, on a network of the same router's that reaches the wan and not the house, as
+    /// guests' do: a second client behind one address.
+    pub(super) fn guest_of(&mut self, number: u8) -> Host {
+        let client = self.client(&format!("guest{number}"));
+        let router = self.host(&format!("nat{number}"));
+        let guests = 100 + number;
+        ip(&[
+            "link",
+            "add",
+            "eth2",
+            "netns",
+            &router.namespace,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            &client.namespace,
+        ])
+        .expect(POSSIBLE);
+        attach(&router.namespace, "eth2", &format!("10.0.{guests}.1/24")).expect(POSSIBLE);
+        attach(&client.namespace, "eth0", &format!("10.0.{guests}.2/24")).expect(POSSIBLE);
+        router.filter(&format!(
+            "add rule ip household forward iifname eth2 oifname eth0 ip saddr 10.0.{guests}.0/24 accept"
+        ));
+        self.go_by(&client, guests);
+        client
+    }
+
     /// The same with a cable between the client and its router.
     pub(super) fn distant_client(&mut self, number: u8) -> (Host, Cable) {
         let client = self.client(&format!("lan{number}"));

@@ -3,11 +3,14 @@
 //! The machine has to permit network namespaces (root, or a user namespace: `tests/run` makes one); where it does not, each test says so
 //! and notes it in the file `SKIPPED_TESTS` names, by which `tests/run` counts it as skipped. With `UPDATE_SCREENSHOTS=1` the pictures in docs/ are taken anew.
 
+#[cfg(feature = "tls")]
 mod authority;
 mod cable;
 mod cdp;
 mod counters;
 mod crossing;
+#[cfg(feature = "tls")]
+mod crowd;
 mod cuts;
 mod driver;
 mod front;
@@ -23,8 +26,10 @@ mod restarts;
 mod roaming;
 mod rooms;
 mod scenarios;
+#[cfg(feature = "tls")]
 mod secure;
 mod server;
+#[cfg(feature = "tls")]
 mod shared_port;
 mod snippets;
 mod tabs;

@@ -157,24 +157,34 @@ impl Host {
         ip(&["netns", "exec", &self.namespace, "sysctl", "-qw", "net.ipv4.ip_forward=1"])
     }
 
-    /// From now on commands that are started on this host find `name` at `address`.
+    /// From now on commands that are started on this host find `name` at `address`, and are told at once that there are
+    /// no other names but this machine's: whoever asks the machine's name server from here waits in vain, a long time.
     pub(super) fn knows(&self, name: &str, address: IpAddr) {
-        let hosts = format!("127.0.0.1 localhost\n{address} {name}\n");
-        fs::write(self.hosts(), hosts).expect("a host's home is writable");
+        let machine = fs::read_to_string("/etc/hosts").expect("every system has this file");
+        let names = self.names();
+        fs::create_dir_all(&names).expect("a host's home is writable");
+        for (file, text) in [
+            ("hosts", format!("{machine}\n{address} {name}\n")),
+            ("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n".to_owned()),
+        ] {
+            fs::write(names.join(file), text).expect("a host's home is writable");
+        }
     }
 
-    fn hosts(&self) -> PathBuf {
-        self.home.join("hosts")
+    fn names(&self) -> PathBuf {
+        self.home.join("names")
     }
 
     /// A command that runs on this host.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace]).env("HOME", &self.home);
-        if self.hosts().exists() {
+        if self.names().exists() {
             // What `ip netns exec` runs has mounts of its own.
-            const BIND: &str = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
-            command.args(["sh", "-c", BIND]).arg(self.hosts());
+            const BIND: &str = r#"for file in hosts resolv.conf; do
+                mount --bind "$0/$file" "/etc/$file" || exit
+            done; exec "$@""#;
+            command.args(["sh", "-c", BIND]).arg(self.names());
         }
         command.arg(program);
         command

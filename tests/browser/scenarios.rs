@@ -208,29 +208,6 @@ async fn a_server_that_comes_back_finds_its_people_in_their_call() {
     }
 }
 
-#[tokio::test]
-async fn a_secure_page_sends_camera_and_microphone() {
-    let Some(mut world) = World::new().await else { return };
-    let (mut ada, mut bob) = two_on_secure_pages(&mut world).await;
-    find_each_other(&mut ada, &mut bob).await;
-    ada.sees_video(FRAMES).await;
-    bob.sees_video(FRAMES).await;
-    let sources = ada
-        .browser
-        .eval("document.getElementById('local').srcObject.getTracks().map(track => track.label).sort().join()")
-        .await;
-    assert!(
-        sources
-            .as_str()
-            .is_some_and(|labels| labels.contains("fake_device_0") && labels.contains("Fake")),
-        "{sources}"
-    );
-    assert!(
-        ada.browser.holds("document.getElementById('notice').hidden").await,
-        "nothing to excuse"
-    );
-}
-
 async fn two_behind_nats(world: &mut World) -> (Person, Person) {
     two_behind(world, Nat::Symmetric).await
 }

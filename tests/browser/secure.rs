@@ -1,12 +1,14 @@
 //! A server with a name and a certificate, and networks that let little through.
 
-use super::World;
-use super::authority::Authority;
+use super::authority::{Acme, Authority, trust};
+use super::counters::stop_frees_everything;
 use super::driver::{Browser, Kind};
 use super::household::{ALL_BUT_443, ALL_BUT_TLS, Nat};
 use super::netns::{Host, SERVER, SERVER_V6};
 use super::person::Person;
 use super::scenarios::{FRAMES, find_each_other, settles};
+use super::shared_port::{SHARE, THREE_PORTS};
+use super::{World, wait_until};
 
 /// What the server is called; it has no certificate for its address.
 const NAME: &str = "call.example.test";
@@ -14,53 +16,71 @@ const NAME: &str = "call.example.test";
 /// Chromium asks nobody whether a page may use the camera, and has one to show.
 const CAMERA: &str = "--use-fake-ui-for-media-stream";
 
-/// A world whose server has a certificate, and who vouches for it.
-async fn secure_world(flags: &[&str]) -> Option<(World, Authority)> {
+/// Pictures small enough for several codecs on a small machine.
+const SMALL: &str = "(ask => {
+    const small = { width: 320, height: 180, frameRate: 15 };
+    navigator.mediaDevices.getUserMedia = wish => ask(wish.video ? { ...wish, video: small } : wish);
+})(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))";
+
+/// A world whose server has a certificate, and by whom it is known.
+pub(super) async fn secure_world(flags: &[&str]) -> Option<(World, String)> {
     let authority = Authority::new();
     let world = World::prepared(|network| {
         let mut all = authority.flags(NAME, &network.server().home);
         all.extend(flags.iter().map(|flag| (*flag).to_owned()));
         all
     });
-    Some((world.await?, authority))
+    Some((world.await?, authority.pem()))
 }
 
-/// A household whose browsers know the server, and trust it.
-fn household(world: &mut World, authority: &Authority, number: u8) -> Host {
-    let host = world.network.wired_client(number, Nat::Symmetric);
+/// The same with a certificate that the server has got itself.
+async fn certified_world() -> Option<(World, String, Acme)> {
+    let mut acme = None;
+    let world =
+        World::prepared(|network| acme.insert(Acme::start(network.server(), NAME)).flags(NAME));
+    let world = world.await?;
+    let acme = acme?;
+    let issued = async || world.server.metrics().get("hairpin_certificates_issued_total") == 1.0;
+    wait_until("a certificate", issued).await;
+    let root = acme.pem().await;
+    Some((world, root, acme))
+}
+
+/// Makes the server known to a host's browsers, and trusted.
+pub(super) fn introduce(host: Host, root: &str) -> Host {
     host.knows(NAME, SERVER.into());
-    authority.is_trusted_by(&host);
+    trust(&host, root);
     host
+}
+
+fn household(world: &mut World, root: &str, number: u8) -> Host {
+    introduce(world.network.wired_client(number, Nat::Symmetric), root)
 }
 
 async fn arrive(kind: Kind, host: &Host) -> Person {
     let page = format!("https://{NAME}/");
-    match kind {
+    let mut person = match kind {
         Kind::Chromium => Person::arrive(host, &page, &[CAMERA]).await,
         Kind::Firefox => Person::arrive_by(kind, host, &page).await,
-    }
+    };
+    person.browser.eval(SMALL).await;
+    person
 }
 
-/// Both in a call: Chromium at 1, which looks first, and Firefox at 2.
-async fn chromium_and_firefox(
-    world: &mut World,
-    authority: &Authority,
-    firewall: &str,
-) -> (Person, Person) {
-    let [one, two] = [1, 2].map(|number| household(world, authority, number));
-    for number in [1, 2] {
-        world.network.block(number, firewall);
-    }
-    let (mut ada, mut bob) =
-        tokio::join!(arrive(Kind::Chromium, &one), arrive(Kind::Firefox, &two));
-    find_each_other(&mut ada, &mut bob).await;
-    (ada, bob)
+/// Both on the page: Chromium at the first host, and Firefox at the second.
+pub(super) async fn chromium_and_firefox(one: &Host, two: &Host) -> (Person, Person) {
+    tokio::join!(arrive(Kind::Chromium, one), arrive(Kind::Firefox, two))
 }
 
 #[tokio::test]
-async fn with_tcp_443_alone_there_is_a_page_a_camera_and_a_call() {
-    let Some((mut world, authority)) = secure_world(&[]).await else { return };
-    let (mut ada, mut bob) = chromium_and_firefox(&mut world, &authority, ALL_BUT_443).await;
+async fn port_443_and_a_certificate_it_got_itself_carry_a_call() {
+    let Some((mut world, root, _acme)) = certified_world().await else { return };
+    let [one, two] = [1, 2].map(|number| household(&mut world, &root, number));
+    for number in [1, 2] {
+        world.network.block(number, ALL_BUT_443);
+    }
+    let (mut ada, mut bob) = chromium_and_firefox(&one, &two).await;
+    find_each_other(&mut ada, &mut bob).await;
     for person in [&mut ada, &mut bob] {
         let relayed = |transport: &str| matches!(transport, "tcp" | "tls");
         settles(person, "the relay's port 443", |call| {
@@ -75,30 +95,54 @@ async fn with_tcp_443_alone_there_is_a_page_a_camera_and_a_call() {
     let labels = sources.as_str().expect("a text");
     assert!(labels.contains("fake_device_0") && labels.contains("Fake"), "{labels}");
     assert!(ada.browser.holds("document.getElementById('notice').hidden").await);
+    stop_frees_everything(&world, &mut ada, &mut bob).await;
+
+    // The same by the port that served the page, where nothing but TLS passes.
+    for number in [1, 2] {
+        world.network.unblock(number);
+        world.network.block(number, ALL_BUT_TLS);
+    }
+    call_over_tls(&mut ada, &mut bob).await;
+    stop_frees_everything(&world, &mut ada, &mut bob).await;
+
+    // And once more where the server has but three ports; it has kept its certificate.
+    has_three_ports(&mut world).await;
+    call_over_tls(&mut ada, &mut bob).await;
 }
 
-#[tokio::test]
-async fn where_only_tls_passes_media_goes_by_the_port_that_served_the_page() {
-    let Some((mut world, authority)) = secure_world(&[]).await else { return };
-    let (mut ada, mut bob) = chromium_and_firefox(&mut world, &authority, ALL_BUT_TLS).await;
-    for person in [&mut ada, &mut bob] {
+async fn call_over_tls(ada: &mut Person, bob: &mut Person) {
+    find_each_other(ada, bob).await;
+    for person in [ada, bob] {
         settles(person, "TLS", |call| call.local.kind == "relay" && call.transport == "tls").await;
         person.sees_video(FRAMES).await;
     }
 }
 
+/// From now on all relaying goes by one UDP port, and the server's firewall knows that.
+async fn has_three_ports(world: &mut World) {
+    world.network.server().filter(THREE_PORTS);
+    world.server.restart_with_more(&SHARE).await;
+}
+
 #[tokio::test]
 async fn who_has_ipv6_alone_meets_who_has_ipv4_alone() {
-    let Some((mut world, authority)) = secure_world(&[]).await else { return };
+    let Some((mut world, root)) = secure_world(&[]).await else { return };
     world.network.speaks_v6();
     let one = world.network.v6_client("six", 61);
     one.knows(NAME, SERVER_V6.into());
-    authority.is_trusted_by(&one);
-    let two = household(&mut world, &authority, 2);
-    let (mut ada, mut bob) =
-        tokio::join!(arrive(Kind::Chromium, &one), arrive(Kind::Firefox, &two));
-    find_each_other(&mut ada, &mut bob).await;
-    for person in [&mut ada, &mut bob] {
+    trust(&one, &root);
+    let two = household(&mut world, &root, 2);
+    let (mut ada, mut bob) = chromium_and_firefox(&one, &two).await;
+    call_by_a_relay(&mut ada, &mut bob).await;
+    stop_frees_everything(&world, &mut ada, &mut bob).await;
+
+    has_three_ports(&mut world).await;
+    call_by_a_relay(&mut ada, &mut bob).await;
+}
+
+async fn call_by_a_relay(ada: &mut Person, bob: &mut Person) {
+    find_each_other(ada, bob).await;
+    for person in [ada, bob] {
         settles(person, "a relayed pair", |call| call.path == "relayed").await;
         person.sees_video(FRAMES).await;
     }

@@ -14,7 +14,7 @@ use super::netns::{Host, SERVER};
 use super::wait_until;
 
 /// What credentials and tokens are signed with: a server that comes back, or another in its place, honours them.
-const SECRET: &str = "the same for every server of a test";
+pub(super) const SECRET: &str = "the same for every server of a test";
 
 /// No flags but those that every server of a test has.
 pub(super) const NONE: &[&str] = &[];
@@ -46,6 +46,12 @@ impl Server {
     /// The same, with these flags.
     pub(super) async fn restart_with(&mut self, flags: &[impl AsRef<str>]) {
         self.flags = flags.iter().map(|flag| flag.as_ref().to_owned()).collect();
+        self.crash_and_restart().await;
+    }
+
+    /// The same, with these flags as well.
+    pub(super) async fn restart_with_more(&mut self, flags: &[&str]) {
+        self.flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
         self.crash_and_restart().await;
     }
 

@@ -11,6 +11,7 @@ mod icmp;
 mod limits;
 mod listeners;
 mod own_addresses;
+pub(crate) mod pairs;
 mod proxied;
 mod shared;
 mod streams;
