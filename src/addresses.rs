@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use hairpin_config::{BindHost, RelayAddress, RelayPorts, RelaySettings};
-use hairpin_turn::{IpRange, OwnAddresses, RelayedAddresses};
+use hairpin_turn::{IpRange, NatDiscovery, OwnAddresses, RelayedAddresses};
 
 use crate::error::StartError;
 use crate::net::{self, AddressWatch};
@@ -86,6 +86,25 @@ pub(crate) fn relay_addresses(
         StartError::Bind { what, setting: "shared-relay-port", source }
     });
     Ok((ips, Some(shared?)))
+}
+
+/// Where NAT behaviour discovery is served: the UDP listeners that every worker can answer from.
+///
+/// # Errors
+/// There are not enough of them.
+pub(crate) fn nat_discovery(
+    udp: &[UdpSockets],
+    workers: usize,
+    relay_ips: &[RelayIp],
+) -> Result<NatDiscovery, StartError> {
+    let everybodys = udp.iter().filter(|listener| listener.serve_all(workers));
+    let listeners: Vec<SocketAddr> = everybodys.map(|listener| listener.address).collect();
+    // An address that a NAT of ours hides from peers it hides from clients, too.
+    let advertised = |bound| {
+        let behind = relay_ips.iter().find(|ip| ip.bind == bound);
+        behind.map_or(bound, |ip| ip.advertised)
+    };
+    NatDiscovery::of_listeners(&listeners, advertised).ok_or(StartError::NatDiscovery)
 }
 
 /// The first of each family: where all allocations share an address, there is one.

@@ -67,6 +67,8 @@ pub enum StartError {
     TokenKeys(String),
     /// A URL for webhooks cannot be asked.
     Webhooks(String),
+    /// NAT behaviour discovery is asked for, and the sockets there are will not do.
+    NatDiscovery,
     /// DTLS is asked for and cannot be served.
     Dtls(String),
     /// A socket that was bound already cannot be served.
@@ -116,6 +118,11 @@ impl std::fmt::Display for StartError {
             }
             Self::TokenKeys(problem) => write!(f, "jwks-url: {problem}"),
             Self::Webhooks(problem) => write!(f, "webhook-url: {problem}"),
+            Self::NatDiscovery => f.write_str(
+                "nat-discovery: there are no two UDP ports at two addresses of one family, with a socket for each worker; \
+                 give listening-ip twice, with addresses this machine has, and two numbers as listening-port and \
+                 alt-listening-port",
+            ),
             Self::Dtls(problem) => f.write_str(problem),
             Self::Listener(source) => write!(f, "cannot serve a socket: {source}"),
             Self::NoRuntime => {
@@ -148,6 +155,7 @@ impl std::error::Error for StartError {
             | Self::Listener(source)
             | Self::System(source) => Some(source),
             Self::NoRuntime
+            | Self::NatDiscovery
             | Self::Records { .. }
             | Self::Certificates { .. }
             | Self::Dtls(_)

@@ -12,6 +12,8 @@
 //!     rules: Rules { realm: "example.org".into(), ..Default::default() },
 //!     listen: ListenSettings {
 //!         turn: vec![Listener::at(Protocol::Udp, "127.0.0.1:0".parse()?)],
+//!         dtls: false,
+//!         nat_discovery: false,
 //!         http: vec!["127.0.0.1:0".parse()?],
 //!         http_on_turn: true,
 //!         admin: None,

@@ -11,7 +11,7 @@ use hairpin_config::{Config, Insecurity};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::addresses::{Addresses, Ourselves, relay_addresses, relay_note};
+use crate::addresses::{Addresses, Ourselves, nat_discovery, relay_addresses, relay_note};
 use crate::backend::Backend;
 use crate::bounds::Bounds;
 use crate::certificates::{Certificates, Port80};
@@ -122,6 +122,10 @@ impl Server {
         let udp = UdpSockets::adopt(listeners.turn_udp).map_err(StartError::Listener)?;
         let (relay_ips, shared) =
             relay_addresses(&config.relay, worker_count(config.workers), &udp)?;
+        if config.listen.nat_discovery {
+            config.rules.nat_discovery =
+                nat_discovery(&udp, worker_count(config.workers), &relay_ips)?;
+        }
         let addresses = Addresses {
             turn_udp: udp.iter().map(|udp| udp.address).collect(),
             turn_tcp: local_addresses(&listeners.turn_tcp)?,

@@ -72,6 +72,8 @@ pub struct ListenSettings {
     pub admin: Option<SocketAddr>,
     /// Whether TURN over DTLS is served on the UDP sockets.
     pub dtls: bool,
+    /// Whether NAT behaviour discovery (RFC 5780) is served, which takes two ports at two addresses of a family.
+    pub nat_discovery: bool,
     /// TCP connections of each kind, and WebSockets, that one IPv4 address or IPv6 /64 may have; `None` is a fair share.
     pub max_connections_per_address: Option<usize>,
     /// Where TCP connections come from that begin with a PROXY header (haproxy's proxy-protocol.txt), which is believed from

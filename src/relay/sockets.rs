@@ -62,6 +62,11 @@ fn with_large_buffers(socket: Socket) -> UdpSocket {
 }
 
 impl UdpSockets {
+    /// Whether each of so many workers has one of them.
+    pub(crate) fn serve_all(&self, workers: usize) -> bool {
+        self.sockets.len() >= workers
+    }
+
     /// Takes bound sockets, whoever bound them; those of one address become one listener.
     ///
     /// # Errors

@@ -10,6 +10,12 @@ pub(super) struct Deviation {
 
 pub(super) const DEVIATIONS: &[Deviation] = &[
     Deviation {
+        line: 92,
+        because: "there is no policy on clients that have proven who they are, so no Allocate is refused by one: who shall not \
+                  allocate gets no credentials (401), and who holds too much has a quota (486); the policy on peers is that of \
+                  permissions and channels (403)",
+    },
+    Deviation {
         line: 137,
         because: "by default 0x5000-0x7FFF are channel numbers as well, as in RFC 5766, because old clients and coturn's own tools draw \
                   them, and nobody else uses those first bytes on our ports; `--coturn-channel-numbers false` refuses them",

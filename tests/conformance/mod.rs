@@ -11,6 +11,7 @@ mod deviations;
 mod dual;
 mod icmp;
 mod mobility;
+mod nat_discovery;
 mod own_addresses;
 mod page;
 mod password_algorithms;

@@ -14,6 +14,7 @@ mod dtls;
 mod http;
 mod libnice;
 mod modes;
+mod nat_discovery;
 mod old_wire;
 mod page;
 mod pion;

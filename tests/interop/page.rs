@@ -87,6 +87,18 @@ const CLIENTS: &[Client] = &[
         ("turn_client_proto", "connects_to_a_peer_over_tcp"),
     ),
     client(
+        "turnutils_natdiscovery (coturn)",
+        "RFC 5780: mapping and filtering, also with padding, lifetime (RESPONSE-PORT), collision, hairpinning",
+        "UDP",
+        ("nat_discovery", "coturns_clients_find_out_that_there_is_no_nat"),
+    ),
+    client(
+        "turnutils_stunclient (coturn)",
+        "RFC 5780: answers from the other address, and to another port",
+        "UDP",
+        ("nat_discovery", "coturns_clients_find_out_that_there_is_no_nat"),
+    ),
+    client(
         "webrtc-rs (crate `turn`)",
         "an allocation, indications, then a channel",
         "UDP",

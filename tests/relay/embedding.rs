@@ -40,6 +40,7 @@ fn config() -> Config {
         },
         listen: ListenSettings {
             dtls: false,
+            nat_discovery: false,
             turn: vec![
                 Listener::at(Protocol::Udp, loopback(0)),
                 Listener::at(Protocol::Tcp, loopback(0)),
@@ -302,4 +303,17 @@ async fn a_socket_that_cannot_be_served_is_refused_and_leaves_nothing() {
     let refused = Server::start(config(), listeners).expect_err("it takes IPv4 too");
     assert!(refused.to_string().contains("set IPV6_V6ONLY"), "{refused}");
     until("the other sockets are closed", || is_free(address)).await;
+}
+
+/// A worker can answer from elsewhere only by a socket of its own.
+#[tokio::test]
+async fn nat_discovery_takes_a_socket_of_each_worker() {
+    let mut config = config();
+    config.listen.nat_discovery = true;
+    let at = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.2:1", "127.0.0.2:2"];
+    config.listen.turn =
+        at.map(|address| Listener::at(Protocol::Udp, address.parse().expect("an address"))).into();
+    let sockets = Listeners { turn_udp: vec![udp()], ..Default::default() };
+    let error = Server::start(config, sockets).expect_err("there is one socket");
+    assert!(error.to_string().starts_with("nat-discovery: "), "{error}");
 }

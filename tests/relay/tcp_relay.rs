@@ -268,6 +268,28 @@ async fn a_port_can_be_had_again_at_once() {
     server.shutdown().await;
 }
 
+/// A client has nothing more to do with a stream that became no connection, and may wait for its end.
+#[tokio::test]
+async fn a_stream_that_became_no_connection_is_closed_and_a_control_connection_stays() {
+    let server = server().await;
+    let (mut control, _) = allocated(&server).await;
+    let (_listener, address) = listener().await;
+    let id = connect(&mut control, address).await;
+    let unknown = ConnectionId(id.0 ^ 0x4000_0000);
+    for _ in 0..WORKERS {
+        let mut client = Client::tcp(server.addresses().turn_tcp[0]).await;
+        let refused = ask(&mut client, Request::BindConnection(unknown)).await;
+        assert_eq!(refused, TurnEvent::Refused(400));
+        let Wire::Tcp(mut stream, _) = client.wire else { unreachable!("it is TCP") };
+        assert_eq!(read_to_end(&mut stream).await, b"");
+    }
+    let refused = ask(&mut control, Request::BindConnection(id)).await;
+    assert_eq!(refused, TurnEvent::Refused(400));
+    let refused = ask(&mut control, Request::Connect(address)).await;
+    assert_eq!(refused, TurnEvent::Refused(446));
+    server.shutdown().await;
+}
+
 #[tokio::test]
 async fn an_unsigned_connection_bind_is_challenged_where_it_arrives() {
     use hairpin_stun::{AttributeType, Class, Method, TransactionId};

@@ -33,6 +33,7 @@ mod indication_ids;
 mod ip_range;
 mod key_hasher;
 mod methods;
+mod nat_discovery;
 mod nonce;
 mod output;
 mod own_addresses;
@@ -62,6 +63,7 @@ pub use fair_share::{FairShare, Network};
 pub use forward::{Forward, Fragmentation, Target};
 pub use icmp::IcmpError;
 pub use ip_range::{IpRange, IpRangeError};
+pub use nat_discovery::{DiscoveryIp, NatDiscovery};
 pub use nonce::Features;
 pub use output::{
     BindError, Bound, ConnectReach, Output, Path, PathChange, RelayTransport, Wanted, WantedPort,

@@ -5,9 +5,10 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::net::{Ipv4Addr, SocketAddr};
 
-use hairpin_stun::{AttributeType, Class, Key, Message, Method, TransactionId, Writer};
+use hairpin_stun::{AttributeType, Class, HEADER_LEN, Key, Message, Method, TransactionId, Writer};
 
 use crate::allocation::{DualForm, Unmet};
+use crate::methods::DISCOVERY;
 use crate::nonce::{Features, NONCE_LEN};
 use crate::tickets::Ticket;
 use crate::{
@@ -45,6 +46,10 @@ pub(crate) const UNDERSTOOD: &[AttributeType] = &[
     AttributeType::PASSWORD_ALGORITHM,
     AttributeType::USERHASH,
 ];
+
+/// The most that PADDING has in an answer: what an Ethernet carries, so that the whole of it is more (RFC 5780 s7.6).
+const MAX_PADDING: usize = 1500;
+static PADDING: [u8; MAX_PADDING] = [0; MAX_PADDING];
 
 /// PASSWORD-ALGORITHMS (RFC 8489 s14.11): the better one first, and neither has parameters.
 pub(crate) const PASSWORD_ALGORITHMS: [u8; 8] = [0, 2, 0, 0, 0, 1, 0, 0];
@@ -123,12 +128,43 @@ pub(crate) enum Success {
     Done,
     /// To Binding: the client's address.
     Mapped,
+    /// To Binding, with NAT behaviour discovery.
+    Discovered(Discovered),
     /// To Allocate.
     Allocated(Granted),
     /// To Refresh.
     Refreshed { lifetime: u32, ticket: Option<Ticket> },
     /// To Connect.
     Connected { id: ConnectionId },
+}
+
+/// What a client that discovers how a NAT behaves is told (RFC 5780 s6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Discovered {
+    /// Where the request came from, which may not be where the answer goes.
+    pub(crate) mapped: SocketAddr,
+    /// RESPONSE-ORIGIN: where the answer comes from.
+    pub(crate) origin: SocketAddr,
+    /// OTHER-ADDRESS: where it came from with everything changed.
+    pub(crate) other: SocketAddr,
+    /// How long the answer may get by PADDING, if it is to have some: as long as the request, so that nobody is sent more
+    /// than was sent here.
+    pub(crate) padded_to: Option<usize>,
+}
+
+impl Discovered {
+    fn write(self, writer: &mut Writer<'_>) {
+        writer
+            .xor_address(AttributeType::XOR_MAPPED_ADDRESS, self.mapped)
+            .address(AttributeType::RESPONSE_ORIGIN, self.origin)
+            .address(AttributeType::OTHER_ADDRESS, self.other);
+        if let Some(len) = self.padded_to {
+            // Header and value of each address, the header of PADDING, and a FINGERPRINT.
+            let address = if self.mapped.is_ipv4() { 12 } else { 24 };
+            let rest = len.saturating_sub(HEADER_LEN + 3 * address + 4 + 8);
+            writer.bytes(AttributeType::PADDING, &PADDING[..rest.min(MAX_PADDING) / 4 * 4]);
+        }
+    }
 }
 
 /// What an allocation has come to.
@@ -177,7 +213,8 @@ impl Replies {
         // Header, integrity, fingerprint, two addresses, a ticket and an error's reason come to less
         // than 256.
         let len = 256 + rules.realm.len() + NONCE_LEN + software + 2 * MAX_UNKNOWN;
-        Self { scratch: vec![0; len].into(), features: Features::of(&rules), rules }
+        let padding = if rules.nat_discovery.ips().is_empty() { 0 } else { MAX_PADDING };
+        Self { scratch: vec![0; len + padding].into(), features: Features::of(&rules), rules }
     }
 
     /// A success, signed for the holder of `key`.
@@ -187,6 +224,7 @@ impl Replies {
             Success::Mapped => {
                 writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
             }
+            Success::Discovered(discovered) => discovered.write(writer),
             Success::Allocated(Granted { relayed, second, unmet, reserved, ticket, lifetime }) => {
                 writer.xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0);
                 if let Some(second) = second {
@@ -260,10 +298,14 @@ impl Replies {
         message: &Message<'_>,
     ) -> Output {
         let refusal = Refusal::UnknownAttribute;
+        let discovers = to.method == RequestMethod::Binding
+            && self.rules.nat_discovery.vantage(&to.tuple).is_some();
+        let is_unknown = |kind: &AttributeType| !(discovers && DISCOVERY.contains(kind));
+        let unknown = message.unknown_required(UNDERSTOOD).filter(is_unknown);
         self.write(to, Class::Error, key, |writer| {
             writer
                 .error_code(refusal.code(), key.map_or("", |_| refusal.reason()))
-                .unknown_attributes(message.unknown_required(UNDERSTOOD).take(MAX_UNKNOWN));
+                .unknown_attributes(unknown.take(MAX_UNKNOWN));
         })
     }
 

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use hairpin_stun::{ChannelNumbers, TransactionId};
 
-use crate::{Credentials, PeerPolicy};
+use crate::{Credentials, NatDiscovery, PeerPolicy};
 
 /// The settings of a [`Server`](crate::Server), shared by all shards. The `hairpin-config` crate
 /// makes sure they are sane.
@@ -47,6 +47,8 @@ pub struct Rules {
     pub max_peer_connections: usize,
     /// Whether a client may take its allocation along to another address (RFC 8016); 405 to who asks for it if not.
     pub mobility: Mobility,
+    /// From where else Binding requests may be answered (RFC 5780); nowhere by default.
+    pub nat_discovery: NatDiscovery,
 }
 
 /// Whether there are TCP allocations (RFC 6062).
@@ -119,6 +121,7 @@ impl Default for Rules {
             tcp_relay: TcpRelay::On,
             max_peer_connections: 32,
             mobility: Mobility::Off,
+            nat_discovery: NatDiscovery::default(),
         }
     }
 }

@@ -236,9 +236,10 @@ impl Server {
         if !self.answers_stranger(now, &to.tuple) {
             return self.event(Event::Dropped(DropReason::AnswerLimit));
         }
-        match Binding::parse(message).map(Binding::apply) {
-            Ok(step) => {
-                self.carry_out(to, None, step);
+        match Binding::parse(message, to, self.terms.nat_discovery()) {
+            Ok(binding) => {
+                let (to, success) = binding.answer(to);
+                self.outputs.push_back(self.replies.success(&to, None, success));
                 self.event(Event::BindingAnswered);
             }
             Err(refusal) => self.refuse(to, None, refusal, message),
@@ -274,7 +275,8 @@ impl Server {
             allocations.arrive_with(now, caller);
         }
         match to.method {
-            RequestMethod::Binding => Binding::parse(message).map(Binding::apply),
+            // Answered before anybody is asked who they are.
+            RequestMethod::Binding => Ok(Step::Silent),
             RequestMethod::Allocate => match Allocate::again(message, caller, allocations, now) {
                 Some(again) => again,
                 None => Allocate::parse(message)?.apply(caller, allocations, terms),

@@ -10,7 +10,7 @@ use crate::allocation::Limits;
 use crate::own_addresses::Standing;
 use crate::shared::Scope;
 use crate::{
-    ConnectReach, Family, Mobility, OwnAddresses, PeerAddr, Refusal, RelayTransport,
+    ConnectReach, Family, Mobility, NatDiscovery, OwnAddresses, PeerAddr, Refusal, RelayTransport,
     RelayedAddresses, Rules, TcpRelay, Transport, User,
 };
 
@@ -39,6 +39,10 @@ pub(crate) enum Reach {
 impl Terms {
     pub(crate) fn new(rules: Arc<Rules>, own: Arc<OwnAddresses>) -> Self {
         Self { rules, own }
+    }
+
+    pub(crate) fn nat_discovery(&self) -> &NatDiscovery {
+        &self.rules.nat_discovery
     }
 
     pub(crate) fn set_own_addresses(&mut self, own: Arc<OwnAddresses>) {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hairpin_turn::IpRange;
+use hairpin_turn::{IpRange, NatDiscovery};
 
 use super::http::{ADMIN_LISTEN, HTTP_LISTEN, NO_HTTP_ON_TURN};
 use super::relay::ip_range;
@@ -50,6 +50,9 @@ pub(crate) const NO_TCP: Setting<bool> = Setting::switch("no-tcp").help("No TURN
 pub(crate) const DTLS: Setting<bool> = Setting::switch("dtls")
     .help("TURN over DTLS (RFC 7350) too, on the UDP sockets, for native clients; the first `cert` with a key of ECDSA P-256 or P-384 is served");
 
+pub(crate) const NAT_DISCOVERY: Setting<bool> = Setting::switch("nat-discovery")
+    .help("NAT behaviour discovery (RFC 5780) over UDP, for clients that ask how their NAT behaves; needs `listening-ip` twice with addresses of one family, `listening-port` and `alt-listening-port`");
+
 pub(crate) const MAX_CONNECTIONS_PER_ADDRESS: Setting<usize, Optional> =
     Setting::optional("max-connections-per-address", "COUNT", bounded(1..=10_000_000))
         .absent("a fair share")
@@ -70,6 +73,7 @@ pub(super) const GROUP: Group = Group {
         NO_UDP.about(),
         NO_TCP.about(),
         DTLS.about(),
+        NAT_DISCOVERY.about(),
         MAX_CONNECTIONS_PER_ADDRESS.about(),
         PROXY_PROTOCOL_FROM.about(),
     ],
@@ -82,6 +86,7 @@ pub(crate) fn read(reader: &mut Reader) -> ListenSettings {
         http_on_turn: !reader.get(&NO_HTTP_ON_TURN),
         admin: reader.get(&ADMIN_LISTEN),
         dtls: reader.get(&DTLS),
+        nat_discovery: reader.get(&NAT_DISCOVERY),
         max_connections_per_address: reader.get(&MAX_CONNECTIONS_PER_ADDRESS),
         proxies: reader.get(&PROXY_PROTOCOL_FROM),
     }
@@ -189,6 +194,14 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
             "leave it out: HTTP is served on the TURN/STUN port as well; or give another port";
         violations.reject(&HTTP_LISTEN, Invalid::new("is a TURN/STUN socket too", fix));
     }
+    if config.listen.nat_discovery && !may_discover_nats(&turn) {
+        let invalid = Invalid::new(
+            "needs two ports at each of two addresses of one family, over UDP",
+            "give listening-ip (or udp-listening-ip) twice, with addresses this machine has, and two numbers as \
+             listening-port and alt-listening-port",
+        );
+        violations.clash(&NAT_DISCOVERY, &LISTENING_IP, invalid);
+    }
     let meets_http = |admin: &SocketAddr| {
         http.iter().any(|addr| overlap(addr.ip(), addr.port(), admin, Takes::BothFamilies))
     };
@@ -198,6 +211,22 @@ pub(crate) fn check(config: &Config, violations: &mut Violations) {
         let invalid = Invalid::new("is an HTTP or TURN/STUN socket too", fix);
         violations.clash(&ADMIN_LISTEN, &HTTP_LISTEN, invalid);
     }
+}
+
+/// Whether the UDP sockets may be two ports at each of two addresses of a family. What a name stands for is not known yet.
+fn may_discover_nats(listeners: &[&Listener]) -> bool {
+    let mut udp = listeners.iter().filter(|listener| listener.protocol == Protocol::Udp);
+    if udp.clone().any(|listener| matches!(listener.host, BindHost::Name(_))) {
+        return udp.any(|listener| listener.port != 0);
+    }
+    let addresses: Vec<SocketAddr> = udp
+        .filter(|listener| listener.port != 0)
+        .filter_map(|listener| match listener.host {
+            BindHost::Ip(ip) => Some(SocketAddr::new(ip, listener.port)),
+            BindHost::Name(_) => None,
+        })
+        .collect();
+    NatDiscovery::of_listeners(&addresses, |ip| ip).is_some()
 }
 
 impl Listener {

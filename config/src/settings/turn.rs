@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hairpin_stun::{ChannelNumbers, Key};
-use hairpin_turn::{Anonymity, Credentials, Mobility, PeerPolicy, Rules, TcpRelay};
+use hairpin_turn::{Anonymity, Credentials, Mobility, NatDiscovery, PeerPolicy, Rules, TcpRelay};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 
@@ -130,6 +130,8 @@ pub(crate) fn read(reader: &mut Reader) -> Rules {
         tcp_relay: if reader.get(&NO_TCP_RELAY) { TcpRelay::Off } else { TcpRelay::On },
         max_peer_connections: reader.get(&MAX_PEER_CONNECTIONS),
         mobility: if reader.get(&MOBILITY) { Mobility::On } else { Mobility::Off },
+        // Of the sockets, once they are bound.
+        nat_discovery: NatDiscovery::default(),
     }
 }
 

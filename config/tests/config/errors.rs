@@ -2,7 +2,7 @@
 
 use hairpin_config::{Arity, Layers, Preset, settings};
 
-use crate::{complaints, flags, variables};
+use crate::{complaints, flags, program, variables};
 
 #[test]
 fn every_setting_refuses_nonsense_by_name_value_source_and_fix() {
@@ -282,5 +282,39 @@ fn malformed_origins_hosts_and_urls_are_refused() {
     }
     for host in ["turn:a.example", "a.example:3478", "0.0.0.0", "a/b"] {
         assert!(complaints(&[("ice-host", host)]).contains("ice-host"), "{host}");
+    }
+}
+
+/// Two addresses of one family, and two ports that are known.
+#[test]
+fn nat_discovery_needs_two_ports_at_two_addresses_of_a_family() {
+    let on = ("nat-discovery", "true");
+    let (first, second) = (("listening-ip", "127.0.0.1"), ("listening-ip", "127.0.0.2"));
+    let too_few: [&[(&str, &str)]; 7] = [
+        &[on],
+        &[on, first],
+        &[on, first, ("listening-ip", "::1")],
+        &[on, first, ("listening-ip", "0.0.0.0")],
+        &[on, first, second, ("alt-listening-port", "none")],
+        &[on, first, second, ("listening-port", "0"), ("alt-listening-port", "0")],
+        &[on, first, second, ("no-udp", "true")],
+    ];
+    for settings in too_few {
+        let text = complaints(settings);
+        for word in ["nat-discovery", "twice", "listening-port and alt-listening-port"] {
+            assert!(text.contains(word), "{settings:?}: {text}");
+        }
+    }
+    let enough: [&[(&str, &str)]; 3] = [
+        &[on, first, second],
+        &[on, first, ("udp-listening-ip", "::1"), ("udp-listening-ip", "::2")],
+        // What a name stands for is seen at the start.
+        &[on, ("listening-ip", "two.example.org")],
+    ];
+    for settings in enough {
+        assert!(
+            program(settings).expect("they will do").config.listen.nat_discovery,
+            "{settings:?}"
+        );
     }
 }

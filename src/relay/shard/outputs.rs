@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use hairpin_turn::{
-    AllocationId, BindError, Bound, Event, Now, Output, Owner, RelayTransport, Transport, Wanted,
+    AllocationId, BindError, Bound, Event, Now, Output, Owner, Refusal, RelayTransport,
+    RequestMethod, Transport, Wanted,
 };
 use rustix::event::epoll::EventFlags;
 
@@ -106,6 +107,9 @@ impl Shard {
             }
             Event::Refused { tuple, method, refusal } => {
                 self.metrics.refused(method, refusal);
+                if (method, refusal) == (RequestMethod::ConnectionBind, Refusal::BadRequest) {
+                    self.end_unbound(now, &tuple);
+                }
                 let (method, code) = (method.name(), refusal.code());
                 tracing::debug!(client = %tuple.client, method, code, "refused");
             }

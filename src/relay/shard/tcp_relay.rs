@@ -222,6 +222,15 @@ impl Shard {
         self.diverted = Some(Diverted::Piped(id));
     }
 
+    /// Closes a stream that was opened for a connection to a peer and is none, once the client has been told: coturn's
+    /// client waits for ever if it is not. A control connection stays.
+    pub(super) fn end_unbound(&mut self, now: Now, tuple: &FiveTuple) {
+        let is_control = self.core.allocated_until(now, tuple).is_some();
+        if let Some(place) = self.streams.place_of(tuple).filter(|_| !is_control) {
+            self.streams.doom(place);
+        }
+    }
+
     /// Goes on with a stream in the middle of which something else has begun.
     pub(super) fn divert(&mut self, place: usize, reader: Reader, diverted: Diverted) {
         match diverted {

@@ -20,7 +20,7 @@ use crate::replies::{Success, UNDERSTOOD};
 use crate::{AllocationId, ConnectReach, ConnectionId, Family, Owner, PeerAddr, Refusal, Wanted};
 
 pub(crate) use allocate::{Allocate, Finished};
-pub(crate) use binding::Binding;
+pub(crate) use binding::{Binding, DISCOVERY};
 pub(crate) use channel_bind::ChannelBind;
 pub(crate) use connect::Connect;
 pub(crate) use connection_bind::ConnectionBind;
