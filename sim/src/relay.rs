@@ -303,7 +303,10 @@ impl Relay {
                 | Output::Pipe { .. }
                 | Output::CloseConnection { .. }
                 | Output::HandOver { .. } => self.connections.hear(output),
-                Output::Path { .. } | Output::PathClosed { .. } => {}
+                Output::Path { .. }
+                | Output::PathClosed { .. }
+                | Output::Expect { .. }
+                | Output::Forget { .. } => {}
                 Output::Event(event) => self.events.push(event),
             }
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hairpin_turn::OwnAddresses;
+use hairpin_turn::{FiveTuple, OwnAddresses};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::dtls::Identity;
@@ -26,6 +26,10 @@ pub(super) enum ToWorker {
     Parcel(Parcel),
     /// A TURN client's connection to serve.
     Stream(Connection),
+    /// A client whose datagrams another worker takes now.
+    Guest { client: FiveTuple, home: usize },
+    /// That one no longer does.
+    GuestGone { client: FiveTuple, home: usize },
     /// A stream that another worker has begun to serve.
     Moved(Box<MovedStream>),
     /// The machine's addresses have changed.
@@ -97,6 +101,16 @@ impl Postbox {
     /// Leaves a stream, which has a descriptor, too.
     pub(super) fn send_moved(&self, stream: MovedStream) {
         self.push(self.0.queue(), ToWorker::Moved(stream.into()));
+    }
+
+    /// Says that a worker takes the datagrams of a client. Each has an allocation, which bounds their number.
+    pub(super) fn send_guest(&self, client: FiveTuple, home: usize) {
+        self.push(self.0.queue(), ToWorker::Guest { client, home });
+    }
+
+    /// Says that it no longer does.
+    pub(super) fn send_guest_gone(&self, client: FiveTuple, home: usize) {
+        self.push(self.0.queue(), ToWorker::GuestGone { client, home });
     }
 
     /// Tells of our addresses.

@@ -1,8 +1,9 @@
-//! Packets between workers: for an allocation of another, from a relayed address of one's own or from a shared socket.
+//! Packets between workers: for an allocation of another, from a relayed address of one's own, from a shared socket or
+//! from a client that has moved.
 
 use std::net::SocketAddr;
 
-use hairpin_turn::{AllocationId, HEADROOM, PacketBuf, RelayedAddr, TAILROOM};
+use hairpin_turn::{AllocationId, FiveTuple, HEADROOM, PacketBuf, RelayedAddr, TAILROOM};
 
 use super::mailbox::Postbox;
 use super::streams::MovedStream;
@@ -31,6 +32,8 @@ pub(super) enum Way {
     Peer { id: AllocationId, peer: SocketAddr },
     /// From another allocation at the address that both share.
     Partner { id: AllocationId, shared: SocketAddr },
+    /// From a client whose allocation it is that has it, or that says so.
+    Client { tuple: FiveTuple },
 }
 
 /// A packet out of a parcel.
@@ -100,6 +103,12 @@ impl Outbox {
     /// Gives a stream to another worker.
     pub(super) fn hand_over(&self, worker: usize, stream: MovedStream) {
         self.postboxes[worker].send_moved(stream);
+    }
+
+    /// Tells all workers but one.
+    pub(super) fn tell_others(&self, but: usize, tell: impl Fn(&Postbox)) {
+        let others = self.postboxes.iter().enumerate().filter(|(index, _)| *index != but);
+        others.for_each(|(_, postbox)| tell(postbox));
     }
 
     /// Sends what was collected and returns how many packets were lost to full mailboxes.

@@ -2,12 +2,14 @@
 
 mod dtls;
 mod errors;
+mod guests;
 mod onward;
 mod outputs;
 mod shared;
 mod streams;
 mod tcp_relay;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -60,6 +62,8 @@ pub(super) struct Shard {
     /// What becomes of the stream whose frames are being taken: none that follows is a frame.
     diverted: Option<Diverted>,
     outbox: Outbox,
+    /// Clients that another worker serves, and which one.
+    guests: HashMap<FiveTuple, usize>,
     epoll: OwnedFd,
     /// The worker's number.
     index: usize,
@@ -92,6 +96,7 @@ impl Shard {
             peers: Peers::default(),
             diverted: None,
             outbox,
+            guests: HashMap::new(),
             epoll,
             index,
             metrics,
@@ -152,7 +157,11 @@ impl Shard {
                     let server = SocketAddr::new(ip, address.port());
                     let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
                     let first = packet.payload().first().copied();
-                    if self.is_for_allocations(now, &tuple, packet.payload()) {
+                    if let Some(home) = self.home_of(&tuple) {
+                        let (way, class) = (Way::Client { tuple }, arrived.traffic_class);
+                        self.outbox.push(home, way, class, packet.payload());
+                        continue;
+                    } else if self.is_for_allocations(now, &tuple, packet.payload()) {
                         self.receive_shared(now, source, arrived.traffic_class, packet)
                     } else if self.dtls.is_some()
                         && first.map(FirstByte::of) == Some(FirstByte::Dtls)
@@ -175,7 +184,7 @@ impl Shard {
         Ok(found)
     }
 
-    /// Takes packets that another worker's allocations sent to relayed addresses of this shard.
+    /// Takes packets that another worker has had for allocations of this shard.
     pub(super) fn receive_parcel(
         &mut self,
         now: Now,
@@ -190,6 +199,9 @@ impl Shard {
                 Way::Partner { id, shared } => {
                     self.core.handle_partner(now, id, PeerAddr(shared), packet)
                 }
+                // Who cannot be answered from here does not move here.
+                Way::Client { tuple } if self.routes.to_client(tuple).is_none() => None,
+                Way::Client { tuple } => self.core.handle_client(now, tuple, packet),
             };
             if let Some(forward) = forward {
                 self.forward(now, forward, traffic_class, |route, bytes| out.keep(route, bytes));

@@ -196,6 +196,7 @@ impl Worker {
     /// all slots are full.
     fn turn(&mut self, events: &[Event]) {
         let mut events = events.iter();
+        self.shard.meet_guests(&mut self.inbox);
         let (mut found, mut first) = (0, true);
         loop {
             let now = self.clock.now();
@@ -274,6 +275,9 @@ fn open(
             }
             ToWorker::OwnAddresses(own) => shard.set_own_addresses(own),
             ToWorker::Identity(identity) => shard.set_identity(identity),
+            ToWorker::Guest { .. } | ToWorker::GuestGone { .. } => {
+                unreachable!("the turn has begun with them")
+            }
             ToWorker::Stop => *stopped = true,
             #[cfg(test)]
             ToWorker::Panic => panic!("asked for"),

@@ -47,13 +47,13 @@ const CLIENTS: &[Client] = &[
     client(
         "pion/turn (Debian)",
         "an allocation, a permission, indications, then a channel",
-        "UDP, TCP, TLS",
+        "UDP, TCP, TLS, DTLS",
         ("pion", "completes_a_relayed_echo"),
     ),
     client(
         "pion/ice (Debian)",
         "ICE, relayed at both ends",
-        "UDP, TCP, TLS",
+        "UDP, TCP, TLS, DTLS",
         ("pion", "two_relayed_agents_connect"),
     ),
     client(
@@ -70,7 +70,13 @@ const CLIENTS: &[Client] = &[
     ),
     client(
         "turn-client-proto (crate)",
-        "signs with SHA-256 alone; coturn 4.6.1 has no SHA-256",
+        "a relayed address of each family in one allocation, a peer on each, a channel to the first",
+        "UDP, TCP, TLS",
+        ("turn_client_proto", "one_allocation_has_both_families"),
+    ),
+    client(
+        "turn-client-proto (crate)",
+        "signs with SHA-256 alone",
         "UDP, TCP, TLS",
         ("turn_client_proto", "signs_with_sha256"),
     ),
@@ -99,6 +105,7 @@ const LIMITS: &str = "\
 - libnice's TLS is the pseudo-TLS of Google Talk, not TLS, so it is tried over UDP and TCP.
 - webrtc-rs' TURN client speaks UDP only; turn-client-proto and aioice have no DTLS, werift none for TURN.
 - turn-client-proto takes ConnectionAttempt for a request, where RFC 6062 has an indication: no peer can connect to it.
+- turn-client-proto numbers the channels of a dual allocation by family, where RFC 8656 has one space: the second family has none.
 - @roamhq/wrtc is libwebrtc, which Chromium is tested for (`tests/browser/`); it trusts public roots only.
 ";
 
@@ -113,7 +120,10 @@ fn page() -> String {
     );
     uclient(&mut page);
     page.push_str("## Clients of their own\n\n");
-    page.push_str("All that is sent comes back, with hairpin as with coturn.\n\n");
+    page.push_str(
+        "All that is sent comes back. With coturn it does as well, but for the rows with SHA-256 and with a shared relayed port, \
+         of which Debian's 4.6.1 has neither, and for two families in one allocation, which it knows by a draft's number alone.\n\n",
+    );
     page.push_str("| Client | What it does | Over | Test |\n|---|---|---|---|\n");
     for Client { name, does, over, test: (file, function) } in CLIENTS {
         writeln!(page, "| {name} | {does} | {over} | `{file}::{function}` |").expect("a string");
@@ -127,8 +137,7 @@ fn uclient(page: &mut String) {
     page.push_str(
         "## coturn's `turnutils_uclient`\n\n\
          `PEER` is an echo peer on IPv4 (`-e`, `-r`), `PEER6` one on IPv6. *all*: nothing that was sent is lost. *half*: the \
-         client plays the peers as well and does not count what these receive. *refused*: it must not work, and ends with \
-         an error. *leaves*: the client exits at once. \
+         client plays the peers as well and does not count what these receive. *leaves*: the client exits at once. \
          *goes on*: what comes of it is chance, or the client never ends; the server goes on.\n\n",
     );
     page.push_str("| Options | What | UDP | TCP (`-t`) | TLS (`-t -S`) | DTLS (`-S`) |\n");

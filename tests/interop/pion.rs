@@ -25,7 +25,7 @@ pub(super) async fn run(scenario: &str, account: &Account) {
 #[tokio::test]
 async fn completes_a_relayed_echo() {
     let hairpin = Hairpin::start().await;
-    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+    for transport in Transport::ALL {
         run("echo", &hairpin.account(transport)).await;
     }
 }
@@ -33,7 +33,7 @@ async fn completes_a_relayed_echo() {
 #[tokio::test]
 async fn two_relayed_agents_connect() {
     let hairpin = Hairpin::start().await;
-    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+    for transport in Transport::ALL {
         run("ice", &hairpin.account(transport)).await;
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod embedding;
 mod icmp;
 mod limits;
 mod listeners;
+mod mobility;
 mod own_addresses;
 pub(crate) mod pairs;
 mod proxied;

@@ -10,8 +10,8 @@ use crate::channels::Channels;
 use crate::permissions::Permissions;
 use crate::replies::Integrity;
 use crate::{
-    AllocationId, Bandwidth, Bound, Family, FiveTuple, Network, Owner, Path, PathChange, PeerAddr,
-    Refusal, RelayTransport, RelayedAddr, ReservationToken, User, WantedPort,
+    AllocationId, Bandwidth, Bound, Family, FiveTuple, Mobility, Network, Owner, Path, PathChange,
+    PeerAddr, Refusal, RelayTransport, RelayedAddr, ReservationToken, User, WantedPort,
 };
 
 /// A relayed transport address and who may use it how. Servers hold these by the ten thousand: a
@@ -35,6 +35,8 @@ struct Extra {
     bandwidth: Bandwidth,
     twin: Twin,
     unmet: Option<Unmet>,
+    /// By which number it is found that may move.
+    mover: Option<u64>,
 }
 
 /// The other allocation of the same 5-tuple (RFC 8656 s7.2, ADDITIONAL-ADDRESS-FAMILY).
@@ -106,6 +108,8 @@ pub(crate) struct Pending {
     /// What the answer is signed by.
     pub(crate) integrity: Integrity,
     pub(crate) part: Part,
+    /// Whether it is to have a ticket.
+    pub(crate) mobility: Mobility,
 }
 
 /// How many permissions and channels an allocation may hold.
@@ -181,6 +185,18 @@ impl Allocation {
 
     pub(crate) fn set_unmet(&mut self, unmet: Unmet) {
         self.extra.get_or_insert_default().unmet = Some(unmet);
+    }
+
+    pub(crate) fn mover(&self) -> Option<u64> {
+        self.extra.as_ref()?.mover
+    }
+
+    pub(crate) fn set_mover(&mut self, mover: Option<u64>) {
+        self.extra.get_or_insert_default().mover = mover;
+    }
+
+    pub(crate) fn set_tuple(&mut self, tuple: FiveTuple) {
+        self.claim.tuple = tuple;
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -260,6 +276,14 @@ impl Allocation {
             (None, None) => Ok(()),
             (Some(bound), _) if *bound == peer => Ok(()),
             _ => Err(Refusal::BadRequest),
+        }
+    }
+
+    /// Tells of every path as if it had just come to be.
+    pub(crate) fn tell_all(&self, now: Duration, mut tell: impl FnMut(Path, PathChange, Duration)) {
+        let permissions = self.permissions.live(now).map(|(ip, end)| (Path::Permission(ip), end));
+        for (path, end) in permissions.chain(self.channels.live(now)) {
+            tell(path, PathChange::Opened, end.min(self.expires));
         }
     }
 

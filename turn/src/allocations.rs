@@ -1,5 +1,6 @@
 //! All allocations of a shard, found by 5-tuple, by relayed address and by age.
 
+mod movers;
 mod twins;
 
 use alloc::boxed::Box;
@@ -10,13 +11,14 @@ use core::time::Duration;
 use hairpin_stun::ChannelNumber;
 use hashbrown::HashTable;
 
+use self::movers::Movers;
 use crate::allocation::{Allocation, Claim, Limits, Part, Pending};
 use crate::gate::Caller;
 use crate::key_hasher::KeyHasher;
 use crate::slab::Slab;
 use crate::{
-    AllocationId, Bound, Event, FiveTuple, Output, Owner, Path, PathChange, PeerAddr, Refusal,
-    RelayTransport, RelayedAddr, RelayedAddresses, ReleaseReason,
+    AllocationId, Bound, Event, FiveTuple, Mobility, Output, Owner, Path, PathChange, PeerAddr,
+    Refusal, RelayTransport, RelayedAddr, RelayedAddresses, ReleaseReason,
 };
 
 /// A slab of allocations. Its two indexes hold slot numbers only, four bytes each, and find the
@@ -31,6 +33,7 @@ pub(crate) struct Allocations {
     /// What is live: an ordered set, so that nothing ever looks at all allocations.
     deadlines: BTreeSet<(Duration, u32)>,
     keys: KeyHasher,
+    movers: Movers,
     /// What has come to be and what has ended, not yet told.
     changes: VecDeque<Output>,
 }
@@ -58,6 +61,7 @@ impl Allocations {
             by_relayed: (relayed == RelayedAddresses::Unique).then(HashTable::new),
             deadlines: BTreeSet::new(),
             keys: KeyHasher::new(seed),
+            movers: Movers::new(seed),
             changes: VecDeque::new(),
         }
     }
@@ -188,7 +192,9 @@ impl Allocations {
     /// Makes live what was pending. What was abandoned is told to be closed again.
     pub(crate) fn promote(&mut self, now: Duration, id: AllocationId, bound: Bound) {
         let relayed = bound.relayed;
-        let Some(&Pending { ref claim, transport, lifetime, part, .. }) = self.pending(id) else {
+        let Some(&Pending { ref claim, transport, lifetime, part, mobility, .. }) =
+            self.pending(id)
+        else {
             return self.close_abandoned(id, relayed);
         };
         let first = match part {
@@ -218,8 +224,10 @@ impl Allocations {
                 keys.relayed(relayed.expect("every slot indexed here is live"))
             });
         }
-        if let Some(first) = first {
-            self.link(first, id);
+        match first {
+            Some(first) => self.link(first, id),
+            None if mobility == Mobility::On => self.enlist(id),
+            None => {}
         }
         self.changes.push_back(Output::Event(Event::Allocated { tuple, relayed, user }));
     }
@@ -305,6 +313,7 @@ impl Allocations {
         let Some(allocation) = self.get(id) else { return };
         let (tuple, relayed) = (*allocation.tuple(), allocation.relayed());
         // The paths of one that expires have ended by then, as was told.
+        let owner = self.owner_of(allocation);
         let closes_paths = reason != ReleaseReason::Expired && allocation.has_paths();
         self.deadlines.remove(&(allocation.expires(), id.index));
         let led = self.unindex_tuple(id.index, &tuple);
@@ -315,8 +324,8 @@ impl Allocations {
             entry.remove();
         }
         let Some(State::Live(allocation)) = self.slab.remove(id) else { return };
+        self.leave_mover(&allocation);
         self.leave_twin(&allocation, led);
-        let owner = allocation.claim().owner();
         if closes_paths {
             self.changes.push_back(Output::PathClosed { id });
         }

@@ -16,6 +16,15 @@ pub enum Event {
         /// Whose it is.
         user: User,
     },
+    /// An allocation has another 5-tuple (RFC 8016): both of two, if there are two.
+    Moved {
+        /// The one it had.
+        from: FiveTuple,
+        /// The one it has. Port 0 of the client if its stream is closed and it has not come again.
+        to: FiveTuple,
+        /// Its relayed address.
+        relayed: RelayedAddr,
+    },
     /// An allocation went.
     Released {
         /// Its 5-tuple.

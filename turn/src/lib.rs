@@ -50,6 +50,7 @@ pub mod shared;
 mod slab;
 mod stream_deadlines;
 mod terms;
+mod tickets;
 mod types;
 
 pub use hairpin_stun::{HEADROOM, OwnedPacket, PacketBuf, TAILROOM};
@@ -71,7 +72,7 @@ pub use pseudonym::{Holder, Pseudonyms};
 pub use quota::{QuotaLedger, Quotas};
 pub use refusal::Refusal;
 pub use reservations::{ReservationToken, Reservations};
-pub use rules::{Anonymity, Rules, TcpRelay};
+pub use rules::{Anonymity, Mobility, Rules, TcpRelay};
 pub use server::Server;
 pub use stream_deadlines::StreamDeadlines;
 pub use types::*;

@@ -71,7 +71,8 @@ pub enum Output {
         id: ConnectionId,
     },
     /// Give a stream of a client to another shard, with what has been received of it: first of all
-    /// this frame, which names a connection of that shard (RFC 6062 s5.4).
+    /// this frame, which names a connection of that shard (RFC 6062 s5.4), or an allocation (RFC
+    /// 8016). Of a client over UDP, give it just this datagram.
     HandOver {
         /// The client's stream.
         client: FiveTuple,
@@ -79,6 +80,18 @@ pub enum Output {
         shard: usize,
         /// A frame that was taken and not been answered.
         frame: Vec<u8>,
+    },
+    /// From now on this shard takes the datagrams from a 5-tuple, whichever they reach: a client of
+    /// its has moved there (RFC 8016). Before the answer that follows is sent, see to it that others
+    /// will have heard when the client has.
+    Expect {
+        /// The client, over UDP.
+        client: FiveTuple,
+    },
+    /// No longer.
+    Forget {
+        /// The client. It need not have been expected.
+        client: FiveTuple,
     },
     /// A permission or a channel has come to be, or has another end now. See [`Path`].
     Path {

@@ -9,6 +9,7 @@ use hairpin_stun::{AttributeType, Class, Key, Message, Method, TransactionId, Wr
 
 use crate::allocation::{DualForm, Unmet};
 use crate::nonce::{Features, NONCE_LEN};
+use crate::tickets::Ticket;
 use crate::{
     ConnectionId, Family, FiveTuple, Output, PeerAddr, Refusal, RelayedAddr, RequestMethod,
     ReservationToken, Rules, Transport,
@@ -125,7 +126,7 @@ pub(crate) enum Success {
     /// To Allocate.
     Allocated(Granted),
     /// To Refresh.
-    Refreshed { lifetime: u32 },
+    Refreshed { lifetime: u32, ticket: Option<Ticket> },
     /// To Connect.
     Connected { id: ConnectionId },
 }
@@ -138,6 +139,7 @@ pub(crate) struct Granted {
     pub(crate) second: Option<RelayedAddr>,
     pub(crate) unmet: Option<Unmet>,
     pub(crate) reserved: Option<ReservationToken>,
+    pub(crate) ticket: Option<Ticket>,
     pub(crate) lifetime: u32,
 }
 
@@ -172,8 +174,8 @@ impl ReplyTo {
 impl Replies {
     pub(crate) fn new(rules: Arc<Rules>) -> Self {
         let software = rules.software.as_ref().map_or(0, |software| software.len());
-        // Header, integrity, fingerprint, two addresses and an error's reason come to less than
-        // 256.
+        // Header, integrity, fingerprint, two addresses, a ticket and an error's reason come to less
+        // than 256.
         let len = 256 + rules.realm.len() + NONCE_LEN + software + 2 * MAX_UNKNOWN;
         Self { scratch: vec![0; len].into(), features: Features::of(&rules), rules }
     }
@@ -185,7 +187,7 @@ impl Replies {
             Success::Mapped => {
                 writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, to.tuple.client);
             }
-            Success::Allocated(Granted { relayed, second, unmet, reserved, lifetime }) => {
+            Success::Allocated(Granted { relayed, second, unmet, reserved, ticket, lifetime }) => {
                 writer.xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0);
                 if let Some(second) = second {
                     writer.xor_address(AttributeType::XOR_RELAYED_ADDRESS, second.0);
@@ -199,9 +201,15 @@ impl Replies {
                 if let Some(ReservationToken(token)) = reserved {
                     writer.bytes(AttributeType::RESERVATION_TOKEN, &token);
                 }
+                if let Some(ticket) = ticket {
+                    writer.bytes(AttributeType::MOBILITY_TICKET, &ticket);
+                }
             }
-            Success::Refreshed { lifetime } => {
+            Success::Refreshed { lifetime, ticket } => {
                 writer.u32(AttributeType::LIFETIME, lifetime);
+                if let Some(ticket) = ticket {
+                    writer.bytes(AttributeType::MOBILITY_TICKET, &ticket);
+                }
             }
             Success::Connected { id: ConnectionId(id) } => {
                 writer.u32(AttributeType::CONNECTION_ID, id);

@@ -45,6 +45,8 @@ pub struct Rules {
     pub tcp_relay: TcpRelay,
     /// Connections to peers one TCP allocation may hold before 508.
     pub max_peer_connections: usize,
+    /// Whether a client may take its allocation along to another address (RFC 8016); 405 to who asks for it if not.
+    pub mobility: Mobility,
 }
 
 /// Whether there are TCP allocations (RFC 6062).
@@ -53,6 +55,16 @@ pub enum TcpRelay {
     /// For whoever asks over a stream.
     On,
     /// Not at all.
+    Off,
+}
+
+/// Whether an allocation can be moved to another 5-tuple, or one may (RFC 8016).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mobility {
+    /// With a ticket.
+    On,
+    /// Not at all.
+    #[default]
     Off,
 }
 
@@ -106,6 +118,7 @@ impl Default for Rules {
             channel_numbers: ChannelNumbers::Rfc5766,
             tcp_relay: TcpRelay::On,
             max_peer_connections: 32,
+            mobility: Mobility::Off,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod denials;
 mod figures;
 mod hairpins;
+mod mobility;
 mod tcp_relay;
 
 use alloc::collections::VecDeque;
@@ -81,6 +82,9 @@ impl Server {
         tuple: FiveTuple,
         packet: PacketBuf<'b>,
     ) -> Option<Forward<'b>> {
+        if self.allocations.expects_anybody() {
+            self.welcome(now, &tuple, packet.payload());
+        }
         match packet.payload().first().copied().map(FirstByte::of) {
             Some(FirstByte::ChannelData) => {
                 let parse = ChannelData::parse;
@@ -141,9 +145,13 @@ impl Server {
         }
     }
 
-    /// Frees the allocation of a client whose stream is closed.
+    /// Frees the allocation of a client whose stream is closed, unless it may come again with a
+    /// ticket: then it has it until its lifetime is over (RFC 8016).
     pub fn handle_disconnect(&mut self, now: Now, tuple: &FiveTuple) {
         self.allocations.abandon(tuple);
+        if self.allocations.leave(now.monotonic, tuple) {
+            return;
+        }
         while let Some((id, _)) = self.allocations.by_tuple(now.monotonic, tuple) {
             self.allocations.release(id, ReleaseReason::Disconnected);
         }
@@ -261,16 +269,26 @@ impl Server {
     ) -> Result<Step, Refusal> {
         check_understood(message)?;
         let Self { allocations, connections, terms, .. } = self;
+        let ticket = terms.ticket(message).filter(|_| to.method == RequestMethod::Refresh);
+        if ticket.is_none() {
+            allocations.arrive_with(now, caller);
+        }
         match to.method {
             RequestMethod::Binding => Binding::parse(message).map(Binding::apply),
             RequestMethod::Allocate => match Allocate::again(message, caller, allocations, now) {
                 Some(again) => again,
                 None => Allocate::parse(message)?.apply(caller, allocations, terms),
             },
-            RequestMethod::Refresh => {
-                let id = allocations.owned_by(now, caller)?;
-                Refresh::parse(message)?.apply(id, allocations, terms, now)
-            }
+            RequestMethod::Refresh => match ticket {
+                Some(ticket) => {
+                    let refresh = Refresh::parse(message)?;
+                    refresh.apply_from_elsewhere(caller, ticket, allocations, terms, now)
+                }
+                None => {
+                    let id = allocations.owned_by(now, caller)?;
+                    Refresh::parse(message)?.apply(id, allocations, terms, now)
+                }
+            },
             RequestMethod::CreatePermission => {
                 let id = allocations.owned_by(now, caller)?;
                 CreatePermission::parse(message)?.apply(id, allocations, terms, now)

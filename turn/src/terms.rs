@@ -4,14 +4,14 @@ use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use hairpin_stun::{ChannelNumbers, TransactionId};
+use hairpin_stun::{AttributeType, ChannelNumbers, Message, TransactionId};
 
 use crate::allocation::Limits;
 use crate::own_addresses::Standing;
 use crate::shared::Scope;
 use crate::{
-    ConnectReach, Family, OwnAddresses, PeerAddr, Refusal, RelayedAddresses, Rules, TcpRelay,
-    Transport, User,
+    ConnectReach, Family, Mobility, OwnAddresses, PeerAddr, Refusal, RelayTransport,
+    RelayedAddresses, Rules, TcpRelay, Transport, User,
 };
 
 /// The lifetime of an allocation that asks for none, and the least one gets (RFC 8656 s7.2).
@@ -65,6 +65,25 @@ impl Terms {
             TcpRelay::On if !transport.is_stream() => Err(Refusal::BadRequest),
             TcpRelay::On => Ok(()),
         }
+    }
+
+    /// Checks that an allocation may move (405). Over DTLS none can: a session stays where it began.
+    pub(crate) fn check_mobility(
+        &self,
+        transport: Transport,
+        towards_peers: RelayTransport,
+    ) -> Result<(), Refusal> {
+        let can_move = self.rules.mobility == Mobility::On
+            && transport != Transport::Dtls
+            && towards_peers == RelayTransport::Udp
+            && self.own.relayed() == RelayedAddresses::Unique;
+        if can_move { Ok(()) } else { Err(Refusal::MobilityForbidden) }
+    }
+
+    /// The ticket of a Refresh, where there are any. Elsewhere the attribute says nothing.
+    pub(crate) fn ticket<'m>(&self, message: &Message<'m>) -> Option<&'m [u8]> {
+        let ticket = message.get(AttributeType::MOBILITY_TICKET)?;
+        (self.rules.mobility == Mobility::On).then_some(ticket)
     }
 
     /// Connections to peers that one allocation may hold.

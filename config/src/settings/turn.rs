@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hairpin_stun::{ChannelNumbers, Key};
-use hairpin_turn::{Anonymity, Credentials, PeerPolicy, Rules, TcpRelay};
+use hairpin_turn::{Anonymity, Credentials, Mobility, PeerPolicy, Rules, TcpRelay};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 
@@ -73,6 +73,9 @@ pub(crate) const COTURN_CHANNEL_NUMBERS: Setting<bool> =
 pub(crate) const NO_TCP_RELAY: Setting<bool> =
     Setting::switch("no-tcp-relay").help("No relaying over TCP to peers (RFC 6062)");
 
+pub(crate) const MOBILITY: Setting<bool> = Setting::switch("mobility")
+    .help("Clients may take their allocations along to another address or transport (RFC 8016)");
+
 pub(crate) const MAX_PEER_CONNECTIONS: Setting<usize> =
     Setting::one("max-peer-connections", "COUNT", bounded(1..=4096))
         .default("32")
@@ -96,6 +99,7 @@ pub(super) const GROUP: Group = Group {
         COTURN_CHANNEL_NUMBERS.about(),
         NO_TCP_RELAY.about(),
         MAX_PEER_CONNECTIONS.about(),
+        MOBILITY.about(),
         NO_SOFTWARE.about(),
     ],
 };
@@ -125,6 +129,7 @@ pub(crate) fn read(reader: &mut Reader) -> Rules {
         },
         tcp_relay: if reader.get(&NO_TCP_RELAY) { TcpRelay::Off } else { TcpRelay::On },
         max_peer_connections: reader.get(&MAX_PEER_CONNECTIONS),
+        mobility: if reader.get(&MOBILITY) { Mobility::On } else { Mobility::Off },
     }
 }
 

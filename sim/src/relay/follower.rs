@@ -52,7 +52,10 @@ impl Follower {
                 }
             }
             Output::PathClosed { id } => {
-                assert!(self.allocations.remove(id).is_some(), "there are paths to close");
+                let followed = self.allocations.remove(id).expect("there are paths to close");
+                // Its client may have moved, and others come in its place.
+                let family = Family::of(followed.relayed.0.ip());
+                self.by_tuple.remove(&(followed.tuple, family));
             }
             _ => {}
         }

@@ -9,6 +9,7 @@ use rustix::event::epoll::EventFlags;
 
 use super::super::context::{RelayPort, no_relay_socket};
 use super::super::gathered::Gathered;
+use super::super::parcel::Way;
 use super::super::routes::{RelaySocket, Token, watch};
 use super::Shard;
 use super::tcp_relay::Diverted;
@@ -49,6 +50,11 @@ impl Shard {
                 Output::Connect { id, via, to, reach } => self.connect(id, via, to, reach),
                 Output::Pipe { client, id } => self.begin_pipe(&client, id),
                 Output::CloseConnection { id } => self.close_peer(id),
+                Output::HandOver { client, shard, frame } if client.transport == Transport::Udp => {
+                    self.outbox.push(shard, Way::Client { tuple: client }, 0, &frame);
+                }
+                Output::Expect { client } => self.expect(client),
+                Output::Forget { client } => self.forget(client),
                 Output::HandOver { shard, frame, .. } => {
                     self.diverted = Some(Diverted::HandedOver { worker: shard, frame });
                 }
@@ -85,6 +91,10 @@ impl Shard {
             Event::Allocated { tuple, relayed, user } => {
                 self.metrics.allocated();
                 tracing::debug!(client = %tuple.client, relayed = %relayed.0, %user, "allocated");
+            }
+            Event::Moved { from, to, relayed } => {
+                self.streams.look_now(&from, now.monotonic);
+                tracing::debug!(from = %from.client, to = %to.client, relayed = %relayed.0, "moved");
             }
             Event::Released { tuple, relayed, reason } => {
                 self.released += 1;

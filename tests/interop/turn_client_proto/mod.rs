@@ -5,7 +5,7 @@ mod socket;
 
 use std::collections::HashSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 use turn_client_proto::api::{TurnConfig, TurnEvent};
@@ -15,7 +15,7 @@ use turn_client_proto::types::stun::attribute::{
     AttributeStaticType, AttributeType, MessageIntegritySha256,
 };
 use turn_client_proto::types::stun::message::IntegrityAlgorithm;
-use turn_client_proto::types::{TransportType, TurnCredentials};
+use turn_client_proto::types::{AddressFamily, TransportType, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
 
 use super::server::Hairpin;
@@ -56,9 +56,13 @@ async fn echoes<C: TurnClientApi>(
         let event = driver.event().await?;
         assert!(matches!(event, TurnEvent::AllocationCreated(TransportType::Udp, _)), "{event:?}");
     }
-    for peer in peers {
+    for (number, peer) in peers.iter().enumerate() {
         permit(&mut driver, TransportType::Udp, peer.ip()).await?;
         driver.echo(TransportType::Udp, *peer, b"in an indication").await?;
+        // It numbers channels by relayed address, where RFC 8656 s12 has them by allocation: the second would be refused.
+        if number > 0 {
+            continue;
+        }
 
         let now = driver.now();
         driver.client.bind_channel(TransportType::Udp, *peer, now).expect("there is none yet");
@@ -95,6 +99,15 @@ pub(super) async fn sha256(account: &Account) {
     config.set_supported_integrity(IntegrityAlgorithm::Sha256);
     let signed = relayed(account, config, &[peer.address]).await;
     assert_eq!(signed, Signed::from([MessageIntegritySha256::TYPE]));
+}
+
+/// A relayed address of each family in one allocation (RFC 8656 s7.1), and a peer on each.
+pub(super) async fn dual(account: &Account) {
+    let v4 = EchoPeer::start_pair(Ipv4Addr::LOCALHOST.into()).await;
+    let v6 = EchoPeer::start_pair(Ipv6Addr::LOCALHOST.into()).await;
+    let mut config = config(account);
+    config.add_address_family(AddressFamily::IPV6);
+    relayed(account, config, &[v4.address, v6.address]).await;
 }
 
 /// Connects to a peer over TCP (RFC 6062). It cannot be connected to: what it waits for is a request, and a
@@ -143,6 +156,14 @@ async fn signs_with_sha256() {
     let hairpin = Hairpin::start().await;
     for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         sha256(&hairpin.account(transport)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_allocation_has_both_families() {
+    let hairpin = Hairpin::start().await;
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        dual(&hairpin.account(transport)).await;
     }
 }
 

@@ -34,7 +34,8 @@ impl Allocations {
 
     /// When the last of the allocations of a 5-tuple ends.
     pub(crate) fn ends(&self, now: Duration, tuple: &FiveTuple) -> Option<Duration> {
-        let (_, allocation) = self.by_tuple(now, tuple)?;
+        let live = self.by_tuple(now, tuple).map(|(_, allocation)| allocation);
+        let allocation = live.or_else(|| self.arrival(now, tuple))?;
         let twin = self.twin(now, allocation).map(|(_, twin)| twin.expires());
         Some(twin.map_or(allocation.expires(), |end| end.max(allocation.expires())))
     }

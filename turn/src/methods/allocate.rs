@@ -12,7 +12,7 @@ use crate::gate::Caller;
 use crate::replies::{Granted, Integrity, ReplyTo, Success};
 use crate::terms::Terms;
 use crate::{
-    AllocationId, BindError, Bound, Family, Refusal, RelayTransport, RequestMethod,
+    AllocationId, BindError, Bound, Family, Mobility, Refusal, RelayTransport, RequestMethod,
     ReservationToken, Wanted, WantedPort,
 };
 
@@ -22,6 +22,8 @@ const UDP: u8 = 17;
 
 pub(crate) struct Allocate {
     wanted: Wanted,
+    /// Whether it asks for a ticket.
+    mobility: Mobility,
     /// An IPv6 address besides.
     additional: Option<DualForm>,
     lifetime: Option<Duration>,
@@ -33,7 +35,7 @@ pub(crate) struct Allocate {
 impl Allocate {
     pub(crate) fn parse(message: &Message<'_>) -> Result<Self, Refusal> {
         let transport = requested_transport(message)?;
-        check_mobility(message)?;
+        let mobility = mobility(message)?;
         let port = wanted_port(message)?;
         // IPv4 unless asked otherwise, whatever the client itself uses (RFC 8656 s7.2 step 6; a
         // Chromium on IPv6 relies on it).
@@ -44,6 +46,7 @@ impl Allocate {
         }
         Ok(Self {
             wanted: Wanted { transport, family: family.unwrap_or(Family::V4), port },
+            mobility,
             additional,
             lifetime: lifetime(message)?,
             transaction: message.transaction_id(),
@@ -59,7 +62,10 @@ impl Allocate {
         allocations: &mut Allocations,
         terms: &Terms,
     ) -> Result<Step, Refusal> {
-        let Self { wanted, additional, transaction, fingerprint, integrity, .. } = self;
+        let Self { wanted, mobility, additional, transaction, fingerprint, integrity, .. } = self;
+        if mobility == Mobility::On {
+            terms.check_mobility(caller.tuple.transport, wanted.transport)?;
+        }
         terms.check_alternate(caller.tuple.client, transaction)?;
         if wanted.transport == RelayTransport::Tcp {
             terms.check_tcp_relay(caller.tuple.transport)?;
@@ -86,8 +92,15 @@ impl Allocate {
         };
         let owner = claim.owner();
         let transport = wanted.transport;
-        let id =
-            allocations.begin(Pending { claim, transport, lifetime, fingerprint, integrity, part });
+        let id = allocations.begin(Pending {
+            claim,
+            transport,
+            lifetime,
+            fingerprint,
+            integrity,
+            part,
+            mobility,
+        });
         Ok(Step::Bind { id, wanted, owner })
     }
 
@@ -132,12 +145,13 @@ fn granted(
     let allocation = allocations.get(id)?;
     let (relayed, reserved, unmet) =
         (allocation.relayed(), allocation.reserved(), allocation.unmet());
+    let ticket = allocations.ticket(id);
     let twin = allocations.twin(now, allocation).map(|(_, twin)| twin.relayed());
     let (relayed, second) = match twin {
         Some(twin) => (relayed.min(twin), Some(relayed.max(twin))),
         None => (relayed, None),
     };
-    Some(Success::Allocated(Granted { relayed, second, unmet, reserved, lifetime }))
+    Some(Success::Allocated(Granted { relayed, second, unmet, reserved, ticket, lifetime }))
 }
 
 /// The second half: what is said, or asked for besides, to whom, and the key that signs it.
@@ -271,12 +285,11 @@ fn wanted_port(message: &Message<'_>) -> Result<WantedPort, Refusal> {
     }
 }
 
-/// MOBILITY-TICKET asks for a ticket and holds none (RFC 8016 s3.1.2: 400). None is given out, for
-/// allocations stay where they are: 405 tells the client, who then asks without.
-fn check_mobility(message: &Message<'_>) -> Result<(), Refusal> {
+/// MOBILITY-TICKET asks for a ticket and holds none (RFC 8016 s3.1.2: 400).
+fn mobility(message: &Message<'_>) -> Result<Mobility, Refusal> {
     match message.get(AttributeType::MOBILITY_TICKET) {
-        None => Ok(()),
-        Some([]) => Err(Refusal::MobilityForbidden),
+        None => Ok(Mobility::Off),
+        Some([]) => Ok(Mobility::On),
         Some(_) => Err(Refusal::BadRequest),
     }
 }

@@ -5,7 +5,7 @@ use core::num::NonZeroU32;
 use hairpin_stun::Message;
 
 use super::{MAX_EXPIRATIONS, Server};
-use crate::allocation::Claim;
+use crate::allocation::{Allocation, Claim};
 use crate::connections::Asked;
 use crate::methods::{ConnectionBind, Step};
 use crate::replies::{ReplyTo, Success};
@@ -23,6 +23,7 @@ impl Server {
     /// stream of a ConnectionBind may reach any of them; see [`Output::HandOver`].
     pub fn one_of(mut self, shard: u32, shards: NonZeroU32) -> Self {
         self.connections.set_shard(shard, shards);
+        self.allocations.set_shard(shard, shards);
         self
     }
 
@@ -88,29 +89,38 @@ impl Server {
     /// there, so nothing but the shape of one that proves something is asked of it here.
     pub(super) fn hands_over(&mut self, to: &ReplyTo, message: &Message<'_>) -> bool {
         let tuple = &to.tuple;
-        let may_move = to.method == RequestMethod::ConnectionBind
-            && tuple.transport.is_stream()
-            && (message.has_integrity() || message.has_integrity_sha256())
+        let may_move = (message.has_integrity() || message.has_integrity_sha256())
             && message.as_bytes().len() <= MAX_HANDED_OVER
             && !self.allocations.has(tuple);
-        let asked = may_move.then(|| ConnectionBind::parse(message).ok()).flatten();
-        let Some(shard) = asked.and_then(|asked| self.connections.elsewhere(asked.id())) else {
-            return false;
+        let shard = match to.method {
+            RequestMethod::ConnectionBind if may_move && tuple.transport.is_stream() => {
+                let asked = ConnectionBind::parse(message).ok();
+                asked.and_then(|asked| self.connections.elsewhere(asked.id()))
+            }
+            RequestMethod::Refresh if may_move => self.home_of(to, message),
+            _ => None,
         };
+        let Some(shard) = shard else { return false };
         let frame = message.as_bytes().to_vec();
         self.outputs.push_back(Output::HandOver { client: *tuple, shard, frame });
         true
     }
 
     /// Whose key a request may be signed with besides those that are good now: the 5-tuple's
-    /// allocation's, or that of the connection it asks for.
+    /// allocation's, or that of the connection or of the ticket it names.
     pub(super) fn holder(&self, now: Now, to: &ReplyTo, message: &Message<'_>) -> Option<&Claim> {
         if to.method == RequestMethod::ConnectionBind {
             let id = self.connections.unbound(ConnectionBind::parse(message).ok()?.id())?;
             return self.allocations.live(now.monotonic, id).map(|allocation| allocation.claim());
         }
-        let live = self.allocations.by_tuple(now.monotonic, &to.tuple);
-        live.map(|(_, allocation)| allocation.claim())
+        let (now, tuple) = (now.monotonic, &to.tuple);
+        let live = self.allocations.by_tuple(now, tuple).map(|(_, allocation)| allocation);
+        let holder = live.or_else(|| self.allocations.arrival(now, tuple)).map(Allocation::claim);
+        holder.or_else(|| {
+            let may_show = to.method == RequestMethod::Refresh;
+            let ticket = may_show.then(|| self.terms.ticket(message)).flatten()?;
+            self.allocations.ticket_holder(now, ticket)
+        })
     }
 
     fn close_connection(&mut self, id: ConnectionId) {
