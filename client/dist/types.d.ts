@@ -128,6 +128,13 @@ export interface Options {
 export type LeftReason = 'skipped' | 'ended' | 'disconnected' | 'replaced' | 'expired' | 'shutdown'
 /** The two could not be connected. */
  | 'no_path';
+/** A TURN server that gave this side no relayed address: a firewall is in the way, or its certificate is not trusted. */
+export interface Unreachable {
+    /** As the hairpin server named it. */
+    readonly url: string;
+    /** What the browser says, for developers; empty if it says nothing. */
+    readonly why: string;
+}
 /** What helps. */
 export type Remedy = 
 /** Nothing need be done: the client asks again by itself, after `retryAfterMs` where there is one. */
@@ -155,8 +162,10 @@ export interface Events {
     stream: MediaStream | null;
     /** A new partner. */
     partner: Session;
+    /** `unreachable`, with `no_path`: all TURN servers, where there are some and none could be reached from here. */
     left: {
         readonly reason: LeftReason;
+        readonly unreachable?: readonly Unreachable[];
     };
     /** The search is over, or, where `searching`, has begun again. `unanswered`: the page slept when a partner was found. */
     timeout: {

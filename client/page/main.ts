@@ -10,7 +10,7 @@ import { People } from './people.js';
 import { forgetInvitation, invitation, prepareRooms, showCode } from './rooms.js';
 import { prepareSettings } from './settings.js';
 import { type Own, showScene, showSelf, showStream, wakePictures } from './stage.js';
-import { FAREWELLS, type Hold, type Reason, errorWords, refusalWords, sceneOf, timeoutWords, welcome } from './words.js';
+import { type Hold, type Reason, errorWords, farewellWords, reasonOf, refusalWords, sceneOf, timeoutWords, welcome } from './words.js';
 
 /** How long *Next* can be undone. */
 const UNDO_MS = 1000;
@@ -112,10 +112,10 @@ client.on('partner', () => {
   stay();
   render();
 });
-client.on('left', ({ reason }) => {
-  farewell = reason;
+client.on('left', (left) => {
+  farewell = reasonOf(left);
   // Nobody is looked for after a friend.
-  if (client.snapshot.aim === 'room') notice = `${FAREWELLS[reason]}.`;
+  if (client.snapshot.aim === 'room') notice = farewellWords(farewell);
   render();
 });
 client.on('timeout', (timeout) => {

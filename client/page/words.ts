@@ -5,7 +5,7 @@
  */
 import type { Events, Queue, Session, Snapshot } from '../src/hairpin-client.js';
 
-export type Reason = Events['left']['reason'];
+export type Reason = Events['left']['reason'] | 'no_relay';
 
 export interface Situation {
   readonly snapshot: Snapshot;
@@ -72,7 +72,10 @@ function looking({ snapshot: { server, queue, aim, room }, farewell, hold, last 
   if (server.state !== 'open') return { title: 'Reaching the server…', text: 'One moment.' };
   if (aim === 'room') return waiting(room);
   const text = inLine(queue, last !== null);
-  if (farewell) return { title: FAREWELLS[farewell] ?? FAREWELLS.disconnected, text: `Looking for the next one. ${text}` };
+  if (farewell) {
+    const why = farewell === 'no_relay' ? `${WHY_NO_RELAY} ` : '';
+    return { title: FAREWELLS[farewell] ?? FAREWELLS.disconnected, text: `${why}Looking for the next one. ${text}` };
+  }
   return { title: queue ? 'Looking for a partner…' : 'Asking for a partner…', text };
 }
 
@@ -159,7 +162,7 @@ function nextTry(until: number): Pick<Words, 'until' | 'counter'> {
   };
 }
 
-export const FAREWELLS: Record<Reason, string> = {
+const FAREWELLS: Record<Reason, string> = {
   skipped: 'Your partner moved on',
   ended: 'Your partner ended the call',
   disconnected: 'Your partner’s connection was lost',
@@ -167,7 +170,17 @@ export const FAREWELLS: Record<Reason, string> = {
   expired: 'The call reached its time limit',
   shutdown: 'The server had to end the call',
   no_path: 'No way to that partner was found',
+  no_relay: 'The relay could not be reached',
 };
+
+/** A visitor can do something about it, or tell somebody who can. */
+const WHY_NO_RELAY = 'A firewall may be in the way, or this server’s certificate is not trusted.';
+
+/** Why a partner is gone. */
+export const reasonOf = ({ reason, unreachable }: Events['left']): Reason => (unreachable ? 'no_relay' : reason);
+
+/** The same as a sentence or two. */
+export const farewellWords = (reason: Reason) => `${FAREWELLS[reason]}.${reason === 'no_relay' ? ` ${WHY_NO_RELAY}` : ''}`;
 
 export function timeoutWords({ reason, searching }: Events['timeout']): string {
   if (searching) return 'A partner was found while this page slept. It looks for the next one.';

@@ -17,5 +17,6 @@ export type {
   ServerLink,
   Session,
   Snapshot,
+  Unreachable,
   Wishes,
 } from './types.js';

@@ -357,7 +357,7 @@ export class Visit {
   #noPath(): void {
     if (!this.session?.known) this.#leave('disconnected');
     else {
-      this.#parts.emitter.emit('left', { reason: 'no_path' });
+      this.#parts.emitter.emit('left', this.session.call.farewell);
       if (this.aim?.kind === 'room') this.stop();
       else this.next();
     }

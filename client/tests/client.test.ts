@@ -283,6 +283,28 @@ test('patience with a partner ends, but not while one of the two is away', async
   assert.equal(said('ann', 'skip').length, 1);
 });
 
+test('who finds no path is told which relays could not be reached, if it was none of them', async () => {
+  const [turn, turns] = ['turn:call.example:3478?transport=udp', 'turns:call.example:443?transport=tcp'];
+  server.iceServers.push({ urls: ['stun:call.example:3478'] }, { urls: [turn, turns], username: 'x', credential: 'y' });
+  const people = await pair();
+  let told: object[] = [];
+  for (const person of people) person.on('left', (left) => left.reason === 'no_path' && told.push(left));
+  for (const person of people) peer(person).onicecandidateerror?.({ url: turns, errorText: 'a failed TLS handshake' });
+  await clock.until(() => told.length > 0, 'no path');
+  const unreachable = [
+    { url: turn, why: '' },
+    { url: turns, why: 'a failed TLS handshake' },
+  ];
+  assert.deepEqual(told[0], { reason: 'no_path', unreachable });
+
+  await clock.until(() => people.every(({ snapshot }) => snapshot.session?.id === 'session-2'), 'they meet again');
+  told = [];
+  const candidate = { candidate: 'candidate:1 1 udp 1 192.0.2.1 50000 typ relay', toJSON: () => ({}) };
+  for (const person of people) peer(person).onicecandidate?.({ candidate });
+  await clock.until(() => told.length > 0, 'no path');
+  assert.deepEqual(told[0], { reason: 'no_path' });
+});
+
 test('first new paths, then a new connection in the same session', async () => {
   const [ann, bob] = await call();
   const first = peer(ann);

@@ -50,6 +50,10 @@ const WORDS: &[(&str, &str)] = &[
     ("room-entered", "Entering the room… One moment."),
     ("looking-after-partner-left", "Your partner moved on Looking for the next one."),
     (
+        "looking-after-no-relay",
+        "The relay could not be reached A firewall may be in the way, or this server’s certificate is not trusted. Looking for the next one.",
+    ),
+    (
         "looking-server-gone",
         "The server does not answer Your search goes on as soon as it does. Next try in",
     ),

@@ -46,6 +46,7 @@
     'room-entered': () => [{ ...room(), room: null }],
     'pairing-again': () => [pairing, looking, again],
     'looking-after-partner-left': () => [pairing, looking, ['left', { reason: 'skipped' }]],
+    'looking-after-no-relay': () => [pairing, looking, ['left', { reason: 'no_path', unreachable: [{ url: 'turns:call.example:443?transport=tcp', why: 'says the browser' }] }]],
     'looking-server-gone': () => [{ ...looking, server: soon(8), queue: null }],
     'looking-too-fast': () => [looking, ['error', { code: 'too_often', remedy: 'wait', temporary: true, retryAfterMs: 5600, message: 'says the server' }]],
     'looking-place-held': () => [looking, ['error', { code: 'user_taken', remedy: 'wait', temporary: true, retryAfterMs: 4600, message: 'says the server' }]],

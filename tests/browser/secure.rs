@@ -22,6 +22,15 @@ const SMALL: &str = "(ask => {
     navigator.mediaDevices.getUserMedia = wish => ask(wish.video ? { ...wish, video: small } : wish);
 })(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))";
 
+/// What a browser says that cannot use the relay over TLS.
+const RELAY_FAILURE: &str = "new Promise(resolve => {
+    const iceServers = [{ urls: 'turns:NAME:443?transport=tcp', username: 'a', credential: 'b' }];
+    const pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: 'relay' });
+    pc.onicecandidateerror = ({ url, errorText }) => resolve({ url, errorText });
+    pc.createDataChannel('any');
+    pc.setLocalDescription();
+})";
+
 /// A world whose server has a certificate, and by whom it is known.
 pub(super) async fn secure_world(flags: &[&str]) -> Option<(World, String)> {
     let authority = Authority::new();
@@ -156,4 +165,11 @@ async fn an_untrusted_certificate_is_called_that() {
     let mut browser = Browser::launch(&host, &[]).await;
     let error = browser.chromium().cannot_open(&format!("https://{NAME}/")).await;
     assert_eq!(error, "net::ERR_CERT_AUTHORITY_INVALID");
+
+    // And a page from elsewhere learns of the relay what it tells its visitor.
+    browser.open(&world.server.page()).await;
+    let failure = browser.eval(&RELAY_FAILURE.replace("NAME", NAME)).await;
+    println!("Chromium says of a relay that nobody vouches for: {failure}");
+    assert_eq!(failure["url"], format!("turns:{NAME}:443?transport=tcp"));
+    assert!(failure["errorText"].as_str().is_some_and(|text| !text.is_empty()), "{failure}");
 }

@@ -1,5 +1,5 @@
 import { signsOfLife } from '../stats.js';
-import type { Local } from '../types.js';
+import type { Events, Local } from '../types.js';
 import { Peer } from './peer.js';
 import type { Kind, PeerHandlers, Role } from './peer.js';
 import { read, shapeOf, write } from './shapes.js';
@@ -77,6 +77,9 @@ export class Call {
   #heard = 0;
   #heardAt = Date.now();
   #relayed: boolean | null = null;
+  /** What came of the ICE servers, over all connections. */
+  #hadRelay = false;
+  readonly #failures = new Map<string, string>();
 
   constructor(options: CallOptions, handlers: CallHandlers) {
     this.role = options.role;
@@ -104,6 +107,15 @@ export class Call {
   /** When media flowed first. */
   get connectedAt(): number | null {
     return this.#connectedAt;
+  }
+
+  /** What there is to say when no path was found. */
+  get farewell(): Events['left'] {
+    const urls = this.#hadRelay ? [] : this.#iceServers.flatMap((server) => server.urls);
+    const unreachable = urls
+      .filter((url) => /^turns?:/.test(url))
+      .map((url) => ({ url, why: this.#failures.get(url) ?? '' }));
+    return { reason: 'no_path', ...(unreachable.length && { unreachable }) };
   }
 
   receive(signal: unknown): void {
@@ -191,6 +203,8 @@ export class Call {
     const peer: Peer = new Peer(pc, this.role, {
       signal: (signal) => this.#signal(signal),
       stateChanged: () => this.#watch(),
+      relayed: () => (this.#hadRelay = true),
+      failed: (url, why) => this.#failures.set(url, why),
       stream,
       told,
       message,

@@ -7,6 +7,10 @@ export type Kind = 'audio' | 'video';
 export interface PeerHandlers extends ChannelHandlers {
   signal(signal: Signal): void;
   stateChanged(): void;
+  /** There is a relayed address of ours. */
+  relayed(): void;
+  /** What the browser says of a server that it could not use. */
+  failed(url: string, why: string): void;
   stream(stream: MediaStream): void;
 }
 
@@ -50,8 +54,10 @@ export class Peer {
     this.#mayOffer = role.isInitiator;
     pc.onnegotiationneeded = () => void this.#offer();
     pc.onicecandidate = ({ candidate }) => {
+      if (candidate?.candidate.includes(' typ relay')) handlers.relayed();
       if (candidate?.candidate) handlers.signal({ candidate: candidate.toJSON() });
     };
+    pc.onicecandidateerror = ({ url, errorText }) => handlers.failed(url, errorText);
     pc.onconnectionstatechange = () => handlers.stateChanged();
     pc.ontrack = ({ track }) => {
       // Not the partner's stream: an older one may have none, and tracks are added to ours whenever they come.
@@ -92,7 +98,7 @@ export class Peer {
 
   close(): void {
     const { pc } = this;
-    pc.onnegotiationneeded = pc.onicecandidate = pc.onconnectionstatechange = pc.ontrack = null;
+    pc.onnegotiationneeded = pc.onicecandidate = pc.onicecandidateerror = pc.onconnectionstatechange = pc.ontrack = null;
     pc.close();
     this.#close();
   }

@@ -8,7 +8,8 @@ export class FakePeer {
   remoteDescription: { type: string; sdp: string } | null = null;
   onnegotiationneeded: (() => void) | null = null;
   onconnectionstatechange: (() => void) | null = null;
-  onicecandidate = null;
+  onicecandidate: ((event: { candidate: { candidate: string; toJSON(): object } | null }) => void) | null = null;
+  onicecandidateerror: ((event: { url: string; errorText: string }) => void) | null = null;
   ontrack = null;
   readonly configurations: object[] = [];
   restarts = 0;
