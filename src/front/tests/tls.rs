@@ -108,7 +108,7 @@ async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 #[tokio::test]
-async fn a_client_is_let_in_whatever_it_asks_for_by_name() {
+async fn c182_a_client_is_let_in_whatever_it_asks_for_by_name() {
     let bench = Bench::new();
     for (offered, named, says, protocol) in [
         (&[][..], None, STUN, Sniffed::Stun),
